@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The nouns of flowner, shared by the BPF object, the daemon, the command line and the library:
+ * address, key, process key, owner, connection, socket, process, event.
+ *
+ * They are the layouts of pinned maps and of the event ring, read by programs we do not ship, so
+ * every field says its unit and byte order, there is no hidden padding, and each size is asserted.
+ * Only plain data here: no functions, nothing that differs between kernel and user space.
+ */
+#ifndef FLOWNER_FLOW_H
+#define FLOWNER_FLOW_H
+
+#include <linux/types.h>
+
+#define FL_COMM_LEN 16	    /* TASK_COMM_LEN, NUL terminated */
+#define FL_ANCESTORS 8	    /* nearest first: parent, grandparent, ... */
+#define FL_TEXT_BYTES 8192  /* executable path, a NUL, then the arguments with their NULs */
+#define FL_EXE_MAX 4095	    /* bytes of a path, without its NUL */
+#define FL_ARGS_MAX 4096    /* bytes of arguments, with their NULs */
+
+/* Flow ids with this bit are numbered by us; those without are the cookie of the socket. */
+#define FL_ID_NUMBERED (1ULL << 63)
+
+/* Addresses are 16 bytes in network order; IPv4 is ::ffff:a.b.c.d, any-IPv4 is ::ffff:0.0.0.0. */
+struct fl_addr {
+	__u8 b[16];
+};
+
+enum fl_proto {
+	FL_TCP = 6,
+	FL_UDP = 17,
+};
+
+/*
+ * One session as this socket sees it; the other end of a local connection is another key.
+ * A listener or an unconnected UDP socket has an all-zero remote address and remote port 0.
+ */
+struct fl_key {
+	__u64 netns_cookie; /* SO_NETNS_COOKIE: unlike the inode it is never reused */
+	struct fl_addr local;
+	struct fl_addr remote;
+	__u16 local_port;  /* host order */
+	__u16 remote_port; /* host order */
+	__u32 ifindex;	   /* SO_BINDTODEVICE, 0 = any */
+	enum fl_proto proto;
+	__u32 pad; /* 0 */
+};
+
+/* One image of one process: an exec changes exec_id, a reused pid has another start. */
+struct fl_proc_key {
+	__u64 start_ns; /* CLOCK_BOOTTIME start of the thread group leader */
+	__u32 pid;	/* tgid in the initial pid namespace */
+	__u32 exec_id;	/* low half of task_struct::self_exec_id */
+};
+
+/* All zero: not known. */
+struct fl_owner {
+	struct fl_proc_key proc;
+	__u32 uid; /* effective, initial user namespace */
+	__u32 gid; /* effective, initial user namespace */
+	char comm[FL_COMM_LEN]; /* of the process, not of the thread */
+};
+
+/* How the owner came to the session. */
+enum fl_role {
+	FL_ROLE_UNKNOWN,
+	FL_ROLE_OPENER,	  /* called connect(), or sent the first datagram */
+	FL_ROLE_ACCEPTOR, /* called accept(), or was sent the first datagram; interim until accepted */
+	FL_ROLE_LISTENER, /* called listen() */
+	FL_ROLE_USER,	  /* bound or last used an unconnected UDP socket */
+	FL_ROLE_EXISTING, /* had the socket open when the agent first looked */
+};
+
+/* The kernel's TCP states under their own numbers; a UDP session is ESTABLISHED or UNCONN. */
+enum fl_state {
+	FL_STATE_ESTABLISHED = 1,
+	FL_STATE_SYN_SENT = 2,
+	FL_STATE_SYN_RECV = 3,
+	FL_STATE_FIN_WAIT1 = 4,
+	FL_STATE_FIN_WAIT2 = 5,
+	FL_STATE_TIME_WAIT = 6,
+	FL_STATE_CLOSE = 7,
+	FL_STATE_CLOSE_WAIT = 8,
+	FL_STATE_LAST_ACK = 9,
+	FL_STATE_LISTEN = 10,
+	FL_STATE_CLOSING = 11,
+	FL_STATE_UNCONN = 32,
+};
+
+/* Why a session ended, as far as the kernel said (sk_err); NONE is an ordinary close. */
+enum fl_reason {
+	FL_REASON_NONE,
+	FL_REASON_REFUSED,     /* ECONNREFUSED */
+	FL_REASON_TIMED_OUT,   /* ETIMEDOUT */
+	FL_REASON_UNREACHABLE, /* EHOSTUNREACH, ENETUNREACH */
+	FL_REASON_ABORTED,     /* ECONNABORTED: cut by SOCK_DESTROY */
+	FL_REASON_RESET,       /* ECONNRESET, EPIPE */
+	FL_REASON_OTHER,       /* any other socket error */
+	FL_REASON_LOST,	       /* the end was not seen; reconciliation found the socket gone */
+	FL_REASON_IDLE,	       /* a peer of an unconnected UDP socket was silent for udp_idle */
+};
+
+/* Value of l7_connections. Replaced as a whole when the owner changes. */
+struct fl_connection {
+	__u64 flow_id; /* 0: the shown member of a shared local key ended, others live on */
+	struct fl_owner owner;
+	__u64 opened_ns; /* CLOCK_BOOTTIME; 0 when older than the agent */
+	enum fl_role role;
+	enum fl_state state; /* updated in place */
+	__u32 accepted;	     /* 1: owner is final. 0: a passive session's owner is interim */
+	__u32 members;	     /* sockets on this local-only key, 1 for a session */
+	__u64 check;	     /* fl_check_connection(): a torn or reused element does not match */
+};
+
+/* Value of socket_to_process, key flow id. */
+struct fl_socket {
+	struct fl_key key;
+	struct fl_owner owner;
+	__u64 cookie;	 /* SO_COOKIE of the socket, what `ss -e` prints as sk: */
+	__u64 opened_ns; /* as in fl_connection */
+	enum fl_role role;
+	__u32 accepted;
+	__u64 next;  /* UDP: flow id of an older peer of the same socket, 0 = none */
+	__u64 check; /* fl_check_socket() */
+};
+
+struct fl_ancestor {
+	__u64 start_ns;
+	__u32 pid;
+	__u32 pad;
+	char comm[FL_COMM_LEN];
+};
+
+enum fl_record_type {
+	FL_EVENT_LISTEN = 1,
+	FL_EVENT_UNLISTEN,
+	FL_EVENT_OPEN,
+	FL_EVENT_ESTABLISHED,
+	FL_EVENT_ACCEPT,
+	FL_EVENT_USER,
+	FL_EVENT_CLOSE,
+	FL_RECORD_PROCESS, /* struct fl_process */
+	FL_RECORD_TEXT,	   /* struct fl_text, cut after the last used byte */
+	FL_RECORD_EXIT,	   /* struct fl_exit */
+};
+
+/* First bytes of everything in the event ring. */
+struct fl_record {
+	enum fl_record_type type;
+	__u32 size; /* bytes, this header included */
+};
+
+#define FL_EXE_DELETED 1u   /* no name links to it any more */
+#define FL_EXE_MEMFD 2u	    /* memfd_create(), or another file that never had a name */
+#define FL_EXE_TRUNCATED 4u /* the path is longer or deeper than was read: text.exe_len is 0 */
+
+#define FL_LOGIN_UNSET 0xffffffffu
+
+/* Value of processes: one image of a process, taken at its first socket event. */
+struct fl_process {
+	struct fl_record head; /* the ring carries the same bytes */
+	struct fl_proc_key key;
+	__u64 seen_ns;	    /* CLOCK_BOOTTIME of the first socket event */
+	__u64 exited_ns;    /* 0 while it runs */
+	__u64 flows;	    /* live flows it owns */
+	__u64 netns_cookie; /* of its last opened socket */
+	__u64 cgroup_id;    /* cgroup v2, inode of the directory */
+	__u64 exe_inode;
+	__u32 exe_dev; /* kernel dev_t: major << 20 | minor */
+	__u32 exe_flags;
+	__u32 uid; /* effective */
+	__u32 gid; /* effective */
+	__u32 login_uid; /* audit login uid, FL_LOGIN_UNSET when none */
+	__u32 ancestor_count;
+	__u32 netns_inum; /* inode of the network namespace of netns_cookie */
+	__u32 pad;
+	char comm[FL_COMM_LEN];
+	struct fl_ancestor ancestors[FL_ANCESTORS];
+};
+
+/* Value of process_text: exe at text[0], a NUL, arguments at text[exe_len + 1]. */
+struct fl_text {
+	struct fl_record head;
+	struct fl_proc_key key;
+	__u32 ready;   /* 1 when the text below is complete; written last */
+	__u32 exe_len; /* without the NUL; 0 = not known */
+	__u32 args_len;	     /* with NULs */
+	__u32 args_truncated; /* 1: there was more */
+	char text[FL_TEXT_BYTES];
+};
+
+struct fl_exit {
+	struct fl_record head;
+	struct fl_proc_key key;
+	__u64 time_ns;
+	__u64 replaced; /* 1: an exec replaced this image, the process lives */
+};
+
+/* All that is known of one flow, live or ended: the payload of an event. */
+struct fl_flow {
+	__u64 id;
+	__u64 cookie;
+	struct fl_key key;
+	struct fl_owner owner;
+	__u64 opened_ns; /* 0: older than the agent */
+	__u64 seen_ns;	 /* first sight; later than the opening when opened_ns is 0 */
+	__u64 ended_ns;	 /* 0 while it lives */
+	enum fl_role role;
+	enum fl_state state;
+	enum fl_reason reason;
+	__u32 accepted;
+	__u32 members;
+	__u32 netns_inum; /* inode, 0 = not known */
+};
+
+struct fl_event {
+	struct fl_record head;
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	struct fl_flow flow;
+};
+
+/* Every early return that loses information bumps one of these; `flowner stats` prints them. */
+enum fl_counter {
+	FL_CNT_OPENED,		 /* flows put into the maps */
+	FL_CNT_ENDED,		 /* flows taken out of the maps */
+	FL_CNT_SEEDED,		 /* of the opened: found open by the iterators */
+	FL_CNT_ACCEPTED,	 /* passive flows whose acceptor was seen */
+	FL_CNT_CONNECT_CALLS,	 /* connect() calls of any outcome */
+	FL_CNT_RING_FULL,	 /* records dropped: event ring full */
+	FL_CNT_CONNECTIONS_FULL, /* l7_connections refused an entry */
+	FL_CNT_SOCKETS_FULL,	 /* socket_to_process refused an entry */
+	FL_CNT_PROCESSES_FULL,	 /* processes or process_text refused an entry */
+	FL_CNT_STORAGE_FULL,	 /* socket storage could not be had */
+	FL_CNT_NO_LISTENER,	 /* passive open whose listener was not known: no interim owner */
+	FL_CNT_END_REPAIRED,	 /* end seen by the tracepoint only */
+	FL_CNT_END_RECONCILED,	 /* end found by reconciliation only */
+	FL_CNT_UDP_UNOWNED,	 /* datagram on a socket no process hook had shown us */
+	FL_CNT_UDP_PARSE,	 /* datagram whose headers could not be read */
+	FL_CNT_UDP_PENDING_FULL, /* more unread peers than a socket remembers for recv() */
+	FL_CNT_UDP_PEERS_LEFT,	 /* peers left to the sweep at the close of their socket */
+	FL_CNT_EXE_UNREAD,	 /* executable path not readable in the kernel */
+	FL_CNT_ARGS_UNREAD,	 /* arguments not readable in the kernel (not paged in) */
+	FL_CNT_MAX,
+};
+
+#define FL_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
+FL_ASSERT_SIZE(fl_addr, 16);
+FL_ASSERT_SIZE(fl_key, 56);
+FL_ASSERT_SIZE(fl_proc_key, 16);
+FL_ASSERT_SIZE(fl_owner, 40);
+FL_ASSERT_SIZE(fl_connection, 80);
+FL_ASSERT_SIZE(fl_socket, 136);
+FL_ASSERT_SIZE(fl_ancestor, 32);
+FL_ASSERT_SIZE(fl_process, 376);
+FL_ASSERT_SIZE(fl_text, 40 + FL_TEXT_BYTES);
+FL_ASSERT_SIZE(fl_exit, 40);
+FL_ASSERT_SIZE(fl_flow, 160);
+FL_ASSERT_SIZE(fl_event, 176);
+
+#endif /* FLOWNER_FLOW_H */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The one filter set: the same names on the command line (`--lport 443`), in the query of the API
+ * (`?lport=443`) and here, from one table. Every filter must hold; one given several times matches
+ * when any of its values does. A bare address or prefix (`addr`) matches either end.
+ */
+#ifndef FLOWNER_FILTER_H
+#define FLOWNER_FILTER_H
+
+#include <flowner/flow.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct process;
+struct filter;
+
+/* A flow with all the names a filter may ask for. NULL: not known, matches no value. */
+struct flow_names {
+	const char *user;
+	const char *unit;
+	const char *container;
+	const char *exe;
+};
+
+struct filter_field {
+	const char *name;   /* "lport"; also the long option and the query parameter */
+	char letter;	    /* short option, 0 = none */
+	bool flag;	    /* takes no value: -l, -t, -u, -4, -6 */
+	const char *value;  /* placeholder for help: "PORT" */
+	const char *help;   /* one line */
+};
+
+/* The table, ended by a NULL name: addr local remote lport rport pid user comm exe unit container netns
+ * proto state direction since until listening tcp udp ipv4 ipv6 closed all. */
+extern const struct filter_field filter_fields[];
+
+int filter_new(struct filter **ret_filter);
+void filter_free(struct filter *f);
+
+/*
+ * -ENOENT no such field, -EINVAL bad value; then *RET_WHY is one sentence naming the value, static
+ * until the next call. NOW_NS is CLOCK_REALTIME for relative times ("10m" = ten minutes ago; also
+ * RFC 3339 and @epoch).
+ */
+int filter_add(struct filter *f, const char *name, const char *value, __u64 now_ns, const char **ret_why);
+
+/* Wall times are compared: REALTIME_OFFSET_NS is CLOCK_REALTIME minus CLOCK_BOOTTIME. */
+bool filter_matches(const struct filter *f, const struct fl_flow *flow, const struct flow_names *names,
+		    __s64 realtime_offset_ns);
+
+/* False when the filter only asks for live flows: nothing of the recent index can match. */
+bool filter_wants_closed(const struct filter *f);
+bool filter_wants_live(const struct filter *f);
+
+#endif

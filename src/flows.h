@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The recent index: flows that ended, kept until COUNT or AGE is reached, found by id and by key.
+ * Live flows are not here: their truth is in the maps.
+ */
+#ifndef FLOWNER_FLOWS_H
+#define FLOWNER_FLOWS_H
+
+#include <flowner/flow.h>
+#include <stddef.h>
+
+struct flows;
+
+int flows_new(size_t count, __u64 age_ns, struct flows **ret_flows);
+void flows_free(struct flows *flows);
+
+/* A CLOSE or UNLISTEN event. A second END of the same id adds what it knows and is not a new entry. */
+int flows_ended(struct flows *flows, const struct fl_flow *flow);
+
+/* ACCEPT that came after CLOSE: the owner becomes final. -ENOENT when the flow is not held. */
+int flows_accepted_late(struct flows *flows, __u64 id, const struct fl_owner *owner,
+			const struct fl_flow **ret_flow);
+
+/* Valid until the next change. -ENOENT. */
+int flows_get(const struct flows *flows, __u64 id, const struct fl_flow **ret_flow);
+
+/* The flow of KEY that lived at boot time AT_NS (0 = the one that ended last). -ENOENT. */
+int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
+	       const struct fl_flow **ret_flow);
+
+/* Oldest end first. Non-zero from FN stops and is returned. */
+int flows_each(const struct flows *flows, int (*fn)(const struct fl_flow *flow, void *arg), void *arg);
+
+void flows_expire(struct flows *flows, __u64 now_ns);
+size_t flows_count(const struct flows *flows);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records to JSON with Elastic Common Schema names. Nothing not measured is written. */
+#ifndef FLOWNER_JSON_H
+#define FLOWNER_JSON_H
+
+#include <flowner/flow.h>
+#include <jansson.h>
+
+struct process;
+struct flow_names;
+
+struct json_context {
+	const char *host;	   /* host.name */
+	__s64 realtime_offset_ns;  /* CLOCK_REALTIME minus CLOCK_BOOTTIME */
+};
+
+/* What turns a flow into an event; NULL for a plain flow of a list. */
+struct json_event {
+	const char *action;
+	__u64 time_ns;	/* CLOCK_BOOTTIME */
+	__u64 sequence;
+};
+
+/* New reference, or NULL without memory. PROCESS and EVENT may be NULL; PEER_ID 0 = no local peer. */
+json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow, const struct process *process,
+		  const struct flow_names *names, __u64 peer_id, const struct json_event *event);
+
+/* {"error":"..."} */
+json_t *json_error(const char *sentence);
+
+/* Community id v1, "1:" + base64(sha1): BUF has 31 bytes at least. */
+#define COMMUNITY_ID_TEXT 31
+const char *community_id(const struct fl_key *key, char *buf);
+
+#endif

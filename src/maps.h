@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Typed access to the pinned maps, and nothing else: no skeleton, no program. What the daemon
+ * reads here is the live truth; the library will read the same maps through the same layouts.
+ */
+#ifndef FLOWNER_MAPS_H
+#define FLOWNER_MAPS_H
+
+#include <flowner/flow.h>
+
+struct maps {
+	int l7_connections;
+	int socket_to_process;
+	int processes;
+	int process_text;
+	int counters;
+	int netns;
+	int config;
+};
+
+enum maps_table { /* those with a bound worth showing */
+	MAPS_CONNECTIONS,
+	MAPS_SOCKETS,
+	MAPS_PROCESSES,
+	MAPS_TEXT,
+	MAPS_TABLES,
+};
+
+typedef int (*maps_flow_fn)(const struct fl_flow *flow, void *arg); /* non-zero stops the walk */
+
+/* Every live flow once, in no order; flow->id is never 0. 0, FN's non-zero value, or negative errno. */
+int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg);
+
+/* -ENOENT when no live flow has ID. */
+int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow);
+
+/* The live flow (or listener, or unconnected UDP socket) of exactly KEY. -ENOENT when there is none. */
+int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow);
+
+/* Either result may be NULL. -ENOENT when the image is not (or no longer) in the maps. */
+int maps_get_process(const struct maps *m, const struct fl_proc_key *key, struct fl_process *ret_process,
+		     struct fl_text *ret_text);
+
+/* Sum over all CPUs. */
+int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value);
+
+const char *maps_table_name(enum maps_table table);
+int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries, __u64 *ret_capacity);
+
+/* Inode of the network namespace with COOKIE, as the kernel side saw it. -ENOENT unknown. */
+int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum);
+
+/* OPEN, ESTABLISHED, ACCEPT, USER and LISTEN events are only written while somebody watches. */
+int maps_set_watched(const struct maps *m, int watched);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names people use for numbers: users through the host's name service (cached, bounded), systemd
+ * units and container ids from a cgroup path.
+ */
+#ifndef FLOWNER_NAMES_H
+#define FLOWNER_NAMES_H
+
+#include <linux/types.h>
+
+#define CONTAINER_ID_MAX 65 /* 64 hex digits and the NUL */
+#define UNIT_MAX 256	    /* systemd's UNIT_NAME_MAX, NUL included */
+
+struct names;
+
+int names_new(struct names **ret_names);
+void names_free(struct names *names);
+
+/* NULL when the uid has no name. Valid until the next call; asked again after a minute. */
+const char *names_user(struct names *names, __u32 uid);
+
+/*
+ * Path below the cgroup2 mount ("/system.slice/x.service") of the cgroup with this id, or NULL when
+ * the cgroup is gone or unknown. Found by open_by_handle_at() on the cgroup2 mount, cached, bounded;
+ * once seen, a path is remembered after the cgroup has gone. Valid until the next call.
+ */
+const char *names_cgroup(struct names *names, __u64 cgroup_id);
+
+/*
+ * Pure. Innermost systemd unit of PATH (*.service, *.scope, *.socket, ...; \x2d unescaped no: kept as
+ * systemd prints it), and the container id of the runtimes that write one there (docker, containerd,
+ * podman, CRI-O, Kubernetes with either cgroup driver, LXC by name). -ENOENT when there is none.
+ */
+int cgroup_path_unit(const char *path, char ret_unit[UNIT_MAX]);
+int cgroup_path_container(const char *path, char ret_id[CONTAINER_ID_MAX]);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Network namespaces by cookie, inode, name (ip netns) or pid, and netlink sockets inside them.
+ * The one file that calls setns().
+ */
+#ifndef FLOWNER_NETNS_H
+#define FLOWNER_NETNS_H
+
+#include <linux/types.h>
+
+/* SO_NETNS_COOKIE (5.14+) and inode of the calling thread's namespace. -ENOPROTOOPT before 5.14. */
+int netns_self(__u64 *ret_cookie, __u32 *ret_inum);
+
+/* "4026531840" (inode), "12345" (pid), "name" below /run/netns, "/path". -ENOENT, -EINVAL. */
+int netns_parse(const char *text, __u32 *ret_inum);
+
+/* One callback per distinct namespace found in /proc/PID/ns/net and /run/netns; PATH opens it. */
+int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg);
+
+/*
+ * A NETLINK_SOCK_DIAG socket inside the namespace at PATH, and that namespace's cookie. The calling
+ * thread is back in its own namespace on return, also on failure. Caller closes.
+ */
+int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie);
+
+#endif
