@@ -1,48 +1,70 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-#   make            build everything into build/, touch nothing else
-#   make check      unit tests, no root
-#   make deps       install what is missing (lists it first; DEPS=no forbids)
-#   sudo make run   build as the tree's owner, start flownerd, show live sessions
-#   sudo make test  unit and integration tests on the running kernel
-#   make bench      what it costs, against bare and against tcplife (root)
-#   SANITIZE=1      ASan + UBSan build of all of it, in build/san/
+#   make             build everything into build/, touch nothing else
+#   make check       unit tests, no root
+#   make deps        install what is missing (lists it first; DEPS=no forbids; LINT=1 adds the linters)
+#   sudo make run    build, start flownerd, show live sessions until Ctrl-C (RUN_SECONDS=n ends by itself)
+#   sudo make test   unit and integration tests on the running kernel
+#   sudo make bench  what flownerd costs, against bare and against tcplife (BENCH="--max 1.35" is a gate)
+#   make lint        format, static analysis, shellcheck and the rules of the house
+#   make fuzz        see tests/fuzz/fuzz.mk
+#   make surface     the kernel fields we read against vmlinux/surface.txt; surface-update writes it
+#   make fresh-root  the commands of README.md in new minimal Debian roots (root, debootstrap)
+#   SANITIZE=1       ASan + UBSan build of all of it, in build/san/
+#
+# tests/*/*.mk may add targets, TEST_BINS (built before `make test`), and UNIT_LDFLAGS of one unit test:
+#   $(B)/unit/test_x: UNIT_LDFLAGS += -Wl,--wrap=bpf_map_lookup_elem
 
 B := build$(if $(SANITIZE),/san)
 CC := gcc
 CLANG := clang
-BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
-PKG_CONFIG := pkg-config
+# Ubuntu's /usr/sbin/bpftool is a wrapper that refuses a kernel it does not know; the real ones are below
+BPFTOOL := $(lastword bpftool $(wildcard /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_ARCH := $(patsubst s390x,s390,$(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m))))
+
+# Root in somebody else's tree compiles as its owner, so that no root-owned file is left in it.
+TREE_UID := $(shell stat -c %u .)
+TREE_GID := $(shell stat -c %g .)
+ifeq ($(shell id -u)$(filter 0,$(TREE_UID)),0)
+SHELL := setpriv
+.SHELLFLAGS := --reuid=$(TREE_UID) --regid=$(TREE_GID) --clear-groups sh -c
+endif
+ROOT_TARGETS := deps run test bench fresh-root
+$(ROOT_TARGETS): private SHELL := /bin/sh
+$(ROOT_TARGETS): private .SHELLFLAGS := -c
 
 VERSION := 0.1.0
+, := ,
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Werror=switch
 SAN := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-, := ,
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SAN) -D_GNU_SOURCE -DFLOWNER_VERSION='"$(VERSION)"' \
-	-Iinclude -Isrc -I$(B) -MMD -MP
+DEFINES := -std=gnu11 -D_GNU_SOURCE -DFLOWNER_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(B)
+ALL_CFLAGS = $(DEFINES) $(WARN) $(CFLAGS) $(SAN) -MMD -MP
+BPF_CFLAGS = -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -D__TARGET_ARCH_$(BPF_ARCH) \
+	$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -Iinclude -Ivmlinux -Ibpf -MMD -MP
 DAEMON_LIBS = -lbpf -lelf -lz -ljansson -lcyaml -lyaml -lmnl -lmicrohttpd
 CLI_LIBS = -ljansson -lcyaml -lyaml
-BPF_CFLAGS = -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
-	$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -Iinclude -Ivmlinux -Ibpf -D__TARGET_ARCH_x86 -MMD -MP
 
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
-# main files; everything else in src/ is a module either may link
-MAINS := src/flownerd.c src/flowner.c
-CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c) $(wildcard src/client.c src/table.c)
+# main files and the command line's; everything else in src/ is a module that anything may link
+CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
 # modules that need the skeleton: never linked into unit tests or the command line
 SKEL_SRC := $(wildcard src/track.c)
-MOD_SRC := $(filter-out $(MAINS) $(CLI_SRC) $(SKEL_SRC),$(wildcard src/*.c))
-CLI_MOD := $(filter-out src/flowner.c,$(CLI_SRC))
-UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC),$(wildcard src/*.c))
 o = $(patsubst src/%.c,$(B)/%.o,$(1))
+CLI_MOD := $(call o,$(filter-out src/flowner.c,$(CLI_SRC)))
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all check clean
+.PHONY: all check clean lint surface surface-update test-build $(ROOT_TARGETS)
 .DELETE_ON_ERROR:
 all: $(B)/flownerd $(B)/flowner
 
+-include $(wildcard tests/*/*.mk)
+
+# --- the kernel side: several sources, one object, one skeleton ---
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c | $(B)/bpf
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 $(B)/flowner.bpf.o: $(BPF_OBJ)
@@ -51,6 +73,7 @@ $(B)/flowner.skel.h: $(B)/flowner.bpf.o
 	$(BPFTOOL) gen skeleton $< name flowner_bpf > $@
 $(call o,$(SKEL_SRC)): $(B)/flowner.skel.h
 
+# --- daemon and command line ---
 $(B)/%.o: src/%.c | $(B)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 $(B)/libmodules.a: $(call o,$(MOD_SRC))
@@ -59,14 +82,45 @@ $(B)/flownerd: $(call o,src/flownerd.c $(SKEL_SRC)) $(B)/libmodules.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(B)/flowner: $(call o,$(CLI_SRC)) $(B)/libmodules.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
-$(B)/unit/%: tests/unit/%.c $(B)/libmodules.a $(call o,$(CLI_MOD)) | $(B)/unit
-	$(CC) $(ALL_CFLAGS) -o $@ $< $(call o,$(CLI_MOD)) $(B)/libmodules.a $(DAEMON_LIBS) -lcmocka
+
+# --- tests ---
+$(B)/unit/%: tests/unit/%.c $(CLI_MOD) $(B)/libmodules.a | $(B)/unit
+	$(CC) $(ALL_CFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter-out %.h,$^) $(DAEMON_LIBS) -lcmocka
+$(B)/tests/%: tests/integration/%.c | $(B)/tests
+	$(CC) $(ALL_CFLAGS) -o $@ $<
+$(B)/tests/churn: tests/bench/churn.c | $(B)/tests
+	$(CC) $(ALL_CFLAGS) -o $@ $<
 
 check: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done
+test-build: all $(UNIT) $(TEST_BINS)
+test:
+	@packaging/deps.sh build test
+	@+$(MAKE) --no-print-directory test-build
+	@tests/run.sh $(B)
+run:
+	@packaging/deps.sh build
+	@+$(MAKE) --no-print-directory all
+	@packaging/run.sh $(B)
+bench:
+	@packaging/deps.sh build bench
+	@+$(MAKE) --no-print-directory all $(B)/tests/churn
+	@tests/bench/bench.sh $(BENCH) $(B)
+fresh-root:
+	@packaging/deps.sh fresh-root
+	@tests/fresh-root.sh
+deps:
+	@packaging/deps.sh build test $(if $(LINT),lint) && echo 'deps: nothing is missing'
+lint: $(if $(SKEL_SRC),$(B)/flowner.skel.h)
+	@packaging/deps.sh lint
+	@tests/lint.sh $(DEFINES)
+surface: $(B)/flowner.bpf.o
+	@tests/surface.sh check $(BPFTOOL) $<
+surface-update: $(B)/flowner.bpf.o
+	@tests/surface.sh update $(BPFTOOL) $<
 
-$(B) $(B)/bpf $(B)/unit:
+$(B) $(B)/bpf $(B)/unit $(B)/tests:
 	mkdir -p $@
 clean:
 	rm -rf build
--include $(wildcard $(B)/*.d $(B)/bpf/*.d $(B)/unit/*.d)
+-include $(wildcard $(B)/*.d $(B)/bpf/*.d $(B)/unit/*.d $(B)/tests/*.d)

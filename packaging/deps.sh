@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs what is missing of the package sets named: build test lint fuzz bench fresh-root.
+# The only thing in this tree that installs anything. Says what first; DEPS=no only says.
+set -euo pipefail
+shopt -s inherit_errexit
+
+die() { echo "deps: $*" >&2; exit 1; }
+
+debian_packages() {
+	case $1 in
+	build) echo make gcc libc6-dev clang "$(debian_bpftool)" libbpf-dev libelf-dev zlib1g-dev \
+		libjansson-dev libcyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
+	test) echo libcmocka-dev iproute2 curl procps ;;
+	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags git ;;
+	fuzz) echo libclang-rt-dev ;;
+	bench) echo libbpf-tools ;;
+	fresh-root) echo debootstrap git ;;
+	*) die "no package set '$1'" ;;
+	esac
+}
+
+# a package of its own in Debian; in Ubuntu it comes with the kernel's tools
+debian_bpftool() {
+	if grep -q '^ID=ubuntu' /etc/os-release; then
+		echo linux-tools-common linux-tools-generic
+	else
+		echo bpftool
+	fi
+}
+
+installed_debian() {
+	[[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+install_debian() {
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q update </dev/null
+	apt-get -q install -y --no-install-recommends "$@" </dev/null
+}
+
+# as far as we know: nobody has run this list yet
+fedora_packages() {
+	case $1 in
+	build) echo make gcc clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel \
+		jansson-devel libcyaml-devel libmnl-devel libmicrohttpd-devel util-linux ;;
+	test) echo libcmocka-devel iproute curl procps-ng libasan libubsan ;;
+	lint) echo clang-tools-extra cppcheck ShellCheck ctags git ;;
+	fuzz) echo compiler-rt ;;
+	bench) echo bcc-tools ;;
+	fresh-root) echo debootstrap git ;;
+	*) die "no package set '$1'" ;;
+	esac
+}
+
+installed_fedora() { rpm -q --quiet --whatprovides "$1"; }
+
+install_fedora() { dnf install -y "$@" </dev/null; }
+
+family() {
+	local ID='' ID_LIKE=''
+	# shellcheck source=/dev/null
+	. /etc/os-release
+	case " $ID $ID_LIKE " in
+	*' debian '* | *' ubuntu '*) echo debian ;;
+	*' fedora '* | *' rhel '*) echo fedora ;;
+	*) die "no package list for '$ID' yet; README.md names the libraries" ;;
+	esac
+}
+
+missing() { # FAMILY SET... -> names, in the order of the lists
+	local family=$1 set packages package
+	shift
+	for set; do
+		packages=$("${family}_packages" "$set")
+		for package in $packages; do
+			"installed_$family" "$package" || echo "$package"
+		done
+	done
+}
+
+check_libbpf() { # the 1.0 API; Ubuntu 22.04 has 0.5
+	local header=/usr/include/bpf/libbpf_version.h
+	[[ -e $header ]] && ! grep -q 'LIBBPF_MAJOR_VERSION 0$' "$header" ||
+		die "libbpf is too old here: 1.0 or newer is needed"
+}
+
+main() {
+	local family list names
+	family=$(family)
+	list=$(missing "$family" "$@")
+	if [[ -n $list ]]; then
+		mapfile -t names <<<"$list"
+		echo "deps: missing for $*: ${names[*]}" >&2
+		[[ ${DEPS:-yes} != no ]] || die "DEPS=no: nothing was installed"
+		((EUID == 0)) || die "only root can install them: sudo make deps"
+		"install_$family" "${names[@]}"
+	fi
+	[[ " $* " != *' build '* ]] || check_libbpf
+}
+
+main "$@"
