@@ -97,7 +97,7 @@ test-build: all $(UNIT) $(TEST_BINS)
 test:
 	@packaging/deps.sh build test
 	@+$(MAKE) --no-print-directory test-build
-	@tests/run.sh $(B)
+	@tests/run.sh $(B) $(TESTS)
 run:
 	@packaging/deps.sh build
 	@+$(MAKE) --no-print-directory all

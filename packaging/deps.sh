@@ -81,7 +81,7 @@ missing() { # FAMILY SET... -> names, in the order of the lists
 
 check_libbpf() { # the 1.0 API; Ubuntu 22.04 has 0.5
 	local header=/usr/include/bpf/libbpf_version.h
-	[[ -e $header ]] && ! grep -q 'LIBBPF_MAJOR_VERSION 0$' "$header" ||
+	grep -qs 'LIBBPF_MAJOR_VERSION [1-9]' "$header" ||
 		die "libbpf is too old here: 1.0 or newer is needed"
 }
 
