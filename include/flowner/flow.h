@@ -120,7 +120,8 @@ struct fl_socket {
 	__u64 opened_ns; /* as in fl_connection */
 	enum fl_role role;
 	__u32 accepted;
-	__u64 next;  /* UDP: flow id of an older peer of the same socket, 0 = none */
+	__u64 next;	 /* UDP: flow id of an older peer of the same socket, 0 = none */
+	__u64 active_ns; /* UDP peer: CLOCK_BOOTTIME of traffic, refreshed once per epoch; else 0 */
 	__u64 check; /* fl_check_socket() */
 };
 
@@ -249,7 +250,7 @@ FL_ASSERT_SIZE(fl_key, 56);
 FL_ASSERT_SIZE(fl_proc_key, 16);
 FL_ASSERT_SIZE(fl_owner, 40);
 FL_ASSERT_SIZE(fl_connection, 80);
-FL_ASSERT_SIZE(fl_socket, 136);
+FL_ASSERT_SIZE(fl_socket, 144);
 FL_ASSERT_SIZE(fl_ancestor, 32);
 FL_ASSERT_SIZE(fl_process, 376);
 FL_ASSERT_SIZE(fl_text, 40 + FL_TEXT_BYTES);

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Who accepted: the ladder of hooks that run in the acceptor's context, best first, of which the
+ * hook table turns on the first that is seen to fire; and the first touch of a socket, which is
+ * what is left when accept() was given no address buffer and no better hook is there.
+ */
+#include "flow.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#define IPPROTO_TCP 6
+#define TCP_CLOSE 7
+
+extern const volatile __u64 scope_cgroup_id;
+
+/* accept() of a connection that is already over: its END is out, the owner follows it. */
+static __always_inline void accepted_late(struct sock *sk, __u64 cookie)
+{
+	struct fl_event *e = event_reserve(FL_EVENT_ACCEPT);
+
+	if (!e)
+		return;
+	e->flow.id = cookie;
+	e->flow.cookie = cookie;
+	e->flow.role = FL_ROLE_ACCEPTOR;
+	e->flow.accepted = 1;
+	owner_current(&e->flow.owner);
+	event_submit(e);
+}
+
+/* A child socket cannot be in a second life: its flow id is its cookie. */
+static __always_inline void accepted(struct sock *sk)
+{
+	__u64 cookie = sock_existing_cookie(sk);
+	struct fl_owner o = {};
+
+	if (!cookie || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE) {
+		flow_accepted(cookie);
+		return;
+	}
+	if (bpf_map_lookup_elem(&socket_to_process, &cookie) || !sock_in_scope(sk, scope_cgroup_id))
+		return;
+	owner_current(&o);
+	process_current(&o);
+	accepted_late(sk, cookie);
+}
+
+SEC("lsm/sock_graft")
+int BPF_PROG(accept_lsm, struct sock *sk, struct socket *parent)
+{
+	note_fired(FL_PROBE_ACCEPT_LSM);
+	accepted(sk);
+	return 0;
+}
+
+/* The return value follows the arguments: four of them before 6.10, two since. */
+SEC("fexit/inet_csk_accept")
+int accept_fexit(__u64 *ctx)
+{
+	struct sock *sk;
+
+	note_fired(FL_PROBE_ACCEPT_FEXIT);
+	if (bpf_core_type_exists(struct proto_accept_arg))
+		sk = (struct sock *)ctx[2];
+	else
+		sk = (struct sock *)ctx[4];
+	if (sk)
+		accepted(sk);
+	return 0;
+}
+
+SEC("kretprobe/inet_csk_accept")
+int BPF_KRETPROBE(accept_kretprobe, struct sock *sk)
+{
+	note_fired(FL_PROBE_ACCEPT_KRETPROBE);
+	if (sk)
+		accepted(sk);
+	return 0;
+}
+
+/* Runs inside accept() when the caller wants the address, and in getpeername() itself. */
+static __always_inline void peer_asked(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *bs = ctx->sk;
+	struct tcp_sock *tp;
+
+	if (!bs || ctx->protocol != IPPROTO_TCP)
+		return;
+	note_fired(FL_PROBE_ACCEPT_GETPEERNAME);
+	tp = bpf_skc_to_tcp_sock(bs);
+	if (tp)
+		accepted((struct sock *)tp);
+}
+
+SEC("cgroup/getpeername4")
+int accept_getpeername4(struct bpf_sock_addr *ctx)
+{
+	peer_asked(ctx);
+	return 1;
+}
+
+SEC("cgroup/getpeername6")
+int accept_getpeername6(struct bpf_sock_addr *ctx)
+{
+	peer_asked(ctx);
+	return 1;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What differs between kernels, one getter each. The daemon finds out by trial loads which helper a
+ * program type may call here and sets the constants; the verifier then drops the other branch.
+ */
+#ifndef FLOWNER_COMPAT_BPF_H
+#define FLOWNER_COMPAT_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* bpf_get_socket_cookie() and socket storage in tracing programs and iterators: 5.11 */
+extern const volatile bool can_tracing_socket;
+
+/* Only where the kernel has audit. */
+static __always_inline __u32 task_login_uid(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->loginuid))
+		return 0xffffffffu;
+	return BPF_CORE_READ(task, loginuid.val);
+}
+
+/* The cookie a socket already has, 0 when nobody asked for it yet. */
+static __always_inline __u64 sock_existing_cookie(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+}
+
+#endif /* FLOWNER_COMPAT_BPF_H */

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The verbs of flow.bpf.h: how a flow enters the two maps, changes hands and leaves them. */
+#include "flow.bpf.h"
+
+int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s, enum fl_state state)
+{
+	struct fl_event *e;
+
+	if (!events_watched())
+		return 0;
+	e = event_reserve(type);
+	if (!e)
+		return 0;
+	flow_describe(&e->flow, id, s, NULL);
+	e->flow.state = state;
+	event_submit(e);
+	return 0;
+}
+
+/* Another socket may already stand at a local-only key: the newest is shown, all are counted. */
+static __always_inline __u32 flow_members(const struct fl_key *key)
+{
+	struct fl_connection *c;
+
+	if (!key_local_only(key))
+		return 1;
+	c = bpf_map_lookup_elem(&l7_connections, key);
+	return c ? c->members + 1 : 1;
+}
+
+int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state)
+{
+	struct fl_connection c = {
+		.flow_id = id,
+		.owner = s->owner,
+		.opened_ns = s->opened_ns,
+		.role = s->role,
+		.state = state,
+		.accepted = s->accepted,
+		.members = 1,
+	};
+	int r;
+
+	s->check = fl_check_socket(id, s);
+	r = bpf_map_update_elem(&socket_to_process, &id, s, BPF_NOEXIST);
+	if (r) {
+		if (r != -EEXIST)
+			count(FL_CNT_SOCKETS_FULL);
+		return r;
+	}
+	c.members = flow_members(&s->key);
+	c.check = s->check;
+	if (bpf_map_update_elem(&l7_connections, &s->key, &c, BPF_ANY))
+		count(FL_CNT_CONNECTIONS_FULL);
+	count(FL_CNT_OPENED);
+	return 0;
+}
+
+/* The end of a flow whose element C shows it, or did: compare, then delete. */
+static __always_inline void flow_unindex(__u64 id, const struct fl_key *key,
+					 struct fl_connection *c)
+{
+	if (!c)
+		return;
+	if (c->members > 1) {
+		/* others stand here too; an id of 0 says that which of them is not known */
+		__sync_fetch_and_add(&c->members, -1);
+		if (c->flow_id == id) {
+			c->flow_id = 0;
+			c->check = 0;
+		}
+		return;
+	}
+	if (c->flow_id == id || !c->flow_id)
+		bpf_map_delete_elem(&l7_connections, key);
+}
+
+int flow_end(__u64 id, enum fl_reason reason)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_proc_key proc;
+	struct fl_connection *c;
+	struct fl_event *e;
+	struct fl_key key;
+
+	if (!s)
+		return -ENOENT;
+	key = s->key;
+	proc = s->owner.proc;
+	c = bpf_map_lookup_elem(&l7_connections, &key);
+	e = event_reserve(s->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE);
+	if (e) {
+		flow_describe(&e->flow, id, s, c);
+		e->flow.ended_ns = e->time_ns;
+		e->flow.reason = reason;
+	}
+	if (bpf_map_delete_elem(&socket_to_process, &id)) {
+		if (e)
+			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return -ENOENT;
+	}
+	flow_unindex(id, &key, c);
+	process_flow_removed(&proc);
+	count(FL_CNT_ENDED);
+	if (e)
+		event_submit(e);
+	return 0;
+}
+
+/* The new owner in both maps; each element is replaced as a whole. */
+static __always_inline int flow_replace_owner(__u64 id, struct fl_socket *s,
+					      const struct fl_owner *o, enum fl_role role)
+{
+	struct fl_connection *c, n;
+	struct fl_socket copy = *s;
+	struct fl_proc_key before = s->owner.proc;
+
+	copy.owner = *o;
+	copy.role = role;
+	copy.accepted = 1;
+	copy.check = fl_check_socket(id, &copy);
+	if (bpf_map_update_elem(&socket_to_process, &id, &copy, BPF_EXIST))
+		return -ENOENT;
+	process_flow_removed(&before);
+	c = bpf_map_lookup_elem(&l7_connections, &copy.key);
+	if (!c || c->flow_id != id)
+		return 0;
+	n = *c;
+	n.owner = *o;
+	n.role = role;
+	n.accepted = 1;
+	n.check = copy.check;
+	bpf_map_update_elem(&l7_connections, &copy.key, &n, BPF_EXIST);
+	return 0;
+}
+
+static __always_inline bool owner_equal(const struct fl_owner *a, const struct fl_owner *b)
+{
+	return fl_proc_equal(&a->proc, &b->proc) && a->uid == b->uid && a->gid == b->gid;
+}
+
+int flow_accepted(__u64 id)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_owner o = {};
+	struct fl_connection *c;
+
+	if (!s || s->role != FL_ROLE_ACCEPTOR || s->accepted)
+		return 0;
+	owner_current(&o);
+	if (owner_equal(&s->owner, &o)) {
+		c = bpf_map_lookup_elem(&l7_connections, &s->key);
+		s->accepted = 1;
+		if (c && c->flow_id == id)
+			c->accepted = 1;
+	} else {
+		process_flow_added(process_current(&o));
+		if (flow_replace_owner(id, s, &o, FL_ROLE_ACCEPTOR)) {
+			process_flow_removed(&o.proc);
+			return 0;
+		}
+	}
+	count(FL_CNT_ACCEPTED);
+	s = bpf_map_lookup_elem(&socket_to_process, &id);
+	if (s)
+		flow_tell(FL_EVENT_ACCEPT, id, s, FL_STATE_ESTABLISHED);
+	return 0;
+}

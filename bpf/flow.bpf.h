@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One flow's life in the maps: open, accepted, state, end. Every other file decides when; only this
+ * one writes l7_connections and socket_to_process.
+ *
+ * The insert into and the delete from socket_to_process happen exactly once for a flow, whoever
+ * comes first: a second copy of a program, a repair and the first source may all report the same.
+ */
+#ifndef FLOWNER_FLOW_BPF_H
+#define FLOWNER_FLOW_BPF_H
+
+#include "owner.bpf.h"
+#include "sock.bpf.h"
+
+#define EEXIST 17
+#define ENOENT 2
+
+/* A flow id that is no socket's cookie, never given twice while the maps are pinned. */
+static __always_inline __u64 flow_number(void)
+{
+	__u32 zero = 0;
+	struct fl_numbers *n = bpf_map_lookup_elem(&numbers, &zero);
+	__u64 id;
+
+	if (!n)
+		return 0;
+	bpf_spin_lock(&n->lock);
+	id = ++n->last;
+	bpf_spin_unlock(&n->lock);
+	return FL_ID_NUMBERED | id;
+}
+
+/* FLOW is zeroed. C may be NULL or another flow's. */
+static __always_inline void flow_describe(struct fl_flow *flow, __u64 id,
+					  const struct fl_socket *s, const struct fl_connection *c)
+{
+	flow->id = id;
+	flow->cookie = s->cookie;
+	flow->key = s->key;
+	flow->owner = s->owner;
+	flow->opened_ns = s->opened_ns;
+	flow->role = s->role;
+	flow->accepted = s->accepted;
+	if (c && c->flow_id == id) {
+		flow->state = c->state;
+		flow->members = c->members;
+	}
+}
+
+static __always_inline void flow_state(__u64 id, struct fl_connection *c, enum fl_state state)
+{
+	if (c && c->flow_id == id)
+		c->state = state;
+}
+
+/* The four verbs, in flow.bpf.c: __hidden functions are verified in the caller's context. */
+
+/* S is complete but for its check word. 0, or -EEXIST when the flow is already known. */
+int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state) __hidden;
+
+/*
+ * The current process took over the passive flow ID: from now on its owner is final. Most servers
+ * accept in the process that listens; then nothing but the flag changes.
+ */
+int flow_accepted(__u64 id) __hidden;
+
+/* Ends flow ID, once. 0, or -ENOENT when it is not (or no longer) known. */
+int flow_end(__u64 id, enum fl_reason reason) __hidden;
+
+/* An event of flow ID, told only while somebody watches. */
+int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s,
+	      enum fl_state state) __hidden;
+
+#endif /* FLOWNER_FLOW_BPF_H */

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every map and every constant set before load, once: who writes, who reads, who deletes.
+ * Layouts are in include/flowner/flow.h. Maps are pinned by the daemon and outlive it.
+ */
+#ifndef FLOWNER_MAPS_BPF_H
+#define FLOWNER_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <flowner/flow.h>
+
+/* Sizes here are defaults; the daemon sets its own before load. Hashes grow on demand. */
+#define FLOWS_DEFAULT 262144
+#define PROCESSES_DEFAULT 16384
+#define RING_DEFAULT (16 << 20)
+
+/* Session -> flow id and owner. Written at open and accept, deleted at the end (owner.bpf.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, FLOWS_DEFAULT);
+	__type(key, struct fl_key);
+	__type(value, struct fl_connection);
+} l7_connections SEC(".maps") __weak;
+
+/* Flow id -> session and owner. Its insert and its delete are the gates that make events idempotent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, FLOWS_DEFAULT);
+	__type(key, __u64);
+	__type(value, struct fl_socket);
+} socket_to_process SEC(".maps") __weak;
+
+/* Process image -> identity. Deleted when the image is gone and its last flow ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PROCESSES_DEFAULT);
+	__type(key, struct fl_proc_key);
+	__type(value, struct fl_process);
+} processes SEC(".maps") __weak;
+
+/* Process image -> path and arguments. Lives and dies with the entry in processes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PROCESSES_DEFAULT);
+	__type(key, struct fl_proc_key);
+	__type(value, struct fl_text);
+} process_text SEC(".maps") __weak;
+
+/* All zero, never written: what new elements of processes and process_text start from, because
+ * they do not fit on the stack and a per-CPU scratch could be taken over by a preempting program. */
+struct blank {
+	struct fl_process process;
+	struct fl_text text;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct blank);
+} blank SEC(".maps") __weak;
+
+/* What became of sockets whose id is not simply their cookie: TCP sockets in a second life. */
+struct fl_life {
+	__u64 flow_id;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct fl_life);
+} tcp_lives SEC(".maps") __weak;
+
+/* Owner of a SO_REUSEPORT listener, inherited by the sockets it makes: a tuple cannot tell which
+ * member of the group they came from. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct fl_owner);
+} shared_listeners SEC(".maps") __weak;
+
+/* One UDP socket; see udp.bpf.c. Freed by the kernel with the socket. */
+#define UDP_PENDING 32
+
+struct fl_udp {
+	struct bpf_spin_lock lock; /* guards last_*, peers, pending */
+	__u32 flags;		   /* UDP_* of udp.bpf.c */
+	__u64 netns_cookie;
+	__u64 cookie;
+	__u64 own_id;		/* flow of the socket's own entry, 0 = none yet */
+	struct fl_owner user;	/* last process that used the socket, in process context */
+	struct fl_addr remote;	/* connect() peer while UDP_CONNECTED */
+	struct fl_addr last_local;
+	struct fl_addr last_remote;
+	__u16 remote_port;
+	__u16 last_local_port;
+	__u16 last_remote_port;
+	__u16 pad;
+	__u64 last_epoch;
+	__u64 peers;		      /* newest numbered peer, head of the list in fl_socket.next */
+	__u64 addressed_by;	      /* pid_tgid whose current receive asked for the address */
+	__u64 pending[UDP_PENDING];   /* peers nobody has received from yet, 0 = free */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct fl_udp);
+} udp_sockets SEC(".maps") __weak;
+
+/* Network namespace cookie -> inode, for the people who know namespaces by inode. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u32);
+} netns SEC(".maps") __weak;
+
+/* Numbered flow ids. A lock, not a fetch-and-add: 5.10 has no atomic that returns a value. */
+struct fl_numbers {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	__u64 last;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fl_numbers);
+} numbers SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FL_CNT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps") __weak;
+
+/* Written by the daemon while programs run. */
+struct fl_config {
+	__u32 watched;	   /* somebody reads OPEN, ESTABLISHED, ACCEPT, USER and LISTEN events */
+	__u32 selftest_pid; /* tgid whose doings are noted in fired[] */
+	__u64 udp_epoch;   /* bumped by each sweep; a UDP peer seen in an older one is looked at anew */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fl_config);
+} config SEC(".maps") __weak;
+
+/* Self-test: how often a program whose attaching proves nothing ran for selftest_pid. */
+enum fl_probe {
+	FL_PROBE_ACCEPT_LSM,
+	FL_PROBE_ACCEPT_FEXIT,
+	FL_PROBE_ACCEPT_KRETPROBE,
+	FL_PROBE_ACCEPT_GETPEERNAME,
+	FL_PROBE_ACCEPT_SYSCALL,
+	FL_PROBE_TOUCH,
+	FL_PROBE_FREE,
+	FL_PROBE_EXIT,
+	FL_PROBE_MAX,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FL_PROBE_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} fired SEC(".maps") __weak;
+
+/* The one event ring; its one reader is the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, RING_DEFAULT);
+} events SEC(".maps") __weak;
+
+#endif /* FLOWNER_MAPS_BPF_H */

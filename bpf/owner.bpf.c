@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The records of process images: filled once, at the first socket event of the image. */
+#include "exe.bpf.h"
+#include "owner.bpf.h"
+
+static __always_inline void ancestors_read(struct task_struct *task, struct fl_process *p)
+{
+	struct task_struct *t = task;
+	__u32 n = 0;
+
+	for (int i = 0; i < FL_ANCESTORS; i++) {
+		struct fl_ancestor *a = &p->ancestors[i];
+
+		t = BPF_CORE_READ(t, real_parent, group_leader);
+		a->pid = BPF_CORE_READ(t, tgid);
+		if (!a->pid)
+			break;
+		a->start_ns = BPF_CORE_READ(t, start_boottime);
+		BPF_CORE_READ_INTO(&a->comm, t, comm);
+		n++;
+	}
+	p->ancestor_count = n;
+}
+
+/* Everything that does not need the memory of the process: also right for another task. */
+static __always_inline void process_fill(struct task_struct *task, const struct fl_owner *o,
+					 struct fl_process *p)
+{
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+
+	p->head.type = FL_RECORD_PROCESS;
+	p->head.size = sizeof(*p);
+	p->key = o->proc;
+	p->seen_ns = bpf_ktime_get_boot_ns();
+	p->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	if (exe) {
+		p->exe_inode = BPF_CORE_READ(exe, f_inode, i_ino);
+		p->exe_dev = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
+		p->exe_flags = exe_flags(exe);
+	}
+	p->uid = o->uid;
+	p->gid = o->gid;
+	p->login_uid = task_login_uid(task);
+	__builtin_memcpy(p->comm, o->comm, sizeof(p->comm));
+	ancestors_read(task, p);
+}
+
+/*
+ * The record of a process image, made at its first socket event. Elements start as copies of the
+ * blank one and are filled in place: BPF_NOEXIST makes us their only writer.
+ */
+static __always_inline struct fl_process *process_add(struct task_struct *task,
+						      const struct fl_owner *o)
+{
+	__u32 zero = 0;
+	struct blank *b = bpf_map_lookup_elem(&blank, &zero);
+	struct fl_process *p;
+
+	if (!b)
+		return NULL;
+	if (bpf_map_update_elem(&processes, &o->proc, &b->process, BPF_NOEXIST)) {
+		p = bpf_map_lookup_elem(&processes, &o->proc);
+		if (!p)
+			count(FL_CNT_PROCESSES_FULL);
+		return p;
+	}
+	p = bpf_map_lookup_elem(&processes, &o->proc);
+	if (!p)
+		return NULL;
+	process_fill(task, o, p);
+	return p;
+}
+
+static __noinline int process_text_add(const struct fl_owner *o)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u32 zero = 0, len;
+	struct blank *b = bpf_map_lookup_elem(&blank, &zero);
+	struct fl_text *t;
+
+	if (!b || bpf_map_update_elem(&process_text, &o->proc, &b->text, BPF_NOEXIST)) {
+		count(FL_CNT_PROCESSES_FULL);
+		return 0;
+	}
+	t = bpf_map_lookup_elem(&process_text, &o->proc);
+	if (!t)
+		return 0;
+	t->head.type = FL_RECORD_TEXT;
+	t->key = o->proc;
+	exe_read(task, t);
+	args_read(task, t);
+	len = sizeof(*t) - FL_TEXT_BYTES + t->exe_len + 1 + t->args_len;
+	t->head.size = len;
+	t->ready = 1;
+	len = t->head.size;
+	if (len > sizeof(*t))
+		return 0;
+	record_send(t, len);
+	return 0;
+}
+
+int process_ensure(struct task_struct *task, const struct fl_owner *o, bool text)
+{
+	struct fl_process *p = process_add(task, o);
+
+	if (!p)
+		return 0;
+	if (text)
+		process_text_add(o);
+	p = bpf_map_lookup_elem(&processes, &o->proc);
+	if (p)
+		record_send(p, sizeof(*p));
+	return 0;
+}

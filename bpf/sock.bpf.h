@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Hook context or struct sock -> fl_key. The only file that knows IPv4 from IPv6: everything behind
+ * it sees 16-byte addresses, ports in host order and one namespace cookie.
+ */
+#ifndef FLOWNER_SOCK_BPF_H
+#define FLOWNER_SOCK_BPF_H
+
+#include "compat.bpf.h"
+#include "maps.bpf.h"
+#include <bpf/bpf_endian.h>
+
+#define AF_INET 2
+#define AF_INET6 10
+
+static __always_inline void addr_from_v4(struct fl_addr *a, __be32 v4)
+{
+	__builtin_memset(a, 0, sizeof(*a));
+	a->b[10] = 0xff;
+	a->b[11] = 0xff;
+	__builtin_memcpy(&a->b[12], &v4, sizeof(v4));
+}
+
+/* Four words of a hook context: read one by one, the verifier refuses what the compiler would join. */
+#define ADDR_FROM_CTX(a, field)                                                                    \
+	do {                                                                                       \
+		for (int i_ = 0; i_ < 4; i_++) {                                                   \
+			__u32 w_ = *(volatile __u32 *)&(field)[i_];                                \
+			__builtin_memcpy(&(a)->b[4 * i_], &w_, sizeof(w_));                        \
+		}                                                                                  \
+	} while (0)
+
+static __always_inline void addr_from_in6(struct fl_addr *a, const struct in6_addr *in6)
+{
+	for (int i = 0; i < 4; i++) {
+		__u32 w = in6->in6_u.u6_addr32[i];
+
+		__builtin_memcpy(&a->b[4 * i], &w, sizeof(w));
+	}
+}
+
+static __always_inline bool addr_is_v4(const struct fl_addr *a)
+{
+	__u64 high;
+	__u32 mid;
+
+	__builtin_memcpy(&high, &a->b[0], sizeof(high));
+	__builtin_memcpy(&mid, &a->b[8], sizeof(mid));
+	return !high && mid == bpf_htonl(0xffff);
+}
+
+static __always_inline bool addr_equal(const struct fl_addr *a, const struct fl_addr *b)
+{
+	__u64 x[2], y[2];
+
+	__builtin_memcpy(x, a->b, sizeof(x));
+	__builtin_memcpy(y, b->b, sizeof(y));
+	return x[0] == y[0] && x[1] == y[1];
+}
+
+static __always_inline bool key_local_only(const struct fl_key *k)
+{
+	return !k->remote_port;
+}
+
+/* What local-only entries have for a remote end: all zero, in both families. */
+static __always_inline void key_clear_remote(struct fl_key *k)
+{
+	__builtin_memset(&k->remote, 0, sizeof(k->remote));
+	k->remote_port = 0;
+}
+
+/* K is zeroed. Plain loads: the verifier knows the type, which costs a tenth of a probe read. */
+static __always_inline void key_from_tcp(struct tcp_sock *tp, struct fl_key *k)
+{
+	struct sock *sk = (struct sock *)tp;
+
+	k->netns_cookie = sk->__sk_common.skc_net.net->net_cookie;
+	if (sk->__sk_common.skc_family == AF_INET) {
+		addr_from_v4(&k->local, sk->__sk_common.skc_rcv_saddr);
+		addr_from_v4(&k->remote, sk->__sk_common.skc_daddr);
+	} else {
+		addr_from_in6(&k->local, &sk->__sk_common.skc_v6_rcv_saddr);
+		addr_from_in6(&k->remote, &sk->__sk_common.skc_v6_daddr);
+	}
+	k->local_port = sk->__sk_common.skc_num;
+	k->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	k->ifindex = sk->__sk_common.skc_bound_dev_if;
+	k->proto = FL_TCP;
+}
+
+/* K is zeroed. SK may be any pointer that BPF_CORE_READ can follow. */
+static __always_inline void key_from_sock(struct sock *sk, enum fl_proto proto, struct fl_key *k)
+{
+	k->netns_cookie = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
+		addr_from_v4(&k->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		addr_from_v4(&k->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	} else {
+		BPF_CORE_READ_INTO(&k->local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&k->remote, sk, __sk_common.skc_v6_daddr);
+	}
+	k->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	k->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	k->ifindex = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+	k->proto = proto;
+	if (!k->remote_port)
+		key_clear_remote(k);
+}
+
+/* K is zeroed and gets the local end only: what post_bind and cgroup_skb can read of a socket. */
+static __always_inline void key_from_bound(struct bpf_sock *sk, __u64 netns_cookie,
+					   struct fl_key *k)
+{
+	k->netns_cookie = netns_cookie;
+	if (sk->family == AF_INET)
+		addr_from_v4(&k->local, sk->src_ip4);
+	else
+		ADDR_FROM_CTX(&k->local, sk->src_ip6);
+	k->local_port = sk->src_port;
+	k->ifindex = sk->bound_dev_if;
+	k->proto = FL_UDP;
+}
+
+/* The peer a program is asked about. A v4-mapped one comes in user_ip6 and stays what it is. */
+static __always_inline void addr_from_user(struct bpf_sock_addr *ctx, struct fl_addr *a)
+{
+	if (ctx->user_family == AF_INET)
+		addr_from_v4(a, ctx->user_ip4);
+	else
+		ADDR_FROM_CTX(a, ctx->user_ip6);
+}
+
+static __always_inline __u16 port_from_user(struct bpf_sock_addr *ctx)
+{
+	return bpf_ntohs((__u16)ctx->user_port);
+}
+
+static __always_inline __u32 sock_netns_inum(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+}
+
+/* The cgroup a socket belongs to, or one above it, is the one the agent is confined to. */
+static __always_inline bool sock_in_scope(struct sock *sk, __u64 scope_id)
+{
+	struct cgroup *c;
+
+	if (!scope_id)
+		return true;
+	c = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	for (int i = 0; i < 32 && c; i++) {
+		if (BPF_CORE_READ(c, kn, id) == scope_id)
+			return true;
+		c = BPF_CORE_READ(c, self.parent, cgroup);
+	}
+	return false;
+}
+
+#endif /* FLOWNER_SOCK_BPF_H */

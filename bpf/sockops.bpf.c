@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * TCP from sockops: listen, active open, passive open, every state change and the end. These
+ * callbacks run with the socket locked and, unlike tracing programs, are never skipped.
+ * One function a callback, not inlined: together they would not fit the 512 bytes of stack.
+ */
+#include "flow.bpf.h"
+#include "tcp.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* OR into the mask: it is the socket's, and other programs have their bits in it. */
+static __always_inline void want_state_changes(struct bpf_sock_ops *ctx)
+{
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* Process context; the tuple is complete and the SYN has not left. */
+static __noinline int opened_active(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
+					  struct tcp_sock *tp)
+{
+	struct fl_socket s = {.role = FL_ROLE_OPENER, .accepted = 1};
+	struct fl_process *p;
+	__u64 id;
+
+	want_state_changes(ctx);
+	s.cookie = bpf_get_socket_cookie(ctx);
+	id = tcp_flow_id(bs, s.cookie);
+	s.opened_ns = bpf_ktime_get_boot_ns();
+	key_from_tcp(tp, &s.key);
+	owner_current(&s.owner);
+	p = process_current(&s.owner);
+	if (flow_insert(id, &s, FL_STATE_SYN_SENT))
+		return 0;
+	process_flow_added(p);
+	if (p)
+		netns_note(p, s.key.netns_cookie, sock_netns_inum((struct sock *)tp));
+	flow_tell(FL_EVENT_OPEN, id, &s, FL_STATE_SYN_SENT);
+	return 0;
+}
+
+/* Softirq: the interim owner is whoever listens. */
+static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
+					   struct tcp_sock *tp)
+{
+	struct fl_socket s = {.role = FL_ROLE_ACCEPTOR};
+
+	want_state_changes(ctx);
+	s.cookie = bpf_get_socket_cookie(ctx);
+	s.opened_ns = bpf_ktime_get_boot_ns();
+	key_from_tcp(tp, &s.key);
+	listener_owner(bs, &s.key, &s.owner);
+	if (flow_insert(s.cookie, &s, FL_STATE_ESTABLISHED))
+		return 0;
+	process_flow_added(bpf_map_lookup_elem(&processes, &s.owner.proc));
+	flow_tell(FL_EVENT_OPEN, s.cookie, &s, FL_STATE_ESTABLISHED);
+	return 0;
+}
+
+/* Process context, inside listen(). */
+static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
+				      struct tcp_sock *tp)
+{
+	struct fl_socket s = {.role = FL_ROLE_LISTENER, .accepted = 1};
+	struct fl_process *p;
+	__u64 id;
+
+	want_state_changes(ctx);
+	s.cookie = bpf_get_socket_cookie(ctx);
+	if (tp->write_seq)
+		tcp_next_life(bs);
+	id = tcp_flow_id(bs, s.cookie);
+	s.opened_ns = bpf_ktime_get_boot_ns();
+	key_from_tcp(tp, &s.key);
+	key_clear_remote(&s.key);
+	owner_current(&s.owner);
+	p = process_current(&s.owner);
+	if (BPF_CORE_READ_BITFIELD_PROBED((struct sock *)tp, __sk_common.skc_reuseport))
+		listener_share(bs, &s.owner);
+	if (flow_insert(id, &s, FL_STATE_LISTEN))
+		return 0;
+	process_flow_added(p);
+	if (p)
+		netns_note(p, s.key.netns_cookie, sock_netns_inum((struct sock *)tp));
+	flow_tell(FL_EVENT_LISTEN, id, &s, FL_STATE_LISTEN);
+	return 0;
+}
+
+/* The holder of the socket lock is `current`, unless it is there to abort somebody else's socket. */
+static __always_inline bool in_owner_context(struct tcp_sock *tp)
+{
+	struct sock *sk = (struct sock *)tp;
+
+	return sk->sk_lock.owned && sk->sk_err != ECONNABORTED;
+}
+
+static __noinline int state_changed(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
+					  struct tcp_sock *tp)
+{
+	enum fl_state old = ctx->args[0], new = ctx->args[1];
+	__u64 id = tcp_flow_id(bs, bpf_get_socket_cookie(ctx));
+	struct fl_connection *c;
+	struct fl_key key = {};
+
+	if (new == FL_STATE_CLOSE && old == FL_STATE_LISTEN) {
+		flow_end(id, FL_REASON_NONE);
+		tcp_next_life(bs); /* a second listen() is another flow */
+		return 0;
+	}
+	key_from_tcp(tp, &key);
+	c = bpf_map_lookup_elem(&l7_connections, &key);
+	/* accept() without an address buffer shows itself at the first act in process context */
+	if (c && c->flow_id == id && !c->accepted && in_owner_context(tp))
+		flow_accepted(id);
+	if (new == FL_STATE_CLOSE) {
+		flow_end(id, fl_reason_from_error(((struct sock *)tp)->sk_err));
+		return 0;
+	}
+	flow_state(id, c, new);
+	return 0;
+}
+
+SEC("sockops")
+int track_sockops(struct bpf_sock_ops *ctx)
+{
+	__u32 op = ctx->op;
+	struct bpf_sock *bs;
+	struct tcp_sock *tp;
+
+	if (op != BPF_SOCK_OPS_STATE_CB && op != BPF_SOCK_OPS_TCP_CONNECT_CB &&
+	    op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB && op != BPF_SOCK_OPS_TCP_LISTEN_CB)
+		return 1;
+	bs = ctx->sk;
+	if (!bs)
+		return 1;
+	tp = bpf_skc_to_tcp_sock(bs);
+	if (!tp)
+		return 1;
+	if (op == BPF_SOCK_OPS_STATE_CB)
+		state_changed(ctx, bs, tp);
+	else if (op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+		opened_active(ctx, bs, tp);
+	else if (op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		opened_passive(ctx, bs, tp);
+	else
+		listening(ctx, bs, tp);
+	return 1;
+}
