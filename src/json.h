@@ -25,6 +25,13 @@ struct json_event {
 json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow, const struct process *process,
 		  const struct flow_names *names, __u64 peer_id, const struct json_event *event);
 
+/*
+ * "lost" or "resync": not about one flow. COUNT is of events for lost, of live flows for resync.
+ * New reference, or NULL without memory.
+ */
+json_t *json_notice(const struct json_context *ctx, const struct json_event *event, const char *why,
+		    __u64 count);
+
 /* {"error":"..."} */
 json_t *json_error(const char *sentence);
 
