@@ -25,4 +25,13 @@ void api_publish(struct api *api, const struct fl_event *event);
 /* "lost" (COUNT events were dropped, WHY) or "resync" (started; the maps hold COUNT flows). */
 void api_notice(struct api *api, const char *action, const char *why, __u64 count);
 
+struct api_counts {
+	__u64 streams;	   /* open now */
+	__u64 connections; /* open now */
+	__u64 requests;	   /* since start */
+	__u64 events_lost; /* that slow readers of streams did not get */
+};
+
+struct api_counts api_counts(const struct api *api);
+
 #endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Questions about flows. The flows asked for are copied first, so that the walk over the maps is
+ * short and the answer is of one moment; JSON is made line by line while the reader takes it.
+ *
+ * A flow the asker may not see is one that does not exist: 404, never 403.
+ */
+#include "answers.h"
+#include "agent.h"
+#include "cleanup.h"
+#include "describe.h"
+#include "flows.h"
+#include "flowtext.h"
+#include "maps.h"
+#include "netns.h"
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* Copies held by all answers under way: a reader who does not read must not eat the daemon. */
+#define COPIES_MAX (1024 * 1024)
+#define FIRST_COPIES 64
+
+struct answer {
+	struct agent *agent;
+	size_t *copies_held; /* by all answers together */
+	struct fl_flow *flows;
+	size_t count, capacity, next;
+	struct pending line;
+};
+
+static void answer_free(void *arg)
+{
+	struct answer *a = arg;
+
+	if (!a)
+		return;
+	*a->copies_held -= a->capacity;
+	free(a->flows);
+	free(a->line.text);
+	free(a);
+}
+
+static void cleanup_answer(struct answer **a)
+{
+	answer_free(*a);
+}
+
+static void cleanup_filter(struct filter **filter)
+{
+	filter_free(*filter);
+}
+
+static int answer_new(struct request *request, struct answer **ret_answer)
+{
+	struct answer *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	a->agent = request->agent;
+	a->copies_held = request->copies_held;
+	*ret_answer = a;
+	return 0;
+}
+
+static int answer_add(struct answer *a, const struct fl_flow *flow)
+{
+	size_t capacity = a->capacity ? a->capacity * 2 : FIRST_COPIES;
+	struct fl_flow *flows;
+
+	if (a->count == a->capacity) {
+		if (*a->copies_held + capacity - a->capacity > COPIES_MAX)
+			return -EBUSY;
+		flows = reallocarray(a->flows, capacity, sizeof(*flows));
+		if (!flows)
+			return -ENOMEM;
+		*a->copies_held += capacity - a->capacity;
+		a->flows = flows;
+		a->capacity = capacity;
+	}
+	a->flows[a->count++] = *flow;
+	return 0;
+}
+
+static char *next_line(struct answer *a)
+{
+	struct description d;
+
+	describe_flow(a->agent, &a->flows[a->next++], &d);
+	return json_line(describe_json(a->agent, &d, NULL));
+}
+
+static ssize_t read_lines(void *arg, uint64_t pos, char *buf, size_t max)
+{
+	struct answer *a = arg;
+	size_t used = 0;
+
+	(void)pos;
+	while (used < max) {
+		if (!a->line.text) {
+			if (a->next == a->count)
+				break;
+			pending_set(&a->line, next_line(a));
+			if (!a->line.text)
+				return MHD_CONTENT_READER_END_WITH_ERROR;
+		}
+		used += pending_take(&a->line, buf + used, max - used);
+	}
+	return used ? (ssize_t)used : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static enum MHD_Result reply_failure(struct request *request, int error)
+{
+	char sentence[128];
+
+	if (error == -EBUSY)
+		return reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+				   "too many large answers are under way: try again");
+	snprintf(sentence, sizeof(sentence), "cannot read the flows: %s", strerror(-error));
+	return reply_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, sentence);
+}
+
+__u64 answer_now_ns(const struct agent *agent)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec +
+	       (__u64)agent->realtime_offset_ns;
+}
+
+/* --- GET /v1/flows --- */
+
+struct listing {
+	struct request *request;
+	const struct filter *filter;
+	struct answer *answer;
+};
+
+static int list_one(const struct fl_flow *flow, void *arg)
+{
+	struct listing *l = arg;
+	struct description d;
+
+	if (!peer_may_see(&l->request->peer, flow))
+		return 0;
+	describe_flow(l->request->agent, flow, &d);
+	if (!describe_matches(l->request->agent, &d, l->filter))
+		return 0;
+	return answer_add(l->answer, flow);
+}
+
+static int list_all(struct listing *l)
+{
+	const struct agent *agent = l->request->agent;
+	int r = 0;
+
+	if (filter_wants_live(l->filter))
+		r = maps_each_flow(agent->maps, list_one, l);
+	if (r == 0 && filter_wants_closed(l->filter))
+		r = flows_each(agent->flows, list_one, l);
+	return r;
+}
+
+enum MHD_Result answer_flows(struct request *request)
+{
+	_cleanup_(cleanup_filter) struct filter *filter = NULL;
+	_cleanup_(cleanup_answer) struct answer *answer = NULL;
+	struct listing listing = {.request = request};
+	char why[QUERY_WHY];
+	int r;
+
+	if (filter_new(&filter) < 0 || answer_new(request, &answer) < 0)
+		return MHD_NO;
+	r = query_flows(&request->query, answer_now_ns(request->agent), filter, why);
+	if (r < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	agent_drain(request->agent);
+	listing.filter = filter;
+	listing.answer = answer;
+	r = list_all(&listing);
+	if (r < 0)
+		return reply_failure(request, r);
+	return reply_lines(request, read_lines, TAKE_PTR(answer), answer_free);
+}
+
+/* --- GET and DELETE /v1/flows/ID --- */
+
+/* Live first: an id is never reused, so at worst the recent index knows an older state of it. */
+static int get_flow(struct request *request, __u64 id, struct fl_flow *ret_flow)
+{
+	const struct fl_flow *recent;
+	int r = maps_get_flow(request->agent->maps, id, ret_flow);
+
+	if (r == -ENOENT) {
+		r = flows_get(request->agent->flows, id, &recent);
+		if (r == 0)
+			*ret_flow = *recent;
+	}
+	if (r == 0 && !peer_may_see(&request->peer, ret_flow))
+		return -ENOENT;
+	return r;
+}
+
+/* What both need: an id, a flow. 0, or negative after *RET was answered. */
+static int find_asked(struct request *request, struct fl_flow *ret_flow, enum MHD_Result *ret)
+{
+	char why[QUERY_WHY];
+	__u64 id;
+	int r;
+
+	r = query_none(&request->query, why);
+	if (r < 0) {
+		*ret = reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+		return r;
+	}
+	r = flow_id_parse(request->rest, &id);
+	if (r < 0) {
+		snprintf(why, sizeof(why), "'%.64s' is not a flow id", request->rest);
+		*ret = reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+		return r;
+	}
+	agent_drain(request->agent);
+	r = get_flow(request, id, ret_flow);
+	if (r == -ENOENT) {
+		snprintf(why, sizeof(why), "no flow has the id %016llx", id);
+		*ret = reply_error(request, MHD_HTTP_NOT_FOUND, why);
+	} else if (r < 0) {
+		*ret = reply_failure(request, r);
+	}
+	return r;
+}
+
+enum MHD_Result answer_flow(struct request *request)
+{
+	struct description d;
+	enum MHD_Result result;
+	struct fl_flow flow;
+
+	if (find_asked(request, &flow, &result) < 0)
+		return result;
+	describe_flow(request->agent, &flow, &d);
+	return reply_json(request, MHD_HTTP_OK, describe_json(request->agent, &d, NULL));
+}
+
+enum MHD_Result answer_abort(struct request *request)
+{
+	const char *why = NULL;
+	enum MHD_Result result;
+	struct fl_flow flow;
+	char sentence[QUERY_WHY];
+	int r;
+
+	if (find_asked(request, &flow, &result) < 0)
+		return result;
+	r = flow.ended_ns ? -ENOENT : agent_abort(request->agent, flow.id, &why);
+	switch (r) {
+	case 0:
+		return reply_empty(request, MHD_HTTP_NO_CONTENT);
+	case -ENOENT:
+		snprintf(sentence, sizeof(sentence), "flow %016llx has already ended", flow.id);
+		return reply_error(request, MHD_HTTP_NOT_FOUND, sentence);
+	case -EOPNOTSUPP:
+		return reply_error(request, MHD_HTTP_CONFLICT,
+				   why ? why : "this flow cannot be cut");
+	default:
+		snprintf(sentence, sizeof(sentence), "cannot cut flow %016llx: %s", flow.id,
+			 why ? why : strerror(-r));
+		return reply_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, sentence);
+	}
+}
+
+/* --- GET /v1/who --- */
+
+struct search {
+	struct request *request;
+	struct who who;
+	__u64 at_ns;	   /* CLOCK_BOOTTIME, 0 = now */
+	__u32 netns_inum;  /* 0 = not said */
+	bool has_own;	   /* some match is of the daemon's own namespace */
+	struct answer *answer;
+};
+
+static bool alive_at(const struct fl_flow *flow, __u64 at_ns)
+{
+	__u64 from = flow->opened_ns ? flow->opened_ns : flow->seen_ns;
+
+	return !at_ns || (from <= at_ns && (!flow->ended_ns || at_ns <= flow->ended_ns));
+}
+
+static int search_add(struct search *s, const struct fl_flow *flow)
+{
+	if (!peer_may_see(&s->request->peer, flow) || !alive_at(flow, s->at_ns))
+		return 0;
+	s->has_own |= flow->key.netns_cookie == s->request->agent->netns_cookie;
+	return answer_add(s->answer, flow);
+}
+
+/* The whole key is known: one lookup, whatever the number of flows. */
+static int search_exact(struct search *s, enum fl_proto proto)
+{
+	const struct agent *agent = s->request->agent;
+	struct fl_key key = {
+		.netns_cookie = agent->netns_cookie,
+		.local = s->who.local,
+		.remote = s->who.remote,
+		.local_port = s->who.local_port,
+		.remote_port = s->who.remote_port,
+		.proto = proto,
+	};
+	const struct fl_flow *recent;
+	struct fl_flow live;
+	int r;
+
+	r = maps_find_flow(agent->maps, &key, &live);
+	if (r == 0 && alive_at(&live, s->at_ns))
+		return search_add(s, &live);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = flows_find(agent->flows, &key, s->at_ns, &recent);
+	return r == 0 ? search_add(s, recent) : 0;
+}
+
+static int search_one(const struct fl_flow *flow, void *arg)
+{
+	struct search *s = arg;
+
+	if (!who_matches(&s->who, flow))
+		return 0;
+	if (s->netns_inum && flow->netns_inum != s->netns_inum)
+		return 0;
+	return search_add(s, flow);
+}
+
+/* Sockets bound to an interface and other namespaces have keys that nobody can spell from here. */
+static int search_walk(struct search *s)
+{
+	const struct agent *agent = s->request->agent;
+	int r = maps_each_flow(agent->maps, search_one, s);
+
+	if (r == 0 && (s->at_ns || (s->who.has_remote && !s->answer->count)))
+		r = flows_each(agent->flows, search_one, s);
+	return r;
+}
+
+/* No namespace was named: ours is meant, unless only others have such a flow. */
+static void prefer_own(struct search *s)
+{
+	struct answer *a = s->answer;
+	size_t kept = 0;
+
+	if (s->netns_inum || !s->has_own)
+		return;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->flows[i].key.netns_cookie == s->request->agent->netns_cookie)
+			a->flows[kept++] = a->flows[i];
+	a->count = kept;
+}
+
+static int search_all(struct search *s)
+{
+	int r = 0;
+
+	if (s->who.has_remote && !s->netns_inum)
+		for (size_t i = 0; i < s->who.proto_count && r == 0; i++)
+			r = search_exact(s, s->who.protos[i]);
+	if (r == 0 && !s->answer->count)
+		r = search_walk(s);
+	prefer_own(s);
+	return r;
+}
+
+static int search_parse(struct search *s, char why[QUERY_WHY])
+{
+	const struct agent *agent = s->request->agent;
+	int r = query_who(&s->request->query, answer_now_ns(agent), &s->who, why);
+
+	if (r < 0)
+		return r;
+	if (s->who.at_ns)
+		s->at_ns = s->who.at_ns - (__u64)agent->realtime_offset_ns;
+	if (s->who.netns && netns_parse(s->who.netns, &s->netns_inum) < 0) {
+		snprintf(why, QUERY_WHY, "netns: there is no network namespace '%.64s'",
+			 s->who.netns);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+enum MHD_Result answer_who(struct request *request)
+{
+	_cleanup_(cleanup_answer) struct answer *answer = NULL;
+	struct search search = {.request = request};
+	char why[QUERY_WHY];
+	int r;
+
+	if (answer_new(request, &answer) < 0)
+		return MHD_NO;
+	search.answer = answer;
+	if (search_parse(&search, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	agent_drain(request->agent);
+	r = search_all(&search);
+	if (r < 0)
+		return reply_failure(request, r);
+	if (!answer->count)
+		return reply_error(request, MHD_HTTP_NOT_FOUND, "nobody owns such a connection");
+	return reply_lines(request, read_lines, TAKE_PTR(answer), answer_free);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Handlers of the routes about flows: list, show, abort, who. */
+#ifndef FLOWNER_ANSWERS_H
+#define FLOWNER_ANSWERS_H
+
+#include "request.h"
+
+enum MHD_Result answer_flows(struct request *request); /* GET /v1/flows */
+enum MHD_Result answer_flow(struct request *request);  /* GET /v1/flows/ID */
+enum MHD_Result answer_abort(struct request *request); /* DELETE /v1/flows/ID */
+enum MHD_Result answer_who(struct request *request);   /* GET /v1/who */
+
+/* CLOCK_REALTIME by the offset that all times of flows are told with. */
+__u64 answer_now_ns(const struct agent *agent);
+
+#endif

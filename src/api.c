@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The HTTP server: connections and who is behind them, the table of routes, the way of a request
+ * to its handler. No thread: libmicrohttpd runs when api_run() is called and never blocks.
+ */
+#include "api.h"
+#include "agent.h"
+#include "answers.h"
+#include "cleanup.h"
+#include "config.h"
+#include "metrics.h"
+#include "stream.h"
+#include "unixsock.h"
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define CONNECTIONS_MAX 64
+/* Those who do not see all leave room for those who do, and one user for the others. */
+#define CONNECTIONS_OTHERS 48
+#define CONNECTIONS_PER_UID 16
+#define CONNECTION_BYTES 65536 /* request, headers and one chunk of the answer */
+#define IDLE_S 30	       /* also how long a stream may be unable to send */
+#define END_ROUNDS 16	       /* chances for streams to send their end when the daemon stops */
+
+struct api {
+	struct agent *agent;
+	struct MHD_Daemon *daemon;
+	struct streams *streams;
+	int epoll_fd; /* the daemon's epoll, and the connections of waiting streams */
+	int listen_fd;
+	gid_t group;
+	char *path;
+	struct unixsock_file file;
+	struct client *clients;
+	size_t copies_held;
+	__u64 requests;
+};
+
+/* One connection. */
+struct client {
+	struct client *previous, *next;
+	struct peer peer;
+};
+
+/* --- routes --- */
+
+static enum MHD_Result answer_doctor(struct request *request);
+static enum MHD_Result answer_stats(struct request *request);
+static enum MHD_Result answer_metrics(struct request *request);
+
+static const struct route {
+	const char *method;
+	const char *path; /* one that ends in '/' takes the rest as its argument */
+	request_handler handler;
+	bool changes; /* root only */
+} routes[] = {
+	{"GET", "/v1/flows", answer_flows, false},
+	{"GET", "/v1/flows/", answer_flow, false},
+	{"DELETE", "/v1/flows/", answer_abort, true},
+	{"GET", "/v1/who", answer_who, false},
+	{"GET", "/v1/events", answer_events, false},
+	{"GET", "/v1/doctor", answer_doctor, false},
+	{"GET", "/v1/stats", answer_stats, false},
+	{"GET", "/metrics", answer_metrics, false},
+};
+
+#define ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static bool route_takes(const struct route *route, const char *path)
+{
+	size_t size = strlen(route->path);
+
+	if (route->path[size - 1] == '/')
+		return strncmp(path, route->path, size) == 0 && path[size] &&
+		       !strchr(path + size, '/');
+	return strcmp(path, route->path) == 0;
+}
+
+static enum MHD_Result refuse_method(struct request *request, const char *path)
+{
+	char allow[32] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < ROUTES; i++)
+		if (route_takes(&routes[i], path))
+			used += (size_t)snprintf(allow + used, sizeof(allow) - used, "%s%s",
+						 used ? ", " : "", routes[i].method);
+	if (!used)
+		return reply_error(request, MHD_HTTP_NOT_FOUND, "no such path");
+	return reply_error_with(request, MHD_HTTP_METHOD_NOT_ALLOWED,
+				"this path does not take that method", MHD_HTTP_HEADER_ALLOW,
+				allow);
+}
+
+static enum MHD_Result dispatch(struct request *request, const char *method, const char *path)
+{
+	for (size_t i = 0; i < ROUTES; i++) {
+		if (strcmp(routes[i].method, method) != 0 || !route_takes(&routes[i], path))
+			continue;
+		if (routes[i].changes && !peer_may_change(&request->peer))
+			return reply_error(request, MHD_HTTP_FORBIDDEN, "only root may do this");
+		request->rest = path + strlen(routes[i].path);
+		return routes[i].handler(request);
+	}
+	return refuse_method(request, path);
+}
+
+static enum MHD_Result answer_object(struct request *request, json_t *(*make)(struct agent *))
+{
+	char why[QUERY_WHY];
+
+	if (query_none(&request->query, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	return reply_json(request, MHD_HTTP_OK, make(request->agent));
+}
+
+static enum MHD_Result answer_doctor(struct request *request)
+{
+	return answer_object(request, metrics_doctor);
+}
+
+static enum MHD_Result answer_stats(struct request *request)
+{
+	return answer_object(request, metrics_stats);
+}
+
+static enum MHD_Result answer_metrics(struct request *request)
+{
+	char why[QUERY_WHY];
+
+	if (query_none(&request->query, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	return reply_text(request, METRICS_TYPE, metrics_text(request->agent));
+}
+
+/* --- requests --- */
+
+static enum MHD_Result collect(void *arg, enum MHD_ValueKind kind, const char *name,
+			       size_t name_size, const char *value, size_t value_size)
+{
+	struct query *q = arg;
+
+	(void)kind;
+	if (!value)
+		value = "";
+	/* a NUL inside (%00) would have us read less than was sent */
+	if (q->count == QUERY_PARAMETERS || strlen(name) != name_size ||
+	    strlen(value) != value_size) {
+		q->count = QUERY_PARAMETERS + 1;
+		return MHD_NO;
+	}
+	q->parameters[q->count].name = name;
+	q->parameters[q->count].value = value;
+	q->count++;
+	return MHD_YES;
+}
+
+static bool has_body(struct MHD_Connection *connection)
+{
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return (length && strcmp(length, "0") != 0) ||
+	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection,
+			      const struct client *client, const char *method, const char *path)
+{
+	struct request request = {
+		.agent = api->agent,
+		.streams = api->streams,
+		.copies_held = &api->copies_held,
+		.connection = connection,
+		.peer = client->peer,
+	};
+
+	api->requests++;
+	if (has_body(connection))
+		return reply_error_with(&request, MHD_HTTP_CONTENT_TOO_LARGE,
+					"requests here have no body", MHD_HTTP_HEADER_CONNECTION,
+					"close");
+	MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, collect, &request.query);
+	if (request.query.count > QUERY_PARAMETERS)
+		return reply_error(&request, MHD_HTTP_BAD_REQUEST,
+				   "the query has too many parameters, or a NUL in one");
+	return dispatch(&request, method, path);
+}
+
+/* Called once when the headers are there, and again when the (empty) body is. */
+static enum MHD_Result handle_request(void *arg, struct MHD_Connection *connection,
+				      const char *path, const char *method, const char *version,
+				      const char *upload, size_t *upload_size, void **seen)
+{
+	static char once;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	(void)version;
+	(void)upload;
+	(void)upload_size;
+	if (!info || !info->socket_context)
+		return MHD_NO; /* a client we turned away */
+	if (!*seen && !has_body(connection)) {
+		*seen = &once;
+		return MHD_YES;
+	}
+	return answer(arg, connection, info->socket_context, method, path);
+}
+
+/* --- connections --- */
+
+static bool is_crowded(const struct api *api, const struct peer *peer)
+{
+	size_t others = 0, same = 0;
+
+	if (peer->sees_all)
+		return false;
+	for (const struct client *c = api->clients; c; c = c->next) {
+		others += !c->peer.sees_all;
+		same += !c->peer.sees_all && c->peer.uid == peer->uid;
+	}
+	return others >= CONNECTIONS_OTHERS || same >= CONNECTIONS_PER_UID;
+}
+
+static int client_new(struct api *api, int fd, struct client **ret_client)
+{
+	struct client *client;
+	struct peer peer;
+	int r = peer_get(fd, api->group, &peer);
+
+	if (r < 0)
+		return r;
+	if (is_crowded(api, &peer))
+		return -EUSERS;
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return -ENOMEM;
+	client->peer = peer;
+	client->next = api->clients;
+	if (client->next)
+		client->next->previous = client;
+	api->clients = client;
+	*ret_client = client;
+	return 0;
+}
+
+static void client_free(struct api *api, struct client *client)
+{
+	if (client->previous)
+		client->previous->next = client->next;
+	else
+		api->clients = client->next;
+	if (client->next)
+		client->next->previous = client->previous;
+	free(client);
+}
+
+/* Before its first byte: libmicrohttpd offers no way to refuse here, so it sees the peer hang up. */
+static void turn_away(int fd)
+{
+	static const char sentence[] =
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+		"Content-Length: 46\r\nConnection: close\r\n\r\n"
+		"{\"error\":\"too many connections of your user\"}\n";
+
+	send(fd, sentence, sizeof(sentence) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	shutdown(fd, SHUT_RDWR);
+}
+
+static void notify_connection(void *arg, struct MHD_Connection *connection, void **context,
+			      enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct api *api = arg;
+	struct client *client = NULL;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (*context)
+			client_free(api, *context);
+		*context = NULL;
+	} else if (info && client_new(api, info->connect_fd, &client) == 0) {
+		*context = client;
+	} else if (info) {
+		turn_away(info->connect_fd);
+	}
+}
+
+/* --- life --- */
+
+/* Its own complaints (a peer that hung up, a malformed request) are no news: library code is silent. */
+static int start_daemon(struct api *api)
+{
+	const union MHD_DaemonInfo *info;
+	struct epoll_event event = {.events = EPOLLIN};
+
+	api->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
+		handle_request, api, MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_S, MHD_OPTION_NOTIFY_CONNECTION,
+		notify_connection, api, MHD_OPTION_END);
+	if (!api->daemon)
+		return errno ? -errno : -EIO;
+	TAKE_FD(api->listen_fd); /* closed with the daemon */
+	info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info || info->epoll_fd < 0)
+		return -EIO;
+	if (epoll_ctl(api->epoll_fd, EPOLL_CTL_ADD, info->epoll_fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static void cleanup_api(struct api **api)
+{
+	api_free(*api);
+}
+
+int api_new(struct agent *agent, const char *path, struct api **ret_api)
+{
+	_cleanup_(cleanup_api) struct api *api = calloc(1, sizeof(*api));
+	int r;
+
+	if (!api)
+		return -ENOMEM;
+	api->agent = agent;
+	api->epoll_fd = api->listen_fd = -1;
+	api->group = peer_group(agent->config ? agent->config->group : NULL);
+	api->path = strdup(path);
+	if (!api->path)
+		return -ENOMEM;
+	r = unixsock_listen(path, &api->file, &api->listen_fd);
+	if (r < 0)
+		return r;
+	api->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (api->epoll_fd < 0)
+		return -errno;
+	r = streams_new(agent, api->epoll_fd, &api->streams);
+	if (r < 0)
+		return r;
+	r = start_daemon(api);
+	if (r < 0)
+		return r;
+	*ret_api = TAKE_PTR(api);
+	return 0;
+}
+
+static void stop_daemon(struct api *api)
+{
+	streams_end(api->streams);
+	for (unsigned int i = 0; i < END_ROUNDS && streams_counts(api->streams).open; i++)
+		MHD_run(api->daemon);
+	MHD_stop_daemon(api->daemon);
+}
+
+void api_free(struct api *api)
+{
+	if (!api)
+		return;
+	if (api->path)
+		unixsock_remove(api->path, &api->file);
+	if (api->daemon)
+		stop_daemon(api);
+	streams_free(api->streams);
+	cleanup_close(&api->listen_fd);
+	cleanup_close(&api->epoll_fd);
+	free(api->path);
+	free(api);
+}
+
+int api_fd(const struct api *api)
+{
+	return api->epoll_fd;
+}
+
+int api_run(struct api *api)
+{
+	struct epoll_event events[CONNECTIONS_MAX];
+	int count = epoll_wait(api->epoll_fd, events, CONNECTIONS_MAX, 0);
+
+	if (count < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < count; i++)
+		if (events[i].data.ptr)
+			stream_hung_up(events[i].data.ptr);
+	return MHD_run(api->daemon) == MHD_YES ? 0 : -EIO;
+}
+
+int api_timeout_ms(struct api *api)
+{
+	MHD_UNSIGNED_LONG_LONG timeout;
+
+	if (MHD_get_timeout(api->daemon, &timeout) != MHD_YES)
+		return -1;
+	return timeout < INT_MAX ? (int)timeout : INT_MAX;
+}
+
+void api_publish(struct api *api, const struct fl_event *event)
+{
+	streams_publish(api->streams, event);
+}
+
+void api_notice(struct api *api, const char *action, const char *why, __u64 count)
+{
+	streams_notice(api->streams, action, why, count);
+}
+
+struct api_counts api_counts(const struct api *api)
+{
+	struct stream_counts streams = streams_counts(api->streams);
+	struct api_counts counts = {
+		.streams = streams.open,
+		.requests = api->requests,
+		.events_lost = streams.lost,
+	};
+
+	for (const struct client *c = api->clients; c; c = c->next)
+		counts.connections++;
+	return counts;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Look up all there is to say about one flow, once, for both the filter and the JSON. */
+#include "describe.h"
+#include "address.h"
+#include "agent.h"
+#include "cleanup.h"
+#include "maps.h"
+#include "proc.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Into BUF of UNIT_MAX bytes: names_ functions keep their answer only until the next call. */
+static const char *keep(const char *name, char *buf)
+{
+	if (!name || strlen(name) >= UNIT_MAX)
+		return NULL;
+	return strcpy(buf, name); /* fits: checked above */
+}
+
+static void describe_cgroup(struct agent *agent, struct description *d)
+{
+	const char *path;
+
+	if (!d->process || !d->process->rec.cgroup_id)
+		return;
+	path = names_cgroup(agent->names, d->process->rec.cgroup_id);
+	if (!path)
+		return;
+	if (cgroup_path_unit(path, d->unit) == 0)
+		d->names.unit = d->unit;
+	if (cgroup_path_container(path, d->container) == 0)
+		d->names.container = d->container;
+}
+
+void describe_flow(struct agent *agent, const struct fl_flow *flow, struct description *ret)
+{
+	ret->flow = flow;
+	ret->process = NULL;
+	ret->names = (struct flow_names){0};
+	if (!flow->owner.proc.pid)
+		return;
+	ret->process = procs_get(agent->procs, &flow->owner);
+	ret->names.user = keep(names_user(agent->names, flow->owner.uid), ret->user);
+	if (ret->process)
+		ret->names.exe = ret->process->exe;
+	describe_cgroup(agent, ret);
+}
+
+bool describe_matches(struct agent *agent, const struct description *d, const struct filter *filter)
+{
+	return !filter ||
+	       filter_matches(filter, d->flow, &d->names, agent->realtime_offset_ns);
+}
+
+/* The other end of a local session is the flow of the reversed key; 0 when there is none here. */
+static __u64 peer_id(struct agent *agent, const struct fl_flow *flow)
+{
+	struct fl_key key = flow->key;
+	struct fl_flow peer;
+
+	if (flow->ended_ns || address_is_any(&flow->key.remote))
+		return 0;
+	key.local = flow->key.remote;
+	key.local_port = flow->key.remote_port;
+	key.remote = flow->key.local;
+	key.remote_port = flow->key.local_port;
+	return maps_find_flow(agent->maps, &key, &peer) == 0 ? peer.id : 0;
+}
+
+json_t *describe_json(struct agent *agent, const struct description *d,
+		      const struct json_event *event)
+{
+	struct json_context ctx = {
+		.host = agent->host,
+		.realtime_offset_ns = agent->realtime_offset_ns,
+	};
+
+	return json_flow(&ctx, d->flow, d->process, &d->names, peer_id(agent, d->flow), event);
+}
+
+char *json_line(json_t *object)
+{
+	_free_ char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	char *line;
+	size_t size;
+
+	json_decref(object);
+	if (!text)
+		return NULL;
+	size = strlen(text);
+	line = realloc(text, size + 2);
+	if (!line)
+		return NULL;
+	TAKE_PTR(text); /* realloc() took it */
+	memcpy(line + size, "\n", 2);
+	return line;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A flow joined with what the daemon's tables know of it: image, user, unit, container, peer. */
+#ifndef FLOWNER_DESCRIBE_H
+#define FLOWNER_DESCRIBE_H
+
+#include "filter.h"
+#include "json.h"
+#include "names.h"
+
+struct agent;
+struct process;
+
+struct description {
+	const struct fl_flow *flow;
+	const struct process *process; /* as procs_get(): gone with its next call */
+	struct flow_names names;       /* into the texts below */
+	char user[UNIT_MAX];
+	char unit[UNIT_MAX];
+	char container[CONTAINER_ID_MAX];
+};
+
+/* Not to be copied: names points into it. */
+void describe_flow(struct agent *agent, const struct fl_flow *flow, struct description *ret);
+
+/* Whether FILTER (NULL: everything) takes what was described. */
+bool describe_matches(struct agent *agent, const struct description *d, const struct filter *filter);
+
+/* New reference, NULL without memory. EVENT NULL for a flow of a list. */
+json_t *describe_json(struct agent *agent, const struct description *d,
+		      const struct json_event *event);
+
+/* One line with its newline of OBJECT, whose reference is taken; malloc'ed, NULL without memory. */
+char *json_line(json_t *object);
+
+#endif

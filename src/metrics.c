@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the agent counts, three ways: OpenMetrics text, /v1/stats, /v1/doctor. Every counter of the
+ * kernel side is in exactly one metric. A number that cannot be read is left out, never 0.
+ */
+#include "metrics.h"
+#include "agent.h"
+#include "api.h"
+#include "cleanup.h"
+#include "flows.h"
+#include "flowtext.h"
+#include "hooks.h"
+#include "maps.h"
+#include "proc.h"
+#include <stdbool.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+/* A metric family; a counter's samples have the suffix _total, which is not part of its name. */
+struct family {
+	const char *name;
+	const char *type;
+	const char *unit; /* NULL none */
+	const char *help;
+};
+
+/* Where one counter of flow.h is shown. */
+struct sample {
+	const struct family *family;
+	const char *label; /* NULL none */
+	const char *value;
+};
+
+static const struct family flows_active = {
+	"flowner_flows_active", "gauge", NULL, "Live flows, listeners and UDP sockets included."};
+static const struct family build_info = {
+	"flowner_build", "info", NULL, "Version of the running daemon."};
+static const struct family map_entries = {
+	"flowner_map_entries", "gauge", NULL, "Entries in a map of the kernel side."};
+static const struct family map_capacity = {
+	"flowner_map_capacity", "gauge", NULL, "Entries a map of the kernel side can hold."};
+static const struct family recent_flows = {
+	"flowner_recent_flows", "gauge", NULL, "Flows that ended and are still remembered."};
+static const struct family processes_known = {
+	"flowner_processes_known", "gauge", NULL, "Process images in the daemon's table."};
+static const struct family streams_open = {
+	"flowner_streams_open", "gauge", NULL, "Readers following events."};
+static const struct family uptime = {
+	"flowner_uptime_seconds", "gauge", "seconds", "Time since the daemon started."};
+static const struct family requests = {
+	"flowner_requests", "counter", NULL, "Requests answered on the socket."};
+static const struct family events_published = {
+	"flowner_events", "counter", NULL, "Events published, watched or not."};
+
+static const struct family flows_opened = {
+	"flowner_flows", "counter", NULL, "Flows seen to open, or found open."};
+static const struct family flows_gone = {
+	"flowner_flows_ended", "counter", NULL, "Flows that ended."};
+static const struct family flows_seeded = {
+	"flowner_flows_seeded", "counter", NULL, "Flows found open when the agent first looked."};
+static const struct family flows_accepted = {
+	"flowner_flows_accepted", "counter", NULL, "Passive flows whose acceptor was seen."};
+static const struct family connect_calls = {
+	"flowner_connect_calls", "counter", NULL, "Calls of connect(), whatever came of them."};
+static const struct family events_lost = {
+	"flowner_events_lost", "counter", NULL, "Events that were dropped."};
+static const struct family map_full = {
+	"flowner_map_full", "counter", NULL, "Entries a full map refused."};
+static const struct family unresolved = {
+	"flowner_unresolved", "counter", NULL, "Facts about a flow that could not be had."};
+static const struct family ends_repaired = {
+	"flowner_ends_repaired", "counter", NULL, "Ends that only a second source saw."};
+static const struct family peers_left = {
+	"flowner_udp_peers_left", "counter", NULL, "UDP peers left to the sweep."};
+
+/* No default: a counter added to flow.h does not compile until it has a place here. */
+static struct sample sample_of(enum fl_counter counter)
+{
+	switch (counter) {
+	case FL_CNT_OPENED:
+		return (struct sample){&flows_opened, NULL, NULL};
+	case FL_CNT_ENDED:
+		return (struct sample){&flows_gone, NULL, NULL};
+	case FL_CNT_SEEDED:
+		return (struct sample){&flows_seeded, NULL, NULL};
+	case FL_CNT_ACCEPTED:
+		return (struct sample){&flows_accepted, NULL, NULL};
+	case FL_CNT_CONNECT_CALLS:
+		return (struct sample){&connect_calls, NULL, NULL};
+	case FL_CNT_RING_FULL:
+		return (struct sample){&events_lost, "reason", "ring_full"};
+	case FL_CNT_CONNECTIONS_FULL:
+		return (struct sample){&map_full, "map", "connections"};
+	case FL_CNT_SOCKETS_FULL:
+		return (struct sample){&map_full, "map", "sockets"};
+	case FL_CNT_PROCESSES_FULL:
+		return (struct sample){&map_full, "map", "processes"};
+	case FL_CNT_STORAGE_FULL:
+		return (struct sample){&map_full, "map", "socket_storage"};
+	case FL_CNT_UDP_PENDING_FULL:
+		return (struct sample){&map_full, "map", "udp_pending"};
+	case FL_CNT_NO_LISTENER:
+	case FL_CNT_UDP_UNOWNED:
+	case FL_CNT_UDP_PARSE:
+	case FL_CNT_EXE_UNREAD:
+	case FL_CNT_ARGS_UNREAD:
+		return (struct sample){&unresolved, "reason", counter_text(counter)};
+	case FL_CNT_END_REPAIRED:
+		return (struct sample){&ends_repaired, "by", "tracepoint"};
+	case FL_CNT_END_RECONCILED:
+		return (struct sample){&ends_repaired, "by", "reconciliation"};
+	case FL_CNT_UDP_PEERS_LEFT:
+		return (struct sample){&peers_left, NULL, NULL};
+	case FL_CNT_MAX:
+		break;
+	}
+	return (struct sample){0};
+}
+
+static __u64 boottime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+}
+
+/* --- OpenMetrics --- */
+
+static void write_head(FILE *out, const struct family *f)
+{
+	fprintf(out, "# TYPE %s %s\n", f->name, f->type);
+	if (f->unit)
+		fprintf(out, "# UNIT %s %s\n", f->name, f->unit);
+	fprintf(out, "# HELP %s %s\n", f->name, f->help);
+}
+
+static void write_sample(FILE *out, const struct sample *s, __u64 value)
+{
+	const char *suffix = strcmp(s->family->type, "counter") == 0 ? "_total" : "";
+
+	if (s->label)
+		fprintf(out, "%s%s{%s=\"%s\"} %llu\n", s->family->name, suffix, s->label, s->value,
+			value);
+	else
+		fprintf(out, "%s%s %llu\n", s->family->name, suffix, value);
+}
+
+static void write_one(FILE *out, const struct family *family, __u64 value)
+{
+	struct sample s = {family, NULL, NULL};
+
+	write_head(out, family);
+	write_sample(out, &s, value);
+}
+
+/* Samples of one family must stand together: the rest of it is looked for at its first counter. */
+static bool is_first_of_family(enum fl_counter counter)
+{
+	for (enum fl_counter c = 0; c < counter; c++)
+		if (sample_of(c).family == sample_of(counter).family)
+			return false;
+	return true;
+}
+
+static void write_family(FILE *out, const struct agent *agent, enum fl_counter first)
+{
+	const struct family *family = sample_of(first).family;
+	__u64 value;
+
+	write_head(out, family);
+	for (enum fl_counter c = first; c < FL_CNT_MAX; c++) {
+		struct sample s = sample_of(c);
+
+		if (s.family == family && maps_counter(agent->maps, c, &value) == 0)
+			write_sample(out, &s, value);
+	}
+	if (family == &events_lost && agent->api) {
+		struct sample s = {family, "reason", "slow_reader"};
+
+		write_sample(out, &s, api_counts(agent->api).events_lost);
+	}
+}
+
+static void write_maps(FILE *out, const struct agent *agent, bool capacity)
+{
+	const struct family *family = capacity ? &map_capacity : &map_entries;
+	__u64 entries, limit;
+
+	write_head(out, family);
+	for (enum maps_table t = 0; t < MAPS_TABLES; t++) {
+		struct sample s = {family, "map", maps_table_name(t)};
+
+		if (maps_entries(agent->maps, t, &entries, &limit) == 0)
+			write_sample(out, &s, capacity ? limit : entries);
+	}
+}
+
+static void write_build(FILE *out)
+{
+	write_head(out, &build_info);
+	fprintf(out, "flowner_build_info{version=\"%s\"} 1\n", FLOWNER_VERSION);
+}
+
+static void write_daemon(FILE *out, const struct agent *agent)
+{
+	__u64 up_ns = boottime_ns() - agent->started_ns;
+
+	write_head(out, &uptime);
+	fprintf(out, "%s %llu.%03llu\n", uptime.name, up_ns / 1000000000ULL,
+		up_ns / 1000000ULL % 1000);
+	write_one(out, &recent_flows, flows_count(agent->flows));
+	write_one(out, &processes_known, procs_count(agent->procs));
+	write_one(out, &events_published, agent->sequence);
+	if (!agent->api)
+		return;
+	write_one(out, &streams_open, api_counts(agent->api).streams);
+	write_one(out, &requests, api_counts(agent->api).requests);
+}
+
+char *metrics_text(struct agent *agent)
+{
+	_free_ char *text = NULL;
+	size_t size;
+	__u64 active, limit;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	write_build(out);
+	if (maps_entries(agent->maps, MAPS_SOCKETS, &active, &limit) == 0)
+		write_one(out, &flows_active, active);
+	for (enum fl_counter c = 0; c < FL_CNT_MAX; c++)
+		if (is_first_of_family(c))
+			write_family(out, agent, c);
+	write_maps(out, agent, false);
+	write_maps(out, agent, true);
+	write_daemon(out, agent);
+	fprintf(out, "# EOF\n");
+	return fclose(out) == 0 ? TAKE_PTR(text) : NULL;
+}
+
+/* --- stats --- */
+
+static json_t *counters_json(const struct agent *agent)
+{
+	json_t *object = json_object();
+	__u64 value;
+
+	for (enum fl_counter c = 0; c < FL_CNT_MAX; c++)
+		if (maps_counter(agent->maps, c, &value) == 0)
+			json_object_set_new(object, counter_text(c), json_integer((json_int_t)value));
+	return object;
+}
+
+static json_t *maps_json(const struct agent *agent)
+{
+	json_t *object = json_object();
+	__u64 entries, capacity;
+
+	for (enum maps_table t = 0; t < MAPS_TABLES; t++)
+		if (maps_entries(agent->maps, t, &entries, &capacity) == 0)
+			json_object_set_new(object, maps_table_name(t),
+					    json_pack("{sI sI}", "entries", (json_int_t)entries,
+						      "capacity", (json_int_t)capacity));
+	return object;
+}
+
+static json_t *streams_json(const struct agent *agent)
+{
+	struct api_counts c = {0};
+
+	if (agent->api)
+		c = api_counts(agent->api);
+	return json_pack("{sI sI sI sI}", "open", (json_int_t)c.streams, "connections",
+			 (json_int_t)c.connections, "requests", (json_int_t)c.requests,
+			 "events_lost", (json_int_t)c.events_lost);
+}
+
+json_t *metrics_stats(struct agent *agent)
+{
+	return json_pack("{ss sI sI so so sI sI so}", "version", FLOWNER_VERSION, "uptime_ns",
+			 (json_int_t)(boottime_ns() - agent->started_ns), "sequence",
+			 (json_int_t)agent->sequence, "counters", counters_json(agent), "maps",
+			 maps_json(agent), "recent", (json_int_t)flows_count(agent->flows),
+			 "processes", (json_int_t)procs_count(agent->procs), "streams",
+			 streams_json(agent));
+}
+
+/* --- doctor --- */
+
+static const char *status_text(enum hook_status status)
+{
+	switch (status) {
+	case HOOK_UNUSED:
+		return "unused";
+	case HOOK_ON:
+		return "on";
+	case HOOK_REFUSED:
+		return "refused";
+	case HOOK_SILENT:
+		return "silent";
+	}
+	return "unknown";
+}
+
+/* What row I would give is lost when neither it nor a better row (an earlier one) of its moment is on. */
+static bool is_lost(const struct hooks *hooks, size_t i)
+{
+	const struct hook *hook = hooks_at(hooks, i);
+
+	if (!hook->lost)
+		return false;
+	for (size_t better = 0; better <= i; better++) {
+		const struct hook *other = hooks_at(hooks, better);
+
+		if (other->status == HOOK_ON && strcmp(other->moment, hook->moment) == 0)
+			return false;
+	}
+	return true;
+}
+
+static json_t *hook_json(const struct hooks *hooks, size_t i)
+{
+	const struct hook *hook = hooks_at(hooks, i);
+
+	return json_pack("{ss ss ss ss ss* ss*}", "moment", hook->moment, "attach", hook->attach,
+			 "program", hook->program, "status", status_text(hook->status), "error",
+			 hook->error ? strerror(hook->error) : NULL, "lost",
+			 is_lost(hooks, i) ? hook->lost : NULL);
+}
+
+static json_t *hooks_json(const struct hooks *hooks)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < hooks_count(hooks); i++)
+		json_array_append_new(array, hook_json(hooks, i));
+	return array;
+}
+
+/* A counter that is not 0 although nothing should ever be lost, and what to do. */
+static void note_counter(json_t *notes, const struct agent *agent, enum fl_counter counter,
+			 const char *advice)
+{
+	char sentence[160];
+	__u64 value;
+
+	if (maps_counter(agent->maps, counter, &value) < 0 || !value)
+		return;
+	snprintf(sentence, sizeof(sentence), "%s is %llu: %s", counter_text(counter), value, advice);
+	json_array_append_new(notes, json_string(sentence));
+}
+
+static json_t *notes_json(const struct agent *agent)
+{
+	json_t *notes = json_array();
+
+	for (size_t i = 0; i < hooks_count(agent->hooks); i++)
+		if (is_lost(agent->hooks, i))
+			json_array_append_new(notes,
+					      json_sprintf("%s: %s", hooks_at(agent->hooks, i)->moment,
+							   hooks_at(agent->hooks, i)->lost));
+	note_counter(notes, agent, FL_CNT_RING_FULL,
+		     "events were dropped and repaired from the maps; raise limits.ring_bytes");
+	note_counter(notes, agent, FL_CNT_CONNECTIONS_FULL, "flows are missing; raise limits.flows");
+	note_counter(notes, agent, FL_CNT_SOCKETS_FULL, "flows are missing; raise limits.flows");
+	note_counter(notes, agent, FL_CNT_PROCESSES_FULL,
+		     "owners lack their executable; raise limits.processes");
+	return notes;
+}
+
+json_t *metrics_doctor(struct agent *agent)
+{
+	struct utsname kernel;
+
+	if (uname(&kernel) < 0)
+		return NULL;
+	return json_pack("{ss ss ss so so}", "tier", hooks_tier(agent->hooks), "kernel",
+			 kernel.release, "version", FLOWNER_VERSION, "hooks",
+			 hooks_json(agent->hooks), "notes", notes_json(agent));
+}

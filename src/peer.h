@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who is at the other end of a unix socket, as the kernel says, and which flows they may see. */
+#ifndef FLOWNER_PEER_H
+#define FLOWNER_PEER_H
+
+#include <flowner/flow.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define PEER_NO_GROUP ((gid_t)-1)
+
+struct peer {
+	uid_t uid;
+	bool sees_all; /* root, or a member of the group */
+};
+
+/* The gid of NAME, PEER_NO_GROUP when there is no such group. Asks the host's name service. */
+gid_t peer_group(const char *name);
+
+/*
+ * Credentials of the peer at the time it connected (SO_PEERCRED, SO_PEERGROUPS). GROUP sees all.
+ * Negative errno. Tests bring their own: this is the only function that asks who somebody is.
+ */
+int peer_get(int fd, gid_t group, struct peer *ret_peer);
+
+bool peer_may_see(const struct peer *peer, const struct fl_flow *flow);
+bool peer_may_change(const struct peer *peer);
+
+#endif

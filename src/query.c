@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Query parameters to questions. Whoever can reach the socket wrote them, so every refusal names
+ * what it refuses, and nothing that is not understood is passed over.
+ */
+#include "query.h"
+#include "address.h"
+#include "flowtext.h"
+#include "wallclock.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FULL_PREFIX 128
+
+__attribute__((format(printf, 2, 3))) static int refuse(char why[QUERY_WHY], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, QUERY_WHY, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static int refuse_name(char why[QUERY_WHY], const char *name)
+{
+	return refuse(why, "unknown query parameter '%.64s'", name);
+}
+
+/* A path would have root open whatever the asker names; inode, pid and name need none. */
+static int check_netns(const char *value, char why[QUERY_WHY])
+{
+	if (*value && *value != '.' && !strchr(value, '/'))
+		return 0;
+	return refuse(why, "'%.64s' is not an inode, pid or name of a network namespace", value);
+}
+
+static const struct filter_field *find_field(const char *name)
+{
+	for (const struct filter_field *f = filter_fields; f->name; f++)
+		if (strcmp(f->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+static bool is_yes(const char *value)
+{
+	return !*value || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+}
+
+static int add_filter(struct filter *filter, const char *name, const char *value, __u64 now_ns,
+		      char why[QUERY_WHY])
+{
+	const struct filter_field *field = find_field(name);
+	const char *sentence = NULL;
+	int r;
+
+	if (!field)
+		return refuse_name(why, name);
+	if (field->flag && !is_yes(value))
+		return refuse(why, "'%s' takes no value", name);
+	if (strcmp(name, "netns") == 0 && check_netns(value, why) < 0)
+		return -EINVAL;
+	r = filter_add(filter, name, field->flag ? "" : value, now_ns, &sentence);
+	if (r < 0)
+		return refuse(why, "%s: %s", name, sentence ? sentence : strerror(-r));
+	return 0;
+}
+
+int query_none(const struct query *q, char why[QUERY_WHY])
+{
+	return q->count ? refuse_name(why, q->parameters[0].name) : 0;
+}
+
+int query_flows(const struct query *q, __u64 now_ns, struct filter *filter, char why[QUERY_WHY])
+{
+	int r = 0;
+
+	for (size_t i = 0; i < q->count && r == 0; i++)
+		r = add_filter(filter, q->parameters[i].name, q->parameters[i].value, now_ns, why);
+	return r;
+}
+
+static int parse_sequence(const char *text, __u64 *ret_sequence)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	*ret_sequence = strtoull(text, &end, 10);
+	return errno || *end ? -EINVAL : 0;
+}
+
+int query_events(const struct query *q, __u64 now_ns, struct filter *filter,
+		 struct events_question *ret_question, char why[QUERY_WHY])
+{
+	struct events_question question = {0};
+	int r = 0;
+
+	/* events tell of ends too: no end must be filtered out for being one */
+	r = add_filter(filter, "all", "", now_ns, why);
+	for (size_t i = 0; i < q->count && r == 0; i++) {
+		const char *name = q->parameters[i].name, *value = q->parameters[i].value;
+
+		if (strcmp(name, "since") != 0) {
+			r = add_filter(filter, name, value, now_ns, why);
+		} else if (parse_sequence(value, &question.since) < 0) {
+			r = refuse(why, "since: '%.64s' is not the sequence of an event", value);
+		} else {
+			question.has_since = true;
+		}
+	}
+	if (r == 0)
+		*ret_question = question;
+	return r;
+}
+
+static int parse_exact(const char *name, const char *value, struct fl_addr *ret_addr,
+		       __u16 *ret_port, char why[QUERY_WHY])
+{
+	struct endpoint ep;
+
+	if (endpoint_parse(value, &ep) < 0 || !ep.has_addr || !ep.has_port ||
+	    ep.prefix != FULL_PREFIX)
+		return refuse(why, "%s: '%.64s' is not ADDR:PORT", name, value);
+	*ret_addr = ep.addr;
+	*ret_port = ep.port;
+	return 0;
+}
+
+static int who_parameter(struct who *who, const char *name, const char *value, __u64 now_ns,
+			 char why[QUERY_WHY])
+{
+	if (strcmp(name, "local") == 0)
+		return parse_exact(name, value, &who->local, &who->local_port, why);
+	if (strcmp(name, "remote") == 0) {
+		who->has_remote = true;
+		return parse_exact(name, value, &who->remote, &who->remote_port, why);
+	}
+	if (strcmp(name, "proto") == 0) {
+		who->proto_count = 1;
+		if (proto_parse(value, &who->protos[0]) < 0)
+			return refuse(why, "proto: '%.64s' is neither tcp nor udp", value);
+		return 0;
+	}
+	if (strcmp(name, "netns") == 0) {
+		who->netns = value;
+		return check_netns(value, why);
+	}
+	if (strcmp(name, "at") == 0) {
+		if (wallclock_parse(value, now_ns, &who->at_ns) < 0)
+			return refuse(why, "at: '%.64s' is not a time", value);
+		return 0;
+	}
+	return refuse_name(why, name);
+}
+
+static bool is_repeated(const struct query *q, size_t i)
+{
+	for (size_t before = 0; before < i; before++)
+		if (strcmp(q->parameters[before].name, q->parameters[i].name) == 0)
+			return true;
+	return false;
+}
+
+int query_who(const struct query *q, __u64 now_ns, struct who *ret_who, char why[QUERY_WHY])
+{
+	struct who who = {.protos = {FL_TCP, FL_UDP}, .proto_count = 2};
+
+	for (size_t i = 0; i < q->count; i++) {
+		if (is_repeated(q, i))
+			return refuse(why, "query parameter '%.64s' is given twice",
+				      q->parameters[i].name);
+		if (who_parameter(&who, q->parameters[i].name, q->parameters[i].value, now_ns,
+				  why) < 0)
+			return -EINVAL;
+	}
+	if (!who.local_port)
+		return refuse(why, "query parameter 'local' (ADDR:PORT) is missing");
+	*ret_who = who;
+	return 0;
+}
+
+static bool same_addr(const struct fl_addr *a, const struct fl_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* A socket bound to any address has this one too; any-IPv6 takes IPv4 unless it was told not to. */
+static bool bound_to_any(const struct who *who, const struct fl_key *key)
+{
+	if (key->remote_port || !address_is_any(&key->remote) || !address_is_any(&key->local))
+		return false;
+	return address_is_v4(&who->local) || !address_is_v4(&key->local);
+}
+
+bool who_matches(const struct who *who, const struct fl_flow *flow)
+{
+	const struct fl_key *key = &flow->key;
+	bool proto = false;
+
+	for (size_t i = 0; i < who->proto_count; i++)
+		proto |= who->protos[i] == key->proto;
+	if (!proto || key->local_port != who->local_port)
+		return false;
+	if (who->has_remote)
+		return same_addr(&key->local, &who->local) &&
+		       same_addr(&key->remote, &who->remote) &&
+		       key->remote_port == who->remote_port;
+	return same_addr(&key->local, &who->local) || bound_to_any(who, key);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers: JSON objects, text, errors of one sentence, and lines that are made while they are sent. */
+#include "cleanup.h"
+#include "describe.h"
+#include "request.h"
+#include <string.h>
+
+#define JSON_TYPE "application/json"
+#define LINES_TYPE "application/x-ndjson"
+#define BLOCK_BYTES 16384
+
+static void cleanup_response(struct MHD_Response **response)
+{
+	if (*response)
+		MHD_destroy_response(*response);
+}
+
+#define _response_ _cleanup_(cleanup_response)
+
+static enum MHD_Result send_response(struct request *request, unsigned int status,
+				     struct MHD_Response *response, const char *type)
+{
+	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) != MHD_YES ||
+	    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") != MHD_YES)
+		return MHD_NO;
+	return MHD_queue_response(request->connection, status, response);
+}
+
+/* Without memory for an answer the connection is closed: MHD_NO. */
+static struct MHD_Response *response_from(char *text)
+{
+	struct MHD_Response *response;
+
+	if (!text)
+		return NULL;
+	response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	if (!response)
+		free(text);
+	return response;
+}
+
+enum MHD_Result reply_json(struct request *request, unsigned int status, json_t *body)
+{
+	_response_ struct MHD_Response *response = response_from(json_line(body));
+
+	return response ? send_response(request, status, response, JSON_TYPE) : MHD_NO;
+}
+
+enum MHD_Result reply_text(struct request *request, const char *type, char *text)
+{
+	_response_ struct MHD_Response *response = response_from(text);
+
+	return response ? send_response(request, MHD_HTTP_OK, response, type) : MHD_NO;
+}
+
+enum MHD_Result reply_empty(struct request *request, unsigned int status)
+{
+	_response_ struct MHD_Response *response =
+		MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+
+	return response ? MHD_queue_response(request->connection, status, response) : MHD_NO;
+}
+
+enum MHD_Result reply_error(struct request *request, unsigned int status, const char *sentence)
+{
+	return reply_json(request, status, json_error(sentence));
+}
+
+enum MHD_Result reply_error_with(struct request *request, unsigned int status, const char *sentence,
+				 const char *header, const char *value)
+{
+	_response_ struct MHD_Response *response = response_from(json_line(json_error(sentence)));
+
+	if (!response || MHD_add_response_header(response, header, value) != MHD_YES)
+		return MHD_NO;
+	return send_response(request, status, response, JSON_TYPE);
+}
+
+enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback reader, void *arg,
+			    MHD_ContentReaderFreeCallback release)
+{
+	_response_ struct MHD_Response *response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, BLOCK_BYTES, reader, arg, release);
+
+	if (!response) {
+		release(arg);
+		return MHD_NO;
+	}
+	return send_response(request, MHD_HTTP_OK, response, LINES_TYPE);
+}
+
+void pending_set(struct pending *p, char *line)
+{
+	free(p->text);
+	*p = (struct pending){.text = line, .size = line ? strlen(line) : 0};
+}
+
+size_t pending_take(struct pending *p, char *buf, size_t max)
+{
+	size_t left = p->size - p->taken, size = left < max ? left : max;
+
+	if (!p->text)
+		return 0;
+	memcpy(buf, p->text + p->taken, size);
+	p->taken += size;
+	if (p->taken == p->size)
+		pending_set(p, NULL);
+	return size;
+}

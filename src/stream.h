@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The last 65536 events, and those who follow them (GET /v1/events). A stream is a position in that
+ * ring: it costs nothing while it keeps up, a slow one falls off the end and is told how much it
+ * missed, and replay (since=SEQ) is nothing but an earlier position.
+ */
+#ifndef FLOWNER_STREAM_H
+#define FLOWNER_STREAM_H
+
+#include "request.h"
+
+struct streams;
+
+struct stream_counts {
+	__u64 open;
+	__u64 lost; /* events that left the ring before a slow reader came for them */
+};
+
+/* EPOLL_FD: streams put their connection there while they wait, with themselves as data.ptr. */
+int streams_new(struct agent *agent, int epoll_fd, struct streams **ret_streams);
+void streams_free(struct streams *streams); /* after the last response is gone */
+
+enum MHD_Result answer_events(struct request *request); /* GET /v1/events */
+
+void streams_publish(struct streams *streams, const struct fl_event *event);
+void streams_notice(struct streams *streams, const char *action, const char *why, __u64 count);
+
+/* DATA of an epoll event: the reader of that waiting stream has gone. */
+void stream_hung_up(void *data);
+
+/* Each stream sends what it has and ends; run the connections until none is open. */
+void streams_end(struct streams *streams);
+
+struct stream_counts streams_counts(const struct streams *streams);
+
+#endif
