@@ -3,6 +3,10 @@
  * The one filter set: the same names on the command line (`--lport 443`), in the query of the API
  * (`?lport=443`) and here, from one table. Every filter must hold; one given several times matches
  * when any of its values does. A bare address or prefix (`addr`) matches either end.
+ *
+ * tcp, udp and proto are one filter, so are ipv4 and ipv6: -t -u is both. Listeners and unconnected
+ * UDP sockets are matched like all flows, they have no remote end; `listening` leaves only them.
+ * Only live flows match, unless closed (then only those), all, since or until is given.
  */
 #ifndef FLOWNER_FILTER_H
 #define FLOWNER_FILTER_H
@@ -28,6 +32,8 @@ struct filter_field {
 	bool flag;	    /* takes no value: -l, -t, -u, -4, -6 */
 	const char *value;  /* placeholder for help: "PORT" */
 	const char *help;   /* one line */
+	int by;		    /* only filter.c's: which list its values go to */
+	const char *implied; /* only filter.c's: the value a flag stands for */
 };
 
 /* The table, ended by a NULL name: addr local remote lport rport pid user comm exe unit container netns
@@ -38,9 +44,9 @@ int filter_new(struct filter **ret_filter);
 void filter_free(struct filter *f);
 
 /*
- * -ENOENT no such field, -EINVAL bad value; then *RET_WHY is one sentence naming the value, static
- * until the next call. NOW_NS is CLOCK_REALTIME for relative times ("10m" = ten minutes ago; also
- * RFC 3339 and @epoch).
+ * -ENOENT no such field, -EINVAL bad value, -ENOMEM; then *RET_WHY is one sentence naming the value,
+ * static until the next call, and F is as before. NOW_NS is CLOCK_REALTIME for relative times ("10m"
+ * = ten minutes ago; also RFC 3339 and @epoch). VALUE of a flag: NULL, "", "1" or "true".
  */
 int filter_add(struct filter *f, const char *name, const char *value, __u64 now_ns, const char **ret_why);
 
