@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ground truth: makes sessions of every kind and writes down who owned each of them, from what the
+ * test itself did. It never asks the agent. score.c compares the two.
+ */
+#include <cleanup.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "actor.h"
+#include "check.h"
+#include "hold.h"
+#include "net.h"
+#include "report.h"
+#include "role.h"
+#include "scenario.h"
+
+#define V4 (1 << FAMILY_V4)
+#define V6 (1 << FAMILY_V6)
+#define MAPPED (1 << FAMILY_MAPPED)
+#define ALL (V4 | V6 | MAPPED)
+#define ONCE 256 /* not repeated -n times */
+
+struct scenario {
+	const char *name;
+	int (*run)(void);
+	unsigned int families; /* and ONCE */
+	const char *help;
+};
+
+static const struct scenario table[] = {
+	{"tcp_plain", tcp_plain, ALL, "accept(addr), both ends talk"},
+	{"tcp_accept_recv", tcp_accept_recv, ALL, "accept(NULL), first touch is recv"},
+	{"tcp_accept_send", tcp_accept_send, ALL, "accept(NULL), first touch is send"},
+	{"tcp_accept_untouched", tcp_accept_untouched, ALL, "accept(NULL), closed without I/O"},
+	{"tcp_prefork", tcp_prefork, ALL, "workers accept on an inherited listener"},
+	{"tcp_inetd_addr", tcp_inetd_addr, ALL, "accept(addr), a forked child serves"},
+	{"tcp_inetd_null", tcp_inetd_null, ALL, "accept(NULL), a forked child serves"},
+	{"tcp_passed_addr", tcp_passed_addr, V4 | V6, "accept(addr), passed by SCM_RIGHTS"},
+	{"tcp_passed_null", tcp_passed_null, V4 | V6, "accept(NULL), passed by SCM_RIGHTS"},
+	{"tcp_passed_unconnected", tcp_passed_unconnected, V4 | V6,
+	 "socket() here, passed, connect() there"},
+	{"tcp_shared_socket", tcp_shared_socket, V4 | V6, "socket() in parent, connect() in child"},
+	{"tcp_fork_after_listen", tcp_fork_after_listen, ALL, "listen() in parent, accept() in child"},
+	{"tcp_reuseport", tcp_reuseport, ALL, "SO_REUSEPORT group, one left in its member's queue"},
+	{"tcp_thread_comm", tcp_thread_comm, V4 | V6, "a thread with a name of its own"},
+	{"tcp_leader_exited", tcp_leader_exited, V4 | V6, "a thread whose leader has exited"},
+	{"storm", storm_tcp, ALL | ONCE, "short-lived processes, a few sessions each"},
+	{"churn", storm_churn, ALL | ONCE, "few processes, many sessions"},
+};
+
+#define SCENARIOS (sizeof(table) / sizeof(*table))
+
+const struct role roles[] = {
+	{"burst", storm_burst},
+	{NULL, NULL},
+};
+
+static const char *const family_names[] = {"v4", "v6", "mapped"};
+
+struct options {
+	unsigned int rounds;
+	unsigned int storm;
+	const char *out;
+	const char *only;
+	const char *skip;
+	const char *hold;
+	bool list;
+	bool self_check;
+};
+
+struct tally {
+	unsigned int run, failed, skipped;
+};
+
+static const char *scenario_name(uint32_t i)
+{
+	return i < SCENARIOS ? table[i].name : "hold";
+}
+
+static const char *family_name(uint32_t i)
+{
+	return family_names[i];
+}
+
+static const struct names names = {scenario_name, family_name};
+
+/* Whether NAME is one of the comma separated LIST; an entry may end in '*'. */
+static bool listed(const char *list, const char *name)
+{
+	while (*list) {
+		size_t len = strcspn(list, ",");
+
+		if (len && list[len - 1] == '*' && !strncmp(list, name, len - 1))
+			return true;
+		if (len == strlen(name) && !strncmp(list, name, len))
+			return true;
+		list += len + (list[len] == ',');
+	}
+	return false;
+}
+
+static bool selected(const struct options *o, const struct scenario *sc)
+{
+	if (o->only && !listed(o->only, sc->name))
+		return false;
+	return !(o->skip && listed(o->skip, sc->name));
+}
+
+/* Orphans come to us (subreaper); each has its own watchdog, so this ends. */
+static void reap_orphans(void)
+{
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+}
+
+/* A fresh process per round: it may change its namespaces, limits and identity at will. */
+static int run_stage(const struct scenario *sc)
+{
+	int status, r;
+	pid_t pid;
+
+	ledger->skip[0] = ledger->failure[0] = '\0';
+	atomic_store(&ledger->failed, 0);
+	fflush(NULL);
+	pid = fork_self();
+	if (pid < 0)
+		return failed(__FILE__, __LINE__, "fork", -errno);
+	if (pid == 0) {
+		r = sc->run();
+		_exit(r < 0 ? 1 : r == SKIPPED ? 2 : 0);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	reap_orphans();
+	if (WIFSIGNALED(status))
+		return failed(__FILE__, __LINE__, strsignal(WTERMSIG(status)), -ETIMEDOUT);
+	if (WEXITSTATUS(status) == 2)
+		return SKIPPED;
+	if (WEXITSTATUS(status))
+		return failed(__FILE__, __LINE__, "stage", -ECHILD);
+	return 0;
+}
+
+static void note(FILE *out, const struct scenario *sc, const char *what, const char *why)
+{
+	fprintf(stderr, "%s/%s: %s: %s\n", sc->name, family_name(stage.family), what, why);
+	fprintf(out, "{\"scenario\":\"%s\",\"family\":\"%s\",\"%s\":", sc->name,
+		family_name(stage.family), what);
+	report_text(out, why, strlen(why));
+	fprintf(out, "}\n");
+}
+
+static void run_rounds(const struct options *o, const struct scenario *sc, FILE *out,
+		       struct tally *tally)
+{
+	unsigned int rounds = sc->families & ONCE ? 1 : o->rounds;
+
+	for (stage.n = 0; stage.n < rounds; stage.n++) {
+		uint32_t first = atomic_load(&ledger->sessions);
+		int r = run_stage(sc);
+
+		if (r == SKIPPED) {
+			note(out, sc, "skipped", ledger->skip);
+			tally->skipped++;
+			return;
+		}
+		report_sessions(out, &names, first, atomic_load(&ledger->sessions));
+		if (r < 0) {
+			note(out, sc, "failed", ledger->failure);
+			tally->failed++;
+			return;
+		}
+	}
+	tally->run++;
+}
+
+static bool family_here(uint32_t family)
+{
+	_close_ int fd = -1;
+	struct ep at;
+
+	stage.family = family;
+	at = loopback(1, 0);
+	fd = sock_new(SOCK_DGRAM);
+	return fd >= 0 && sock_bind(fd, &at) == 0;
+}
+
+static int run_table(const struct options *o, FILE *out, struct tally *tally)
+{
+	bool here[3];
+
+	for (uint32_t f = 0; f < 3; f++)
+		here[f] = family_here(f);
+	for (uint32_t i = 0; i < SCENARIOS; i++) {
+		if (!selected(o, &table[i]))
+			continue;
+		for (uint32_t f = 0; f < 3; f++) {
+			if (!(table[i].families & 1u << f))
+				continue;
+			stage = (struct stage){.scenario = i, .family = f, .storm = o->storm};
+			if (here[f]) {
+				run_rounds(o, &table[i], out, tally);
+				continue;
+			}
+			note(out, &table[i], "skipped", "this address family is not available");
+			tally->skipped++;
+		}
+	}
+	if (atomic_load(&ledger->full))
+		return failed(__FILE__, __LINE__, "ledger full", -ENOSPC);
+	return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+	(void)st;
+	(void)kind;
+	(void)walk;
+	return remove(path);
+}
+
+static int make_temp_dir(char *buf, size_t size)
+{
+	const char *base = getenv("TMPDIR");
+
+	snprintf(buf, size, "%s/truth.XXXXXX", base ? base : "/tmp");
+	if (!mkdtemp(buf) || chmod(buf, 0755) < 0)
+		return -errno;
+	temp_dir = buf;
+	return 0;
+}
+
+static void drop_temp_dir(const char *dir)
+{
+	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static int usage(FILE *to)
+{
+	fprintf(to, "usage: truth [-n ROUNDS] [-o FILE] [--only A,B*] [--skip A,B*] [--list]\n"
+		    "             [--storm SESSIONS] [--self-check] | --hold FILE\n"
+		    "Makes sessions and appends one JSON line for each to FILE (default: stdout).\n"
+		    "TRUTH_SLOW=N in the environment multiplies every time limit.\n");
+	return to == stdout ? 0 : 2;
+}
+
+static int list(void)
+{
+	for (size_t i = 0; i < SCENARIOS; i++)
+		printf("%-24s %s%s%s  %s\n", table[i].name, table[i].families & V4 ? "v4 " : "   ",
+		       table[i].families & V6 ? "v6 " : "   ",
+		       table[i].families & MAPPED ? "mapped" : "      ", table[i].help);
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{"only", required_argument, NULL, 'O'}, {"skip", required_argument, NULL, 'S'},
+		{"list", no_argument, NULL, 'l'},	{"storm", required_argument, NULL, 's'},
+		{"hold", required_argument, NULL, 'H'}, {"self-check", no_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "n:o:h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'n': o->rounds = (unsigned int)atoi(optarg); break;
+		case 's': o->storm = (unsigned int)atoi(optarg); break;
+		case 'o': o->out = optarg; break;
+		case 'O': o->only = optarg; break;
+		case 'S': o->skip = optarg; break;
+		case 'H': o->hold = optarg; break;
+		case 'l': o->list = true; break;
+		case 'c': o->self_check = true; break;
+		case 'h': exit(usage(stdout));
+		default: return -EINVAL;
+		}
+	}
+	/* Each of nine storms makes its share, and enough to be a storm at all. */
+	o->storm = o->storm < 9 * 64 ? 64 : (o->storm + 8) / 9;
+	return optind == argc ? 0 : -EINVAL;
+}
+
+static int run(const struct options *o, FILE *out)
+{
+	struct tally tally = {0};
+	int r;
+
+	report_meta(out);
+	r = run_table(o, out, &tally);
+	fflush(out);
+	if (r < 0)
+		fprintf(stderr, "truth: %s\n", ledger->failure);
+	if (o->self_check && check_ledger(&names) < 0)
+		r = -EINVAL;
+	fprintf(stderr, "truth: %u sessions; scenarios: %u run, %u skipped, %u failed\n",
+		atomic_load(&ledger->sessions), tally.run, tally.skipped, tally.failed);
+	return r < 0 || tally.failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.rounds = 1};
+	_fclose_ FILE *file = NULL;
+	char dir[4096];
+	int r;
+
+	if (argc > 2 && !strcmp(argv[1], "--as"))
+		return play_role(argc, argv);
+	if (parse(argc, argv, &o) < 0)
+		return usage(stderr);
+	if (o.list)
+		return list();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	r = actor_init();
+	if (r == 0)
+		r = ledger_create(4096 + o.rounds * 8192 + o.storm * 9 * 2);
+	if (r == 0)
+		r = make_temp_dir(dir, sizeof(dir));
+	if (r < 0) {
+		fprintf(stderr, "truth: cannot start: %s\n", strerror(-r));
+		return 1;
+	}
+	if (o.hold) {
+		r = hold(o.hold, &names);
+	} else {
+		file = o.out ? fopen(o.out, "ae") : NULL;
+		if (o.out && !file)
+			fprintf(stderr, "truth: cannot write '%s': %s\n", o.out, strerror(errno));
+		r = o.out && !file ? 1 : run(&o, file ? file : stdout);
+	}
+	drop_temp_dir(dir);
+	return r;
+}
