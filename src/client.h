@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The daemon as the command line sees it: one HTTP GET over its unix socket, the answer line by
+ * line as it comes. It prints nothing; the words for a failure are in command.c.
+ */
+#ifndef FLOWNER_CLIENT_H
+#define FLOWNER_CLIENT_H
+
+#include "response.h"
+
+#define CLIENT_SOCKET	  "/run/flowner/flowner.sock"
+#define CLIENT_WAIT_MS	  30000
+#define CLIENT_ERROR_TEXT 512
+
+struct client_request {
+	const char *socket; /* path of the unix socket */
+	const char *target; /* path and query, percent-encoded: see client_query() */
+	int wait_ms;	    /* for the head of the answer, and for room to send; -1 = for ever */
+	int idle_ms;	    /* between two pieces of the body; -1 = for ever, for streams */
+};
+
+struct client_answer {
+	int status;			  /* 200, 404, ... */
+	char sentence[CLIENT_ERROR_TEXT]; /* of the "error" in the body when STATUS is not 200, or
+					     "" */
+};
+
+/*
+ * 0: the daemon answered, see RET_ANSWER; FN got the lines of a body with status 200. Positive:
+ * what FN returned to stop. -ENOENT, -ENOTDIR, -ECONNREFUSED nobody listens; -EACCES, -EPERM not
+ * for us; -ENAMETOOLONG; -ETIMEDOUT; -ECONNRESET it went away; -EPROTO, -EMSGSIZE it is not our
+ * daemon.
+ */
+int client_get(const struct client_request *request, response_line_fn fn, void *arg,
+	       struct client_answer *ret_answer);
+
+/*
+ * Appends NAME=VALUE, VALUE percent-encoded, to the query *QUERY (malloc'ed, or NULL at first).
+ * -ENOMEM leaves *QUERY alone.
+ */
+int client_query(char **query, const char *name, const char *value);
+
+#endif
