@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From negative errno and HTTP status to exit codes and to the one line each failure gets. */
+#include "command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "client.h"
+#include "options.h"
+#include "printable.h"
+
+/* Reason of the first failed write: stdio only remembers that there was one. */
+static int output_error;
+
+void command_error(const char *format, ...)
+{
+	_free_ char *text = NULL;
+	_free_ char *safe = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	if (n < 0) {
+		text = NULL;
+		return;
+	}
+	safe = malloc(PRINTABLE_ROOM((size_t)n));
+	if (!safe)
+		return;
+	printable(text, safe);
+	fprintf(stderr, "flowner: %s\n", safe);
+}
+
+int command_usage(const char *command, const char *sentence)
+{
+	command_error("%s: try 'flowner %s%s--help'", sentence, command, *command ? " " : "");
+	return EXIT_USAGE;
+}
+
+int command_main(const struct command *cmd, struct options *o, int argc, char **argv)
+{
+	int r = options_parse(o, cmd, false, argc, argv);
+
+	output_error = 0;
+	if (r == -EINVAL)
+		return command_usage(cmd->name, o->why);
+	if (r < 0) {
+		command_error("cannot read the options: %s", strerror(-r));
+		return EXIT_REFUSED;
+	}
+	if (o->help) {
+		options_help(cmd, stdout);
+		return command_end(EXIT_FOUND);
+	}
+	return command_end(cmd->run(o));
+}
+
+static int no_daemon(const char *socket)
+{
+	bool usual = strcmp(socket, CLIENT_SOCKET) == 0;
+
+	if (usual)
+		command_error("no daemon at '%s': start it with 'sudo systemctl start flowner' or "
+			      "'sudo flownerd'",
+			      socket);
+	else
+		command_error("no daemon at '%s': start it with 'sudo flownerd --socket %s'",
+			      socket, socket);
+	return EXIT_NO_DAEMON;
+}
+
+/* R is what client_get() failed with. */
+static int explain_failure(const char *socket, int r)
+{
+	switch (-r) {
+	case ENOENT:
+	case ENOTDIR:
+	case ECONNREFUSED:
+		return no_daemon(socket);
+	case ECONNRESET:
+		command_error("the daemon at '%s' went away in the middle of its answer", socket);
+		return EXIT_NO_DAEMON;
+	case ETIMEDOUT:
+		command_error("the daemon at '%s' does not answer", socket);
+		return EXIT_NO_DAEMON;
+	case ENAMETOOLONG:
+		command_error("cannot connect to '%s': the path is too long for a socket", socket);
+		return EXIT_USAGE;
+	case EPROTO:
+	case EMSGSIZE:
+		command_error("what answers at '%s' is no flowner daemon: %s", socket,
+			      r == -EPROTO ? "not HTTP as it speaks it" : "an endless line");
+		return EXIT_REFUSED;
+	default:
+		command_error("cannot connect to '%s': %s", socket, strerror(-r));
+		return EXIT_REFUSED;
+	}
+}
+
+static int explain_status(const struct client_answer *answer)
+{
+	if (answer->status == 200)
+		return EXIT_FOUND;
+	if (*answer->sentence)
+		command_error("%s", answer->sentence);
+	else
+		command_error("the daemon answered with HTTP status %d", answer->status);
+	switch (answer->status) {
+	case 404:
+		return EXIT_NOT_FOUND;
+	case 400:
+		return EXIT_USAGE;
+	default:
+		return EXIT_REFUSED;
+	}
+}
+
+int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
+		response_line_fn fn, void *arg)
+{
+	struct client_request request = {
+	    .socket = o->socket, .wait_ms = CLIENT_WAIT_MS, .idle_ms = idle_ms};
+	struct client_answer answer = {0};
+	_free_ char *target = NULL;
+	int r;
+
+	if (asprintf(&target, "%s%s%s", path, query ? "?" : "", query ? query : "") < 0) {
+		target = NULL;
+		return explain_failure(o->socket, -ENOMEM);
+	}
+	request.target = target;
+	r = client_get(&request, fn, arg, &answer);
+	if (r > 0)
+		return r == LINE_DONE ? EXIT_FOUND : EXIT_REFUSED;
+	return r < 0 ? explain_failure(o->socket, r) : explain_status(&answer);
+}
+
+json_t *command_json(const char *line, size_t len)
+{
+	json_error_t error;
+	json_t *json = json_loadb(line, len, 0, &error);
+
+	if (!json) {
+		command_error("the daemon sent what is not JSON: %s", error.text);
+		return NULL;
+	}
+	if (!json_is_object(json)) {
+		command_error("the daemon sent JSON that is not an object");
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
+
+int command_pass(const char *line, size_t len)
+{
+	if (fwrite(line, 1, len, stdout) == len && putc('\n', stdout) != EOF)
+		return LINE_MORE;
+	if (!output_error)
+		output_error = errno;
+	return LINE_DONE;
+}
+
+int command_flush(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return LINE_MORE;
+	if (!output_error)
+		output_error = errno;
+	return LINE_DONE;
+}
+
+int command_end(int code)
+{
+	if (command_flush() == LINE_MORE || output_error == EPIPE)
+		return code;
+	command_error("cannot write to the standard output: %s",
+		      strerror(output_error ? output_error : EIO));
+	return EXIT_REFUSED;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What every subcommand of `flowner` is and shares: its row of the table, the exit codes, asking
+ * the daemon, and the words for what went wrong. Only this module and flowner.c talk to stderr.
+ */
+#ifndef FLOWNER_COMMAND_H
+#define FLOWNER_COMMAND_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "filter.h"
+#include "response.h"
+
+struct options;
+
+enum exit_code {
+	EXIT_FOUND = 0, /* or done */
+	EXIT_NOT_FOUND = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_DAEMON = 3,
+	EXIT_REFUSED = 4, /* not permitted, or it failed */
+};
+
+struct command {
+	const char *name;
+	const char *arguments;		    /* as in the usage line, without the options */
+	const char *help;		    /* one line */
+	const struct filter_field *options; /* its own, ended by a NULL name; NULL = none */
+	bool filters;		       /* takes filter_fields[] too, its arguments are `addr` */
+	const char *const *no_filters; /* but not these, ended by NULL; NULL = all of them */
+	int min_args;
+	int max_args;		       /* -1 = any number */
+	int (*run)(struct options *o); /* returns an exit code */
+};
+
+extern const struct command command_list;
+extern const struct command command_who;
+extern const struct command command_show;
+extern const struct command command_watch;
+extern const struct command command_doctor;
+extern const struct command command_stats;
+extern const struct command command_metrics;
+
+/* What a function for the lines of an answer returns. */
+enum line_verdict {
+	LINE_MORE = 0,
+	LINE_DONE = 1,	 /* enough seen, or nobody reads our output any more */
+	LINE_FAILED = 2, /* and a line on stderr said why */
+};
+
+/* Parses ARGV (ARGV[0] is the name of the command) into O, runs, ends the output: an exit code. */
+int command_main(const struct command *cmd, struct options *o, int argc, char **argv);
+
+/* `flowner: SENTENCE` on stderr, made safe for a terminal. */
+void command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same with the way to the help of COMMAND ("" = flowner itself); returns EXIT_USAGE. */
+int command_usage(const char *command, const char *sentence);
+
+/*
+ * GETs PATH?QUERY (QUERY may be NULL), the lines to FN. An exit code: EXIT_FOUND when the answer
+ * was complete or FN had enough. IDLE_MS as in client.h.
+ */
+int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
+		response_line_fn fn, void *arg);
+
+/* LINE is a JSON object: a new reference, or NULL and a line on stderr. */
+json_t *command_json(const char *line, size_t len);
+
+/* Copies LINE and a newline to stdout. LINE_DONE when stdout takes no more: command_end() says why.
+ */
+int command_pass(const char *line, size_t len);
+int command_flush(void); /* the same for what stdout still holds */
+
+/* Flushes stdout. CODE, or EXIT_REFUSED after a line on stderr; a reader that left is no error. */
+int command_end(int code);
+
+#endif
