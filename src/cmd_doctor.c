@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `flowner doctor`: which hooks this kernel gave us, and what is lost for want of the others. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "client.h"
+#include "command.h"
+#include "options.h"
+#include "record.h"
+#include "table.h"
+
+static const struct column columns[] = {
+    {.title = "HOOK"},
+    {.title = "ATTACH"},
+    {.title = "STATUS"},
+    {.title = "LOST", .cut = 1, .least = 12},
+};
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+struct doctor {
+	bool json;
+	bool no_header;
+};
+
+static void free_table(struct table **t)
+{
+	table_free(*t);
+}
+
+static void put_scalar(const json_t *value)
+{
+	char buf[RECORD_TEXT];
+	const char *text = record_text(value, "", buf);
+
+	if (json_is_boolean(value))
+		text = json_is_true(value) ? "yes" : "no";
+	table_put(stdout, text, 0);
+}
+
+/* "tier: full"; a list of words or a set of switches on one line. */
+static void print_field(const char *key, const json_t *value)
+{
+	const char *name;
+	json_t *item;
+	size_t i;
+
+	table_put(stdout, key, 0);
+	putchar(':');
+	if (json_is_object(value)) {
+		json_object_foreach ((json_t *)value, name, item) {
+			putchar(' ');
+			table_put(stdout, name, 0);
+			putchar('=');
+			put_scalar(item);
+		}
+	} else if (json_is_array(value)) {
+		json_array_foreach (value, i, item) {
+			putchar(' ');
+			put_scalar(item);
+		}
+	} else {
+		putchar(' ');
+		put_scalar(value);
+	}
+	putchar('\n');
+}
+
+/* "refused: Operation not permitted": ERROR is an errno or a text already. */
+static const char *status_text(const json_t *hook, char *buf)
+{
+	const char *status = record_string(hook, "status");
+	const json_t *error = record_get(hook, "error");
+	const char *why = json_string_value(error);
+
+	if (json_integer_value(error) > 0)
+		why = strerror((int)json_integer_value(error));
+	if (!status || !why)
+		return status;
+	snprintf(buf, RECORD_TEXT, "%s: %s", status, why);
+	return buf;
+}
+
+static int print_hooks(const json_t *hooks, bool header)
+{
+	_cleanup_(free_table) struct table *table = NULL;
+	const json_t *hook;
+	size_t i;
+	int r = table_new(columns, COLUMNS, &table);
+
+	if (r < 0)
+		return r;
+	json_array_foreach (hooks, i, hook) {
+		char buf[RECORD_TEXT];
+		const char *row[COLUMNS] = {
+		    record_string(hook, "moment"),
+		    record_string(hook, "attach"),
+		    status_text(hook, buf),
+		    record_string(hook, "lost"),
+		};
+
+		r = table_add(table, (__s64)i, 0, row);
+		if (r < 0)
+			return r;
+	}
+	putchar('\n');
+	table_print(table, stdout, table_width(STDOUT_FILENO), header);
+	return 0;
+}
+
+static void print_notes(const json_t *notes)
+{
+	const json_t *note;
+	size_t i;
+
+	if (json_array_size(notes) > 0)
+		putchar('\n');
+	json_array_foreach (notes, i, note) {
+		fputs("note: ", stdout);
+		put_scalar(note);
+		putchar('\n');
+	}
+}
+
+static int print_report(const json_t *report, bool header)
+{
+	const json_t *hooks = json_object_get(report, "hooks");
+	const char *key;
+	json_t *value;
+	int r = 0;
+
+	json_object_foreach ((json_t *)report, key, value)
+		if (strcmp(key, "hooks") != 0 && strcmp(key, "notes") != 0)
+			print_field(key, value);
+	if (hooks)
+		r = print_hooks(hooks, header);
+	print_notes(json_object_get(report, "notes"));
+	return r;
+}
+
+static int on_line(const char *line, size_t len, void *arg)
+{
+	const struct doctor *d = arg;
+	json_t *report;
+	int r;
+
+	if (len == 0)
+		return LINE_MORE;
+	if (d->json)
+		return command_pass(line, len);
+	report = command_json(line, len);
+	if (!report)
+		return LINE_FAILED;
+	r = print_report(report, !d->no_header);
+	json_decref(report);
+	if (r < 0)
+		command_error("cannot show the hooks: %s", strerror(-r));
+	return r < 0 ? LINE_FAILED : LINE_MORE;
+}
+
+static int run_doctor(struct options *o)
+{
+	struct doctor d = {.json = o->json, .no_header = o->no_header};
+
+	return command_ask(o, "/v1/doctor", NULL, CLIENT_WAIT_MS, on_line, &d);
+}
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .arguments = "",
+    .help = "Show which hooks this kernel gives the daemon, and what is lost without the others.",
+    .run = run_doctor,
+};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `flowner stats`: the counters, and how full the maps are. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "client.h"
+#include "command.h"
+#include "options.h"
+#include "record.h"
+#include "table.h"
+
+static const struct column counter_columns[] = {{.title = "COUNTER"}, {.title = "VALUE"}};
+static const struct column map_columns[] = {
+    {.title = "MAP"}, {.title = "ENTRIES"}, {.title = "CAPACITY"}, {.title = "USED"}};
+#define MAP_COLUMNS (sizeof(map_columns) / sizeof(map_columns[0]))
+#define NAME_ROOM   128
+
+struct stats {
+	bool json;
+	bool no_header;
+};
+
+static void free_table(struct table **t)
+{
+	table_free(*t);
+}
+
+/* Every number below OBJECT as `name value`; the order is the daemon's. */
+static int add_counters(struct table *t, const char *above, const json_t *object)
+{
+	const char *key;
+	json_t *value;
+	int r = 0;
+
+	json_object_foreach ((json_t *)object, key, value) {
+		char name[NAME_ROOM], buf[RECORD_TEXT];
+
+		snprintf(name, sizeof(name), "%s%s%s", above, *above ? "." : "", key);
+		if (json_is_object(value)) {
+			r = add_counters(t, name, value);
+		} else if (json_is_integer(value) || json_is_string(value)) {
+			const char *row[] = {name, record_text(value, "", buf)};
+
+			r = table_add(t, 0, 0, row);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_map(struct table *t, const char *name, const json_t *map)
+{
+	json_int_t entries = json_integer_value(json_object_get(map, "entries"));
+	json_int_t capacity = json_integer_value(json_object_get(map, "capacity"));
+	char entries_text[RECORD_TEXT], capacity_text[RECORD_TEXT], used[RECORD_TEXT] = "";
+	const char *row[MAP_COLUMNS] = {
+	    name,
+	    record_text(map, "entries", entries_text),
+	    record_text(map, "capacity", capacity_text),
+	    used,
+	};
+
+	if (capacity > 0)
+		snprintf(used, sizeof(used), "%.1f%%", 100.0 * (double)entries / (double)capacity);
+	return table_add(t, 0, 0, row);
+}
+
+/* {"l7_connections":{"entries":1,"capacity":2}} */
+static int print_maps(const json_t *maps, bool header)
+{
+	_cleanup_(free_table) struct table *t = NULL;
+	int r = table_new(map_columns, MAP_COLUMNS, &t);
+	const char *name;
+	json_t *map;
+
+	json_object_foreach ((json_t *)maps, name, map)
+		if (r == 0)
+			r = add_map(t, name, map);
+	if (r == 0 && table_rows(t) > 0) {
+		putchar('\n');
+		table_print(t, stdout, 0, header);
+	}
+	return r;
+}
+
+static int print_stats(json_t *stats, bool header)
+{
+	_cleanup_(free_table) struct table *t = NULL;
+	json_t *counters = json_object_get(stats, "counters");
+	json_t *maps = json_incref(json_object_get(stats, "maps"));
+	int r = table_new(counter_columns, 2, &t);
+
+	json_object_del(stats, "maps");
+	if (r == 0)
+		r = add_counters(t, "", counters);
+	json_object_del(stats, "counters");
+	if (r == 0)
+		r = add_counters(t, "", stats);
+	if (r == 0) {
+		table_print(t, stdout, 0, false);
+		r = print_maps(maps, header);
+	}
+	json_decref(maps);
+	return r;
+}
+
+static int on_line(const char *line, size_t len, void *arg)
+{
+	const struct stats *s = arg;
+	json_t *stats;
+	int r;
+
+	if (len == 0)
+		return LINE_MORE;
+	if (s->json)
+		return command_pass(line, len);
+	stats = command_json(line, len);
+	if (!stats)
+		return LINE_FAILED;
+	r = print_stats(stats, !s->no_header);
+	json_decref(stats);
+	if (r < 0)
+		command_error("cannot show the counters: %s", strerror(-r));
+	return r < 0 ? LINE_FAILED : LINE_MORE;
+}
+
+static int run_stats(struct options *o)
+{
+	struct stats s = {.json = o->json, .no_header = o->no_header};
+
+	return command_ask(o, "/v1/stats", NULL, CLIENT_WAIT_MS, on_line, &s);
+}
+
+const struct command command_stats = {
+    .name = "stats",
+    .arguments = "",
+    .help = "Show the daemon's counters and how full its maps are.",
+    .run = run_stats,
+};

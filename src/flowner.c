@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line: which subcommands there are, and finding the one that is meant. */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "options.h"
+
+static const struct command *const commands[] = {
+    &command_list,   &command_who,   &command_show,    &command_watch,
+    &command_doctor, &command_stats, &command_metrics,
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct filter_field main_options[] = {
+    {.name = "version", .letter = 'V', .flag = true, .help = "print the version"},
+    {.name = NULL},
+};
+
+/* What stands before the subcommand; the rest is not looked at. */
+static const struct command flowner = {
+    .name = "COMMAND",
+    .arguments = "[ARGUMENTS]",
+    .help = "Which process owns this connection?",
+    .options = main_options,
+    .max_args = -1,
+};
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static int print_help(void)
+{
+	printf("Usage: flowner %s %s\n%s\n\nCommands:\n", flowner.name, flowner.arguments,
+	       flowner.help);
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf("  %-10s %s\n", commands[i]->name, commands[i]->help);
+	printf("  %-10s %s\n", "help", "Show what a command takes: 'flowner help list'.");
+	options_help_rows(&flowner, stdout);
+	return command_end(EXIT_FOUND);
+}
+
+static int unknown_command(const char *name)
+{
+	char sentence[OPTIONS_WHY_TEXT];
+
+	snprintf(sentence, sizeof(sentence), "there is no command '%s'", name);
+	return command_usage("", sentence);
+}
+
+/* `flowner help [CMD]` */
+static int run_help(int argc, char **argv)
+{
+	const struct command *cmd = argc > 1 ? find_command(argv[1]) : NULL;
+
+	if (argc > 1 && !cmd)
+		return unknown_command(argv[1]);
+	if (!cmd)
+		return print_help();
+	options_help(cmd, stdout);
+	return command_end(EXIT_FOUND);
+}
+
+static int run(struct options *o, int argc, char **argv)
+{
+	const struct command *cmd;
+
+	if (options_parse(o, &flowner, true, argc, argv) < 0)
+		return command_usage("", o->why);
+	if (options_own(o, "version")) {
+		puts("flowner " FLOWNER_VERSION);
+		return command_end(EXIT_FOUND);
+	}
+	if (o->help)
+		return print_help();
+	if (o->arg_count == 0)
+		return command_usage("", "a command is missing");
+	if (strcmp(o->args[0], "help") == 0)
+		return run_help(o->arg_count, o->args);
+	cmd = find_command(o->args[0]);
+	if (!cmd)
+		return unknown_command(o->args[0]);
+	memset(o->own, 0, sizeof(o->own));
+	return command_main(cmd, o, o->arg_count, o->args);
+}
+
+/* A socket that came to lie on a closed standard descriptor would get what is printed. */
+static void keep_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)!open("/dev/null", O_RDONLY);
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_(options_release) struct options o;
+
+	keep_standard_descriptors();
+	/* A reader that left is seen by the failing write: no reason to die with a message of the
+	 * shell. */
+	signal(SIGPIPE, SIG_IGN);
+	/* What we print is UTF-8 whatever the locale; this is for the width of its characters. */
+	setlocale(LC_CTYPE, "C.UTF-8");
+	options_init(&o);
+	return run(&o, argc, argv);
+}
