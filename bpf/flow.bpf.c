@@ -28,7 +28,7 @@ static __always_inline __u32 flow_members(const struct fl_key *key)
 	return c ? c->members + 1 : 1;
 }
 
-int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state)
+static __noinline int flow_index(__u64 id, const struct fl_socket *s, enum fl_state state)
 {
 	struct fl_connection c = {
 		.flow_id = id,
@@ -37,8 +37,17 @@ int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state)
 		.role = s->role,
 		.state = state,
 		.accepted = s->accepted,
-		.members = 1,
+		.members = flow_members(&s->key),
+		.check = s->check,
 	};
+
+	if (bpf_map_update_elem(&l7_connections, &s->key, &c, BPF_ANY))
+		count(FL_CNT_CONNECTIONS_FULL);
+	return 0;
+}
+
+int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state)
+{
 	int r;
 
 	s->check = fl_check_socket(id, s);
@@ -48,10 +57,7 @@ int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state)
 			count(FL_CNT_SOCKETS_FULL);
 		return r;
 	}
-	c.members = flow_members(&s->key);
-	c.check = s->check;
-	if (bpf_map_update_elem(&l7_connections, &s->key, &c, BPF_ANY))
-		count(FL_CNT_CONNECTIONS_FULL);
+	flow_index(id, s, state);
 	count(FL_CNT_OPENED);
 	return 0;
 }
@@ -134,11 +140,6 @@ static __always_inline int flow_replace_owner(__u64 id, struct fl_socket *s,
 	return 0;
 }
 
-static __always_inline bool owner_equal(const struct fl_owner *a, const struct fl_owner *b)
-{
-	return fl_proc_equal(&a->proc, &b->proc) && a->uid == b->uid && a->gid == b->gid;
-}
-
 int flow_accepted(__u64 id)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
@@ -164,5 +165,28 @@ int flow_accepted(__u64 id)
 	s = bpf_map_lookup_elem(&socket_to_process, &id);
 	if (s)
 		flow_tell(FL_EVENT_ACCEPT, id, s, FL_STATE_ESTABLISHED);
+	return 0;
+}
+
+int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_connection *c;
+	struct fl_socket n;
+	struct fl_key old;
+
+	if (!s)
+		return -ENOENT;
+	n = *s;
+	old = s->key;
+	c = bpf_map_lookup_elem(&l7_connections, &old);
+	n.key = *key;
+	n.role = role;
+	n.check = fl_check_socket(id, &n);
+	if (bpf_map_update_elem(&socket_to_process, &id, &n, BPF_EXIST))
+		return -ENOENT;
+	flow_unindex(id, &old, c);
+	flow_index(id, &n, FL_STATE_ESTABLISHED);
+	flow_tell(FL_EVENT_ESTABLISHED, id, &n, FL_STATE_ESTABLISHED);
 	return 0;
 }

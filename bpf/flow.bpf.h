@@ -47,13 +47,18 @@ static __always_inline void flow_describe(struct fl_flow *flow, __u64 id,
 	}
 }
 
+static __always_inline bool owner_equal(const struct fl_owner *a, const struct fl_owner *b)
+{
+	return fl_proc_equal(&a->proc, &b->proc) && a->uid == b->uid && a->gid == b->gid;
+}
+
 static __always_inline void flow_state(__u64 id, struct fl_connection *c, enum fl_state state)
 {
 	if (c && c->flow_id == id)
 		c->state = state;
 }
 
-/* The four verbs, in flow.bpf.c: __hidden functions are verified in the caller's context. */
+/* The verbs, in flow.bpf.c: __hidden functions are verified in the caller's context. */
 
 /* S is complete but for its check word. 0, or -EEXIST when the flow is already known. */
 int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state) __hidden;
@@ -66,6 +71,9 @@ int flow_accepted(__u64 id) __hidden;
 
 /* Ends flow ID, once. 0, or -ENOENT when it is not (or no longer) known. */
 int flow_end(__u64 id, enum fl_reason reason) __hidden;
+
+/* A UDP socket's local-only flow ID becomes the session KEY, under the same id. */
+int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role) __hidden;
 
 /* An event of flow ID, told only while somebody watches. */
 int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s,

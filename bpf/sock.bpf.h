@@ -108,24 +108,28 @@ static __always_inline void key_from_sock(struct sock *sk, enum fl_proto proto, 
 		key_clear_remote(k);
 }
 
-/* K is zeroed and gets the local end only: what post_bind and cgroup_skb can read of a socket. */
-static __always_inline void key_from_bound(struct bpf_sock *sk, __u64 netns_cookie,
-					   struct fl_key *k)
+/*
+ * K is zeroed and gets the local end only: what post_bind and cgroup_skb can read of a socket.
+ * FAMILY is a constant in post_bind: the IPv4 program may not even contain a read of IPv6 fields.
+ */
+static __always_inline void key_from_bound(struct bpf_sock *sk, __u32 family, __u32 ifindex,
+					   __u64 netns_cookie, struct fl_key *k)
 {
 	k->netns_cookie = netns_cookie;
-	if (sk->family == AF_INET)
+	if (family == AF_INET)
 		addr_from_v4(&k->local, sk->src_ip4);
 	else
 		ADDR_FROM_CTX(&k->local, sk->src_ip6);
 	k->local_port = sk->src_port;
-	k->ifindex = sk->bound_dev_if;
+	k->ifindex = ifindex;
 	k->proto = FL_UDP;
 }
 
-/* The peer a program is asked about. A v4-mapped one comes in user_ip6 and stays what it is. */
-static __always_inline void addr_from_user(struct bpf_sock_addr *ctx, struct fl_addr *a)
+/* The peer a program is asked about, FAMILY as above. A v4-mapped one comes in user_ip6 as it is. */
+static __always_inline void addr_from_user(struct bpf_sock_addr *ctx, __u32 family,
+					   struct fl_addr *a)
 {
-	if (ctx->user_family == AF_INET)
+	if (family == AF_INET)
 		addr_from_v4(a, ctx->user_ip4);
 	else
 		ADDR_FROM_CTX(a, ctx->user_ip6);

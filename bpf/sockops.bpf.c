@@ -9,6 +9,68 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+#define ECONNABORTED 103
+
+static __always_inline void listener_share(struct bpf_sock *bs, const struct fl_owner *o)
+{
+	struct fl_owner *stored =
+		bpf_sk_storage_get(&shared_listeners, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (stored)
+		*stored = *o;
+	else
+		count(FL_CNT_STORAGE_FULL);
+}
+
+/*
+ * The listener a passive socket came from, by its local end: the address itself before any-address,
+ * IPv4's any before IPv6's (which takes IPv4 too), a bound interface before none.
+ */
+static __always_inline struct fl_connection *listener_find(const struct fl_key *key)
+{
+	struct fl_key k = *key;
+	struct fl_connection *c;
+	bool v4 = addr_is_v4(&key->local);
+
+	key_clear_remote(&k);
+	for (int i = 0; i < 2; i++) {
+		k.local = key->local;
+		c = bpf_map_lookup_elem(&l7_connections, &k);
+		if (c)
+			return c;
+		if (v4) {
+			addr_from_v4(&k.local, 0);
+			c = bpf_map_lookup_elem(&l7_connections, &k);
+			if (c)
+				return c;
+		}
+		__builtin_memset(&k.local, 0, sizeof(k.local));
+		c = bpf_map_lookup_elem(&l7_connections, &k);
+		if (c || !k.ifindex)
+			return c;
+		k.ifindex = 0;
+	}
+	return NULL;
+}
+
+static __noinline int listener_owner(struct bpf_sock *bs, const struct fl_key *key,
+				    struct fl_owner *o)
+{
+	struct fl_owner *shared = bpf_sk_storage_get(&shared_listeners, bs, 0, 0);
+	struct fl_connection *c;
+
+	if (shared) {
+		*o = *shared;
+		return 0;
+	}
+	c = listener_find(key);
+	if (c && c->flow_id)
+		*o = c->owner;
+	else
+		count(FL_CNT_NO_LISTENER);
+	return 0;
+}
+
 /* OR into the mask: it is the socket's, and other programs have their bits in it. */
 static __always_inline void want_state_changes(struct bpf_sock_ops *ctx)
 {

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What TCP sockets need beside the tuple: which life of the socket this is, and who listens for a
- * passive one.
+ * Which life of a TCP socket this is. The first is known by the socket's cookie; a reconnect, or a
+ * second listen(), is another flow and gets a number.
  */
 #ifndef FLOWNER_TCP_BPF_H
 #define FLOWNER_TCP_BPF_H
 
 #include "flow.bpf.h"
-
-#define ECONNABORTED 103
 
 /* The socket's cookie in its first life; storage, which most sockets never get, in later ones. */
 static __always_inline __u64 tcp_flow_id(struct bpf_sock *bs, __u64 cookie)
@@ -28,66 +26,6 @@ static __always_inline void tcp_next_life(struct bpf_sock *bs)
 		life->flow_id = flow_number();
 	else
 		count(FL_CNT_STORAGE_FULL);
-}
-
-static __always_inline void listener_share(struct bpf_sock *bs, const struct fl_owner *o)
-{
-	struct fl_owner *stored =
-		bpf_sk_storage_get(&shared_listeners, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
-
-	if (stored)
-		*stored = *o;
-	else
-		count(FL_CNT_STORAGE_FULL);
-}
-
-/*
- * The listener a passive socket came from, by its local end: the address itself before any-address,
- * IPv4's any before IPv6's (which takes IPv4 too), a bound interface before none.
- */
-static __always_inline struct fl_connection *listener_find(const struct fl_key *key)
-{
-	struct fl_key k = *key;
-	struct fl_connection *c;
-	bool v4 = addr_is_v4(&key->local);
-
-	key_clear_remote(&k);
-	for (int i = 0; i < 2; i++) {
-		k.local = key->local;
-		c = bpf_map_lookup_elem(&l7_connections, &k);
-		if (c)
-			return c;
-		if (v4) {
-			addr_from_v4(&k.local, 0);
-			c = bpf_map_lookup_elem(&l7_connections, &k);
-			if (c)
-				return c;
-		}
-		__builtin_memset(&k.local, 0, sizeof(k.local));
-		c = bpf_map_lookup_elem(&l7_connections, &k);
-		if (c || !k.ifindex)
-			return c;
-		k.ifindex = 0;
-	}
-	return NULL;
-}
-
-static __noinline int listener_owner(struct bpf_sock *bs, const struct fl_key *key,
-				    struct fl_owner *o)
-{
-	struct fl_owner *shared = bpf_sk_storage_get(&shared_listeners, bs, 0, 0);
-	struct fl_connection *c;
-
-	if (shared) {
-		*o = *shared;
-		return 0;
-	}
-	c = listener_find(key);
-	if (c && c->flow_id)
-		*o = c->owner;
-	else
-		count(FL_CNT_NO_LISTENER);
-	return 0;
 }
 
 #endif /* FLOWNER_TCP_BPF_H */

@@ -19,7 +19,7 @@
 static inline __attribute__((noinline)) __u64 fl_check_mix(__u64 h, const void *data,
 							   unsigned int words)
 {
-	const char *p = data;
+	const char *p = __builtin_assume_aligned(data, 8);
 
 	for (unsigned int i = 0; i < words; i++) {
 		__u64 w;

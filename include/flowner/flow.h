@@ -24,7 +24,7 @@
 /* Addresses are 16 bytes in network order; IPv4 is ::ffff:a.b.c.d, any-IPv4 is ::ffff:0.0.0.0. */
 struct fl_addr {
 	__u8 b[16];
-};
+} __attribute__((aligned(8))); /* so that BPF compares words, not bytes */
 
 enum fl_proto {
 	FL_TCP = 6,

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* UDP in process context: bind, send, receive and close of a socket (see udp.bpf.h). */
+#include "udp.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role)
+{
+	struct fl_socket s = {.key = *key, .owner = u->user, .cookie = u->cookie, .role = role};
+	enum fl_state state = key_local_only(key) ? FL_STATE_UNCONN : FL_STATE_ESTABLISHED;
+
+	s.opened_ns = bpf_ktime_get_boot_ns();
+	s.active_ns = s.opened_ns;
+	s.accepted = role != FL_ROLE_ACCEPTOR;
+	if (flow_insert(id, &s, state))
+		return -EEXIST;
+	process_flow_added(bpf_map_lookup_elem(&processes, &s.owner.proc));
+	flow_tell(FL_EVENT_OPEN, id, &s, state);
+	return 0;
+}
+
+int udp_open_own(struct fl_udp *u, const struct fl_key *key)
+{
+	__u64 id = udp_own_id(u);
+
+	u->own_id = id;
+	return udp_insert(u, id, key, FL_ROLE_USER);
+}
+
+/* post_bind may not read bound_dev_if by name, but its context is the socket itself. */
+static __always_inline __u32 bound_ifindex(struct bpf_sock *ctx)
+{
+	struct sock *sk = (struct sock *)(void *)ctx;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+}
+
+/* bind(): the port is chosen, the entry complete. */
+static __always_inline int bound(struct bpf_sock *ctx, __u32 family)
+{
+	struct fl_key key = {};
+	struct fl_udp *u;
+
+	if (ctx->protocol != IPPROTO_UDP)
+		return 1;
+	u = udp_create(ctx, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
+	if (!u)
+		return 1;
+	udp_used(u);
+	udp_end_own(u); /* only after a bind() that another program refused */
+	key_from_bound(ctx, family, bound_ifindex(ctx), u->netns_cookie, &key);
+	udp_open_own(u, &key);
+	return 1;
+}
+
+SEC("cgroup/post_bind4")
+int udp_post_bind4(struct bpf_sock *ctx)
+{
+	return bound(ctx, AF_INET);
+}
+
+SEC("cgroup/post_bind6")
+int udp_post_bind6(struct bpf_sock *ctx)
+{
+	return bound(ctx, AF_INET6);
+}
+
+/* sendto() with an address: the socket is not connected, whatever it was before. */
+static __always_inline int sending(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct fl_udp *u;
+
+	if (!sk || ctx->protocol != IPPROTO_UDP)
+		return 1;
+	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
+	if (!u)
+		u = udp_create(sk, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
+	if (u)
+		udp_used(u);
+	return 1;
+}
+
+SEC("cgroup/sendmsg4")
+int udp_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return sending(ctx);
+}
+
+SEC("cgroup/sendmsg6")
+int udp_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return sending(ctx);
+}
+
+/* The current process received from flow ID first: it is its owner. */
+static __always_inline void received_from(struct fl_udp *u, int slot, __u64 id)
+{
+	u->pending[slot & (UDP_PENDING - 1)] = 0;
+	flow_accepted(id);
+}
+
+/* A receive that asked for the address: the peer is known. */
+static __always_inline int receiving(struct bpf_sock_addr *ctx, __u32 family)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct fl_addr from = {};
+	struct fl_socket *s;
+	struct fl_udp *u;
+	__u16 port;
+	__u64 id;
+
+	if (!sk || ctx->protocol != IPPROTO_UDP)
+		return 1;
+	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
+	if (!u)
+		return 1;
+	udp_used(u);
+	u->addressed_by = bpf_get_current_pid_tgid();
+	addr_from_user(ctx, family, &from);
+	port = port_from_user(ctx);
+	for (int i = 0; i < UDP_PENDING; i++) {
+		id = u->pending[i];
+		if (!id)
+			continue;
+		s = bpf_map_lookup_elem(&socket_to_process, &id);
+		if (s && (s->key.remote_port != port || !addr_equal(&s->key.remote, &from)))
+			continue;
+		received_from(u, i, id);
+		break;
+	}
+	return 1;
+}
+
+SEC("cgroup/recvmsg4")
+int udp_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return receiving(ctx, AF_INET);
+}
+
+SEC("cgroup/recvmsg6")
+int udp_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return receiving(ctx, AF_INET6);
+}
+
+/* A receive without an address took the datagram that came first: the oldest pending peer's. */
+int udp_received(struct sock *sk) __hidden;
+int udp_received(struct sock *sk)
+{
+	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
+	__u64 oldest = 0;
+	int slot = 0;
+
+	if (!u)
+		return 0;
+	if (u->addressed_by == bpf_get_current_pid_tgid()) {
+		u->addressed_by = 0; /* receiving() has done it */
+		return 0;
+	}
+	udp_used(u);
+	for (int i = 0; i < UDP_PENDING; i++) {
+		__u64 id = u->pending[i];
+
+		if (id && (!oldest || id < oldest)) {
+			oldest = id;
+			slot = i;
+		}
+	}
+	if (oldest)
+		received_from(u, slot, oldest);
+	return 0;
+}
+
+/* close() of the last descriptor: in process context, before the port is free again. */
+SEC("cgroup/sock_release")
+int udp_release(struct bpf_sock *ctx)
+{
+	struct fl_socket *s;
+	struct fl_udp *u;
+	__u64 id, next;
+
+	if (ctx->protocol != IPPROTO_UDP)
+		return 1;
+	u = bpf_sk_storage_get(&udp_sockets, ctx, 0, 0);
+	if (!u)
+		return 1;
+	bpf_spin_lock(&u->lock);
+	u->flags |= UDP_CLOSED;
+	bpf_spin_unlock(&u->lock);
+	udp_end_own(u);
+	id = u->peers;
+	for (int i = 0; i < UDP_RELEASE_MAX && id; i++) {
+		s = bpf_map_lookup_elem(&socket_to_process, &id);
+		next = s ? s->next : 0;
+		flow_end(id, FL_REASON_NONE);
+		id = next;
+	}
+	if (id)
+		count(FL_CNT_UDP_PEERS_LEFT);
+	return 1;
+}

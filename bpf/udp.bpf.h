@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A UDP socket and its flows. The socket's own entry is local-only, or, after connect(), the
+ * session with its peer: same id, the cookie. Every other peer is a numbered flow, linked from the
+ * socket so that closing it ends them all without the daemon.
+ *
+ * Process hooks say who uses the socket; the packet hooks, which often run in softirq, say with
+ * whom. A datagram nobody has received yet makes a flow with an interim owner; the receive that
+ * takes it makes the owner final.
+ */
+#ifndef FLOWNER_UDP_BPF_H
+#define FLOWNER_UDP_BPF_H
+
+#include "flow.bpf.h"
+
+#define IPPROTO_UDP 17
+
+#define UDP_CONNECTED 1u /* connect() named one peer */
+#define UDP_CLOSED 2u	 /* the last descriptor is closed: nothing opens any more */
+#define UDP_OWN_SPENT 4u /* the flow with the cookie as id has ended */
+
+#define UDP_RELEASE_MAX 256 /* peers ended at close; the sweep takes the rest */
+
+/* Storage of a socket seen in process context, made at its first sight. */
+static __always_inline struct fl_udp *udp_create(struct bpf_sock *sk, __u64 netns_cookie,
+						 __u64 cookie)
+{
+	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!u) {
+		count(FL_CNT_STORAGE_FULL);
+		return NULL;
+	}
+	u->netns_cookie = netns_cookie;
+	u->cookie = cookie;
+	return u;
+}
+
+/* The current process uses the socket. */
+static __always_inline void udp_used(struct fl_udp *u)
+{
+	struct fl_owner o = {};
+	struct fl_process *p;
+
+	owner_current(&o);
+	if (owner_equal(&u->user, &o))
+		return;
+	p = process_current(&o);
+	if (p)
+		netns_note(p, u->netns_cookie, p->netns_inum);
+	u->user = o;
+}
+
+/* An id for the socket's own entry: the cookie once, numbers afterwards. */
+static __always_inline __u64 udp_own_id(struct fl_udp *u)
+{
+	return u->flags & UDP_OWN_SPENT ? flow_number() : u->cookie;
+}
+
+static __always_inline void udp_end_own(struct fl_udp *u)
+{
+	__u64 id = u->own_id;
+
+	if (!id)
+		return;
+	u->own_id = 0;
+	u->flags |= UDP_OWN_SPENT;
+	flow_end(id, FL_REASON_NONE);
+}
+
+/* Opens a flow owned by the socket's user. 0 or -EEXIST. */
+int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role) __hidden;
+
+/* The socket's own, local-only entry. */
+int udp_open_own(struct fl_udp *u, const struct fl_key *key) __hidden;
+
+/* Remember a peer nobody has received from; 0 in the array is free. */
+static __always_inline void udp_pending_add(struct fl_udp *u, __u64 id)
+{
+	for (int i = 0; i < UDP_PENDING; i++) {
+		if (!u->pending[i]) {
+			u->pending[i] = id;
+			return;
+		}
+	}
+	count(FL_CNT_UDP_PENDING_FULL);
+}
+
+#endif /* FLOWNER_UDP_BPF_H */
