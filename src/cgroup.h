@@ -6,13 +6,16 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
-/* Mount point of cgroup2 from the mount table (hybrid hosts included); caller frees. -ENOENT none. */
+/* Mount point of cgroup2 from the mount table (hybrid hosts too); caller frees. -ENOENT none. */
 int cgroup_mount(char **ret_path);
 
 /* Same, from a given mountinfo file: for tests. */
 int cgroup_mount_from(const char *mountinfo, char **ret_path);
 
-/* The id programs see (bpf_get_current_cgroup_id), of the directory open at FD. */
+/*
+ * The id programs see (bpf_get_current_cgroup_id), of the directory open at FD. -EINVAL when that
+ * is not in cgroup2.
+ */
 int cgroup_id(int fd, __u64 *ret_id);
 
 /*
