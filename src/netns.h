@@ -11,15 +11,24 @@
 /* SO_NETNS_COOKIE (5.14+) and inode of the calling thread's namespace. -ENOPROTOOPT before 5.14. */
 int netns_self(__u64 *ret_cookie, __u32 *ret_inum);
 
-/* "4026531840" (inode), "12345" (pid), "name" below /run/netns, "/path". -ENOENT, -EINVAL. */
+/*
+ * "4026531840" (inode, not looked for), "12345" (pid), "name" below /run/netns, "/path". A number
+ * no pid can reach is an inode: the host's own namespace is 4026531833 since 6.18, below what used
+ * to be the first. -ENOENT when there is no such namespace, -EINVAL when TEXT cannot be one.
+ */
 int netns_parse(const char *text, __u32 *ret_inum);
 
-/* One callback per distinct namespace found in /proc/PID/ns/net and /run/netns; PATH opens it. */
+/*
+ * One callback per distinct namespace found in /proc/PID/ns/net, /run/netns and /run/docker/netns;
+ * PATH opens it, while it lasts. FN's first non-zero value ends the walk and is returned.
+ */
 int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg);
 
 /*
- * A NETLINK_SOCK_DIAG socket inside the namespace at PATH, and that namespace's cookie. The calling
- * thread is back in its own namespace on return, also on failure. Caller closes.
+ * A NETLINK_SOCK_DIAG socket inside the namespace at PATH, and that namespace's cookie (0 before
+ * 5.14: no socket tells it there). The calling thread is back in its own namespace on return, also
+ * on failure; the process is aborted if that cannot be done. Needs CAP_SYS_ADMIN unless PATH is the
+ * caller's own namespace. Caller closes.
  */
 int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie);
 

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Network namespaces: who we are, which there are, and a netlink socket inside another one.
+ * Paths given by people are only opened once they are known to be on nsfs: opening a FIFO or a
+ * device as root because a filter named it would be a gift.
+ */
+#include "netns.h"
+
+#include "cleanup.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/netlink.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+#define PID_MAX_LIMIT (4u << 20) /* the kernel's, on 64 bit */
+#define OWN_NETNS     "/proc/thread-self/ns/net"
+
+struct seen {
+	__u32 *inums;
+	size_t count, capacity;
+};
+
+typedef int (*netns_fn)(const char *path, __u32 inum, void *arg);
+
+static int socket_cookie(int fd, __u64 *ret_cookie)
+{
+	__u64 cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		return -errno;
+	*ret_cookie = cookie;
+	return 0;
+}
+
+/* Inode of the namespace file at PATH, without opening it. */
+static int path_inum(const char *path, __u32 *ret_inum)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (statfs(path, &fs) || stat(path, &st))
+		return errno == ESRCH || errno == ENOTDIR ? -ENOENT : -errno;
+	if (fs.f_type != NSFS_MAGIC)
+		return -ENOENT;
+	*ret_inum = (__u32)st.st_ino;
+	return 0;
+}
+
+/* Only nsfs files that are network namespaces: nsfs holds every other kind too. */
+static int netns_open(const char *path, int *ret_fd)
+{
+	_close_ int fd = -1;
+	__u32 inum = 0;
+	int r;
+
+	r = path_inum(path, &inum);
+	if (r)
+		return r;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return -ENOENT;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int netns_self(__u64 *ret_cookie, __u32 *ret_inum)
+{
+	_close_ int fd = -1;
+	__u64 cookie = 0;
+	__u32 inum = 0;
+	int r;
+
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	r = socket_cookie(fd, &cookie);
+	if (r)
+		return r;
+	r = path_inum(OWN_NETNS, &inum);
+	if (r)
+		return r;
+	*ret_cookie = cookie;
+	*ret_inum = inum;
+	return 0;
+}
+
+static bool all_digits(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")];
+}
+
+static int parse_number(const char *text, __u32 *ret_inum)
+{
+	char path[64];
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, NULL, 10);
+	if (errno || n > UINT_MAX || n == 0)
+		return -EINVAL;
+	if (n > PID_MAX_LIMIT) {
+		*ret_inum = (__u32)n;
+		return 0;
+	}
+	snprintf(path, sizeof(path), "/proc/%lu/ns/net", n);
+	return path_inum(path, ret_inum);
+}
+
+static int parse_path(const char *path, __u32 *ret_inum)
+{
+	_close_ int fd = -1;
+	int r = netns_open(path, &fd);
+
+	return r ? r : path_inum(path, ret_inum);
+}
+
+int netns_parse(const char *text, __u32 *ret_inum)
+{
+	char path[PATH_MAX];
+
+	if (all_digits(text))
+		return parse_number(text, ret_inum);
+	if (*text == '/')
+		return parse_path(text, ret_inum);
+	if (!*text || strchr(text, '/') || strstr(text, "..") || strlen(text) > NAME_MAX)
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/run/netns/%s", text);
+	return parse_path(path, ret_inum);
+}
+
+static int seen_add(struct seen *seen, __u32 inum, bool *ret_new)
+{
+	for (size_t i = 0; i < seen->count; i++) {
+		if (seen->inums[i] == inum) {
+			*ret_new = false;
+			return 0;
+		}
+	}
+	if (seen->count == seen->capacity) {
+		size_t capacity = seen->capacity ? seen->capacity * 2 : 16;
+		__u32 *inums = reallocarray(seen->inums, capacity, sizeof(*inums));
+
+		if (!inums)
+			return -ENOMEM;
+		seen->inums = inums;
+		seen->capacity = capacity;
+	}
+	seen->inums[seen->count++] = inum;
+	*ret_new = true;
+	return 0;
+}
+
+/* What cannot be looked at (gone meanwhile, not ours to see, not a namespace) is passed over. */
+static int visit(const char *path, struct seen *seen, netns_fn fn, void *arg)
+{
+	bool is_new;
+	__u32 inum = 0;
+	int r;
+
+	if (path_inum(path, &inum))
+		return 0;
+	r = seen_add(seen, inum, &is_new);
+	if (r || !is_new)
+		return r;
+	return fn(path, inum, arg);
+}
+
+static int visit_dir(const char *dir, bool is_proc, struct seen *seen, netns_fn fn, void *arg)
+{
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	int r = 0;
+	DIR *d = opendir(dir);
+
+	if (!d)
+		return errno == ENOENT || errno == EACCES ? 0 : -errno;
+	while (!r && (entry = readdir(d))) {
+		if (is_proc ? !isdigit((unsigned char)*entry->d_name) : *entry->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s%s", dir, entry->d_name,
+			 is_proc ? "/ns/net" : "");
+		r = visit(path, seen, fn, arg);
+	}
+	closedir(d);
+	return r;
+}
+
+int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
+{
+	/* named ones first: their paths outlive the processes inside */
+	static const struct {
+		const char *dir;
+		bool is_proc;
+	} places[] = {{"/run/netns", false}, {"/run/docker/netns", false}, {"/proc", true}};
+	struct seen seen = {};
+	int r = 0;
+
+	for (size_t i = 0; !r && i < sizeof(places) / sizeof(*places); i++)
+		r = visit_dir(places[i].dir, places[i].is_proc, &seen, fn, arg);
+	free(seen.inums);
+	return r;
+}
+
+static int diag_socket_here(int *ret_fd, __u64 *ret_cookie)
+{
+	_close_ int fd = -1;
+	__u64 cookie = 0;
+	int r;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0)
+		return -errno;
+	r = socket_cookie(fd, &cookie);
+	if (r && r != -ENOPROTOOPT)
+		return r;
+	*ret_fd = TAKE_FD(fd);
+	*ret_cookie = cookie;
+	return 0;
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat sa, sb;
+
+	return !fstat(a, &sa) && !fstat(b, &sb) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
+{
+	_close_ int own = -1, other = -1;
+	int r;
+
+	own = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+	if (own < 0)
+		return -errno;
+	r = netns_open(path, &other);
+	if (r)
+		return r;
+	if (same_file(own, other))
+		return diag_socket_here(ret_fd, ret_cookie);
+	if (setns(other, CLONE_NEWNET))
+		return -errno;
+	r = diag_socket_here(ret_fd, ret_cookie);
+	if (setns(own, CLONE_NEWNET)) {
+		/* everything done from here on would be about the wrong sockets */
+		dprintf(STDERR_FILENO, "cannot return to own network namespace: %m\n");
+		abort();
+	}
+	return r;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Network namespaces: our own without root; another one, entered and left again, with it. */
+#include "netns.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+static __u32 own_inum(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("/proc/thread-self/ns/net", &st), 0);
+	return (__u32)st.st_ino;
+}
+
+static void self(void **state)
+{
+	__u64 cookie = 0;
+	__u32 inum = 0;
+	int r = netns_self(&cookie, &inum);
+
+	(void)state;
+	if (r == -ENOPROTOOPT) {
+		print_message("SO_NETNS_COOKIE is not in this kernel\n");
+		skip();
+	}
+	assert_int_equal(r, 0);
+	assert_true(cookie != 0);
+	assert_int_equal(inum, own_inum());
+}
+
+static void parse(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+	} bad[] = {
+		{"", -EINVAL},
+		{"0", -EINVAL},
+		{"4294967296", -EINVAL},
+		{"99999999999999999999", -EINVAL},
+		{"a/b", -EINVAL},
+		{"..", -EINVAL},
+		{"../x", -EINVAL},
+		{"no-such-namespace", -ENOENT},
+		{"-1", -ENOENT},
+		{"/nonexistent", -ENOENT},
+		{"/etc/passwd", -ENOENT},
+		{"/etc/passwd/x", -ENOENT},
+		{"/proc/self/ns/mnt", -ENOENT},
+		{"/proc/self/ns", -ENOENT},
+		{"4194304", -ENOENT}, /* one above the highest pid */
+	};
+	char text[64];
+	__u32 inum = 77;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		int r = netns_parse(bad[i].text, &inum);
+
+		if (r != bad[i].r)
+			fail_msg("%s -> %d", bad[i].text, r);
+		assert_int_equal(inum, 77);
+	}
+	/* an inode is taken as it is; 4026531833 is the host's since 6.18 */
+	assert_int_equal(netns_parse("4026531840", &inum), 0);
+	assert_true(inum == 4026531840u);
+	assert_int_equal(netns_parse("4026531833", &inum), 0);
+	assert_true(inum == 4026531833u);
+	snprintf(text, sizeof(text), "%d", getpid());
+	assert_int_equal(netns_parse(text, &inum), 0);
+	assert_int_equal(inum, own_inum());
+	inum = 0;
+	assert_int_equal(netns_parse("/proc/self/ns/net", &inum), 0);
+	assert_int_equal(inum, own_inum());
+}
+
+/* A FIFO named by a filter must not be opened: this would hang. */
+static void a_fifo_is_not_opened(void **state)
+{
+	char path[64];
+	__u32 inum;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/test_netns.%d", getpid());
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(netns_parse(path, &inum), -ENOENT);
+	unlink(path);
+}
+
+struct found {
+	__u32 inums[4096];
+	size_t count;
+};
+
+static int collect(const char *path, __u32 inum, void *arg)
+{
+	struct found *f = arg;
+	struct stat st;
+
+	if (!stat(path, &st))
+		assert_int_equal(st.st_ino, inum);
+	for (size_t i = 0; i < f->count; i++)
+		assert_int_not_equal(f->inums[i], inum);
+	assert_true(f->count < 4096);
+	f->inums[f->count++] = inum;
+	return 0;
+}
+
+static int contains(const struct found *f, __u32 inum)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->inums[i] == inum)
+			return 1;
+	return 0;
+}
+
+static int stop_at_once(const char *path, __u32 inum, void *arg)
+{
+	(void)path;
+	(void)inum;
+	++*(int *)arg;
+	return 42;
+}
+
+static void each_once(void **state)
+{
+	struct found f = {};
+	int calls = 0;
+
+	(void)state;
+	assert_int_equal(netns_each(collect, &f), 0);
+	assert_true(contains(&f, own_inum()));
+	assert_int_equal(netns_each(stop_at_once, &calls), 42);
+	assert_int_equal(calls, 1);
+}
+
+static void diag_socket_here(void **state)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	__u64 cookie = 77, own = 0;
+	__u32 inum;
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(netns_diag_socket("/proc/self/ns/net", &fd, &cookie), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	assert_int_equal(addr.ss_family, AF_NETLINK);
+	if (!netns_self(&own, &inum))
+		assert_true(cookie == own);
+	close(fd);
+}
+
+static void diag_socket_nowhere(void **state)
+{
+	__u64 cookie = 77;
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(netns_diag_socket("/nonexistent", &fd, &cookie), -ENOENT);
+	assert_int_equal(netns_diag_socket("/proc/self/ns/mnt", &fd, &cookie), -ENOENT);
+	assert_int_equal(fd, -1);
+	assert_true(cookie == 77);
+}
+
+/* A child in a namespace of its own that waits to be ended; -1 when that is not allowed here. */
+static pid_t child_elsewhere(void)
+{
+	int ready[2], r;
+	char c = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		c = unshare(CLONE_NEWNET) ? 'n' : 'y';
+		if (write(ready[1], &c, 1) == 1)
+			pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	r = (int)read(ready[0], &c, 1);
+	close(ready[0]);
+	if (r == 1 && c == 'y')
+		return pid;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return -1;
+}
+
+static void diag_socket_elsewhere(void **state)
+{
+	__u64 cookie = 0, seen = 0, own = 0;
+	socklen_t len = sizeof(seen);
+	struct found f = {};
+	char path[64], text[16];
+	__u32 before = own_inum(), inum = 0, ignored;
+	pid_t pid;
+	int fd = -1;
+
+	(void)state;
+	pid = geteuid() ? -1 : child_elsewhere();
+	if (pid < 0) {
+		print_message("needs CAP_SYS_ADMIN to make and enter a network namespace\n");
+		skip();
+	}
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	snprintf(text, sizeof(text), "%d", pid);
+	assert_int_equal(netns_diag_socket(path, &fd, &cookie), 0);
+	assert_int_equal(own_inum(), before);
+	if (!netns_self(&own, &ignored)) {
+		assert_true(cookie != own);
+		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &seen, &len), 0);
+		assert_true(cookie == seen);
+	}
+	assert_int_equal(netns_parse(text, &inum), 0);
+	assert_int_not_equal(inum, before);
+	assert_int_equal(netns_each(collect, &f), 0);
+	assert_true(contains(&f, inum));
+	assert_true(contains(&f, before));
+	close(fd);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	/* gone: nothing to enter, and we are still at home */
+	assert_int_equal(netns_diag_socket(path, &fd, &cookie), -ENOENT);
+	assert_int_equal(own_inum(), before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(self),
+		cmocka_unit_test(parse),
+		cmocka_unit_test(a_fifo_is_not_opened),
+		cmocka_unit_test(each_once),
+		cmocka_unit_test(diag_socket_here),
+		cmocka_unit_test(diag_socket_nowhere),
+		cmocka_unit_test(diag_socket_elsewhere),
+	};
+
+	return cmocka_run_group_tests_name("netns", tests, NULL, NULL);
+}
