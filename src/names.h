@@ -21,15 +21,16 @@ const char *names_user(struct names *names, __u32 uid);
 
 /*
  * Path below the cgroup2 mount ("/system.slice/x.service") of the cgroup with this id, or NULL when
- * the cgroup is gone or unknown. Found by open_by_handle_at() on the cgroup2 mount, cached, bounded;
+ * the cgroup is gone or unknown. Found by open_by_handle_at() on the cgroup2 mount, bounded cache;
  * once seen, a path is remembered after the cgroup has gone. Valid until the next call.
  */
 const char *names_cgroup(struct names *names, __u64 cgroup_id);
 
 /*
- * Pure. Innermost systemd unit of PATH (*.service, *.scope, *.socket, ...; \x2d unescaped no: kept as
- * systemd prints it), and the container id of the runtimes that write one there (docker, containerd,
- * podman, CRI-O, Kubernetes with either cgroup driver, LXC by name). -ENOENT when there is none.
+ * Pure. Innermost systemd unit of PATH (*.service, *.scope, *.socket, ...; its \x2d stay as systemd
+ * prints them; a slice is no unit), and the innermost container id of the runtimes that write one
+ * there (docker, containerd, podman, CRI-O, Kubernetes with either cgroup driver; LXC and
+ * systemd-nspawn by name). -ENOENT when there is none.
  */
 int cgroup_path_unit(const char *path, char ret_unit[UNIT_MAX]);
 int cgroup_path_container(const char *path, char ret_id[CONTAINER_ID_MAX]);
