@@ -3,7 +3,7 @@
 #ifndef FLOWNER_CONFIG_H
 #define FLOWNER_CONFIG_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CONFIG_PATH "/etc/flowner/flowner.yaml"
@@ -21,7 +21,7 @@ struct config {
 	enum config_on_stop on_stop;
 	enum config_scope scope;
 	struct { uint64_t flows; uint64_t age_s; } recent;		   /* 100000, 3600 */
-	struct { uint32_t flows; uint32_t processes; uint32_t ring_bytes; } limits; /* 262144, 16384, 16 MiB */
+	struct { uint32_t flows, processes, ring_bytes; } limits; /* 262144, 16384, 16 MiB */
 	uint32_t poll_ms;	/* 50 */
 	uint32_t reconcile_s;	/* 30 */
 	uint32_t udp_idle_s;	/* 120 */
@@ -30,10 +30,20 @@ struct config {
 int config_init(struct config *c); /* the defaults */
 void config_release(struct config *c);
 
-/* Over what C holds. The error was told to stderr, one line. -ENOENT when the file does not exist. */
+/*
+ * Over what C holds: keys the file does not name keep their value, and C is unchanged on any error.
+ * The error was told to stderr, one line, except -ENOENT when the file does not exist: only the
+ * caller knows whether it was asked for. -EINVAL for what the file says, else what reading it gave.
+ */
 int config_load(struct config *c, const char *path);
 
-/* "10m", "1h", "30s", "500ms" to nanoseconds; pure. -EINVAL. */
+/* Same, of text in memory; NAME stands for the file in the error line. */
+int config_parse(struct config *c, const char *text, size_t size, const char *name);
+
+/* "10m", "1h", "30s", "500ms" (ns, us, ms, s, m, h, d) to nanoseconds; pure. -EINVAL. */
 int duration_parse(const char *text, uint64_t *ret_ns);
+
+/* "16MiB", "64KiB", "1GiB", "65536" to bytes; pure. -EINVAL. */
+int size_parse(const char *text, uint64_t *ret_bytes);
 
 #endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * flowner.yaml. The schema says which keys there are and that all values are words; one table says
+ * what each word means, between which bounds, and where it goes. Nothing is stored before all of
+ * the file was found good.
+ */
+#include "config.h"
+
+#include "cleanup.h"
+#include "yamlfile.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define FILE_MAX_BYTES (64u << 10)
+#define NS_PER_MS      1000000ull
+#define NS_PER_S       1000000000ull
+#define LIST_END       NULL
+
+struct raw {
+	char *socket, *pin_dir, *cgroup, *group;
+	char *accept, *on_stop, *scope;
+	struct raw_recent {
+		char *flows, *age;
+	} recent;
+	struct raw_limits {
+		char *flows, *processes, *ring;
+	} limits;
+	char *poll, *reconcile, *udp_idle;
+};
+
+#define WORD(type, name)                                                                           \
+	CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, 1,     \
+			       CYAML_UNLIMITED)
+
+static const cyaml_schema_field_t recent_fields[] = {
+	WORD(struct raw_recent, flows),
+	WORD(struct raw_recent, age),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	WORD(struct raw_limits, flows),
+	WORD(struct raw_limits, processes),
+	WORD(struct raw_limits, ring),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t fields[] = {
+	WORD(struct raw, socket),
+	WORD(struct raw, pin_dir),
+	WORD(struct raw, cgroup),
+	WORD(struct raw, group),
+	WORD(struct raw, accept),
+	WORD(struct raw, on_stop),
+	WORD(struct raw, scope),
+	CYAML_FIELD_MAPPING("recent", CYAML_FLAG_OPTIONAL, struct raw, recent, recent_fields),
+	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
+	WORD(struct raw, poll),
+	WORD(struct raw, reconcile),
+	WORD(struct raw, udp_idle),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw, fields),
+};
+
+enum kind {
+	KIND_PATH,     /* absolute; max = bytes with the NUL */
+	KIND_NAME,     /* of a user group; max likewise */
+	KIND_CHOICE,   /* index into choices */
+	KIND_COUNT,    /* min..max */
+	KIND_DURATION, /* min..max of unit_ns */
+	KIND_RING,     /* bytes min..max, rounded up to what a ring buffer may have */
+};
+
+struct setting {
+	const char *where;
+	enum kind kind;
+	size_t raw_offset, offset, bytes;
+	uint64_t min, max, unit_ns;
+	const char *const *choices;
+};
+
+static const char *const accept_choices[] = {"auto", "syscall", LIST_END};
+static const char *const on_stop_choices[] = {"detach", "keep", LIST_END};
+static const char *const scope_choices[] = {"host", "container", LIST_END};
+
+#define AT(from, to)                                                                               \
+	.raw_offset = offsetof(struct raw, from), .offset = offsetof(struct config, to),           \
+	.bytes = sizeof(((struct config *)0)->to)
+#define SUN_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
+#define DAY_S	     86400ull
+
+/* Choices stand in the order of their enum in config.h. */
+static const struct setting settings[] = {
+	{"socket", KIND_PATH, AT(socket, socket), .max = SUN_PATH_MAX},
+	{"pin_dir", KIND_PATH, AT(pin_dir, pin_dir), .max = 4096},
+	{"cgroup", KIND_PATH, AT(cgroup, cgroup), .max = 4096},
+	{"group", KIND_NAME, AT(group, group), .max = 33},
+	{"accept", KIND_CHOICE, AT(accept, accept), .choices = accept_choices},
+	{"on_stop", KIND_CHOICE, AT(on_stop, on_stop), .choices = on_stop_choices},
+	{"scope", KIND_CHOICE, AT(scope, scope), .choices = scope_choices},
+	{"recent.flows", KIND_COUNT, AT(recent.flows, recent.flows), .min = 1, .max = 100000000},
+	{"recent.age", KIND_DURATION, AT(recent.age, recent.age_s), .min = 1, .max = 365 * DAY_S,
+	 .unit_ns = NS_PER_S},
+	{"limits.flows", KIND_COUNT, AT(limits.flows, limits.flows), .min = 64, .max = 1u << 26},
+	{"limits.processes", KIND_COUNT, AT(limits.processes, limits.processes), .min = 16,
+	 .max = 1u << 22},
+	{"limits.ring", KIND_RING, AT(limits.ring, limits.ring_bytes), .min = 1, .max = 1u << 30},
+	{"poll", KIND_DURATION, AT(poll, poll_ms), .min = 1, .max = 10000, .unit_ns = NS_PER_MS},
+	{"reconcile", KIND_DURATION, AT(reconcile, reconcile_s), .min = 1, .max = DAY_S,
+	 .unit_ns = NS_PER_S},
+	{"udp_idle", KIND_DURATION, AT(udp_idle, udp_idle_s), .min = 1, .max = DAY_S,
+	 .unit_ns = NS_PER_S},
+};
+
+#define SETTINGS (sizeof(settings) / sizeof(*settings))
+
+static bool is_string(const struct setting *s)
+{
+	return s->kind == KIND_PATH || s->kind == KIND_NAME;
+}
+
+static char **raw_word(const struct setting *s, struct raw *raw)
+{
+	return (char **)((char *)raw + s->raw_offset);
+}
+
+static void *target(const struct setting *s, struct config *c)
+{
+	return (char *)c + s->offset;
+}
+
+/* Digits, then a rest; no sign, no space, no overflow. */
+static int number_parse(const char *text, uint64_t *ret_value, const char **ret_rest)
+{
+	unsigned long long value;
+	char *rest;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &rest, 10);
+	if (errno)
+		return -EINVAL;
+	*ret_value = value;
+	*ret_rest = rest;
+	return 0;
+}
+
+struct suffix {
+	const char *text;
+	uint64_t factor;
+};
+
+static int suffixed_parse(const char *text, const struct suffix *suffixes, uint64_t *ret_value)
+{
+	const char *rest;
+	uint64_t value;
+
+	if (number_parse(text, &value, &rest))
+		return -EINVAL;
+	for (; suffixes->text; suffixes++) {
+		if (strcmp(rest, suffixes->text))
+			continue;
+		if (__builtin_mul_overflow(value, suffixes->factor, &value))
+			return -EINVAL;
+		*ret_value = value;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int duration_parse(const char *text, uint64_t *ret_ns)
+{
+	static const struct suffix units[] = {
+	    {"ns", 1},
+	    {"us", 1000},
+	    {"ms", NS_PER_MS},
+	    {"s", NS_PER_S},
+	    {"m", 60 * NS_PER_S},
+	    {"h", 3600 * NS_PER_S},
+	    {"d", DAY_S * NS_PER_S},
+	    {NULL, 0},
+	};
+
+	return suffixed_parse(text, units, ret_ns);
+}
+
+int size_parse(const char *text, uint64_t *ret_bytes)
+{
+	static const struct suffix units[] = {
+	    {"", 1}, {"KiB", 1ull << 10}, {"MiB", 1ull << 20}, {"GiB", 1ull << 30}, {NULL, 0},
+	};
+
+	return suffixed_parse(text, units, ret_bytes);
+}
+
+/* BPF_MAP_TYPE_RINGBUF wants a power of two that is whole pages. */
+static uint64_t ring_round(uint64_t bytes)
+{
+	uint64_t ring = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	while (ring < bytes)
+		ring <<= 1;
+	return ring;
+}
+
+static int fault(char *why, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int fault(char *why, size_t size, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, size, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+#define FAULT(...) fault(why, size, __VA_ARGS__)
+#define SHOWN	   "'%.64s' "
+
+static int read_range(const struct setting *s, const char *word, uint64_t value,
+		      uint64_t *ret_value, char *why, size_t size)
+{
+	if (value < s->min || value > s->max)
+		return FAULT(SHOWN "is out of range, %llu to %llu are possible", word,
+			     (unsigned long long)s->min, (unsigned long long)s->max);
+	*ret_value = value;
+	return 0;
+}
+
+static int read_duration(const struct setting *s, const char *word, uint64_t *ret_value, char *why,
+			 size_t size)
+{
+	const char *unit = s->unit_ns == NS_PER_S ? "s" : "ms";
+	uint64_t ns;
+
+	if (duration_parse(word, &ns))
+		return FAULT(SHOWN "is not a duration such as 500ms, 30s, 10m or 1h", word);
+	if (ns % s->unit_ns)
+		return FAULT(SHOWN "is not a whole number of %s", word, unit);
+	if (ns / s->unit_ns < s->min || ns / s->unit_ns > s->max)
+		return FAULT(SHOWN "is out of range, %llu%s to %llu%s are possible", word,
+			     (unsigned long long)s->min, unit, (unsigned long long)s->max, unit);
+	*ret_value = ns / s->unit_ns;
+	return 0;
+}
+
+static int read_ring(const struct setting *s, const char *word, uint64_t *ret_value, char *why,
+		     size_t size)
+{
+	uint64_t bytes;
+
+	if (size_parse(word, &bytes))
+		return FAULT(SHOWN "is not a size such as 65536, 512KiB, 16MiB or 1GiB", word);
+	if (read_range(s, word, bytes, &bytes, why, size))
+		return -EINVAL;
+	*ret_value = ring_round(bytes);
+	return 0;
+}
+
+static int read_count(const struct setting *s, const char *word, uint64_t *ret_value, char *why,
+		      size_t size)
+{
+	const char *rest;
+	uint64_t value;
+
+	if (number_parse(word, &value, &rest) || *rest)
+		return FAULT(SHOWN "is not a count", word);
+	return read_range(s, word, value, ret_value, why, size);
+}
+
+static int read_choice(const struct setting *s, const char *word, uint64_t *ret_value, char *why,
+		       size_t size)
+{
+	char list[64] = "";
+	size_t used = 0;
+
+	for (uint64_t i = 0; s->choices[i]; i++) {
+		if (!strcmp(s->choices[i], word)) {
+			*ret_value = i;
+			return 0;
+		}
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? " or " : "",
+					 s->choices[i]);
+	}
+	return FAULT(SHOWN "is not %s", word, list);
+}
+
+static int check_string(const struct setting *s, const char *word, char *why, size_t size)
+{
+	if (strlen(word) >= s->max)
+		return FAULT("longer than %llu bytes", (unsigned long long)s->max - 1);
+	if (s->kind == KIND_PATH && *word != '/')
+		return FAULT(SHOWN "is not an absolute path", word);
+	return 0;
+}
+
+/* RET_VALUE is not written for strings: they are only checked here. */
+static int setting_read(const struct setting *s, const char *word, uint64_t *ret_value, char *why,
+			size_t size)
+{
+	switch (s->kind) {
+	case KIND_PATH:
+	case KIND_NAME:
+		return check_string(s, word, why, size);
+	case KIND_CHOICE:
+		return read_choice(s, word, ret_value, why, size);
+	case KIND_COUNT:
+		return read_count(s, word, ret_value, why, size);
+	case KIND_DURATION:
+		return read_duration(s, word, ret_value, why, size);
+	case KIND_RING:
+		return read_ring(s, word, ret_value, why, size);
+	}
+	return -EINVAL;
+}
+
+/* Numbers are stored in the width of their field, enums included. */
+static void setting_store(const struct setting *s, uint64_t value, struct config *c)
+{
+	uint32_t narrow = (uint32_t)value;
+
+	_Static_assert(sizeof(enum config_accept) == sizeof(uint32_t),
+		       "enums are stored as 32 bit");
+	if (s->bytes == sizeof(value))
+		memcpy(target(s, c), &value, sizeof(value));
+	else
+		memcpy(target(s, c), &narrow, sizeof(narrow));
+}
+
+static int numbers_read(struct raw *raw, struct config *next, const struct setting **ret_bad,
+			char *why, size_t size)
+{
+	for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
+		const char *word = *raw_word(s, raw);
+		uint64_t value = 0;
+
+		if (!word)
+			continue;
+		if (setting_read(s, word, &value, why, size)) {
+			*ret_bad = s;
+			return -EINVAL;
+		}
+		if (!is_string(s))
+			setting_store(s, value, next);
+	}
+	return 0;
+}
+
+static void strings_take(struct raw *raw, struct config *c)
+{
+	for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
+		char **word = raw_word(s, raw), **field = target(s, c);
+
+		if (!is_string(s) || !*word)
+			continue;
+		free(*field);
+		*field = TAKE_PTR(*word);
+	}
+}
+
+static void tell(const char *name, size_t line, size_t column, const char *key, const char *why)
+{
+	char place[48] = "";
+
+	if (line)
+		snprintf(place, sizeof(place), ":%zu:%zu", line, column);
+	fprintf(stderr, "%s%s: %s%s%s\n", name, place, key ? key : "", key ? ": " : "", why);
+}
+
+static void tell_setting(const char *text, size_t size, const char *name, const struct setting *s,
+			 char *why)
+{
+	size_t line = 0, column = 0;
+
+	/* the words of the file are in there: keep it one line */
+	for (char *c = why; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	/* without a place the sentence still holds */
+	if (yamlfile_locate(text, size, s->where, &line, &column))
+		line = 0;
+	tell(name, line, column, s->where, why);
+}
+
+int config_parse(struct config *c, const char *text, size_t size, const char *name)
+{
+	const struct setting *bad = NULL;
+	struct yamlfile_error error;
+	struct config next = *c;
+	void *data = NULL;
+	char why[256];
+	int r;
+
+	r = yamlfile_load(text, size, &schema, &data, &error);
+	if (r) {
+		tell(name, error.line, error.column, NULL, error.why);
+		return r;
+	}
+	if (!data)
+		return 0;
+	r = numbers_read(data, &next, &bad, why, sizeof(why));
+	if (r) {
+		tell_setting(text, size, name, bad, why);
+	} else {
+		*c = next;
+		strings_take(data, c);
+	}
+	yamlfile_free(&schema, data);
+	return r;
+}
+
+/* At most FILE_MAX_BYTES: what is longer is no configuration, and may be /dev/zero. */
+static int file_read(const char *path, char **ret_text, size_t *ret_size)
+{
+	_free_ char *text = malloc(FILE_MAX_BYTES + 1);
+	_close_ int fd = -1;
+	size_t used = 0;
+	ssize_t n;
+
+	if (!text)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, text + used, FILE_MAX_BYTES + 1 - used);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		used += n > 0 ? (size_t)n : 0;
+		if (used > FILE_MAX_BYTES)
+			return -EFBIG;
+	} while (n);
+	*ret_text = TAKE_PTR(text);
+	*ret_size = used;
+	return 0;
+}
+
+int config_load(struct config *c, const char *path)
+{
+	_free_ char *text = NULL;
+	size_t size = 0;
+	int r;
+
+	r = file_read(path, &text, &size);
+	if (r == -ENOENT)
+		return r;
+	if (r) {
+		fprintf(stderr, "cannot read '%s': %s\n", path, strerror(-r));
+		return r;
+	}
+	return config_parse(c, text, size, path);
+}
+
+int config_init(struct config *c)
+{
+	*c = (struct config){
+	    .recent = {.flows = 100000, .age_s = 3600},
+	    .limits = {.flows = 262144, .processes = 16384, .ring_bytes = 16u << 20},
+	    .poll_ms = 50,
+	    .reconcile_s = 30,
+	    .udp_idle_s = 120,
+	};
+	c->socket = strdup("/run/flowner/flowner.sock");
+	c->pin_dir = strdup("/sys/fs/bpf/flowner");
+	c->group = strdup("flowner");
+	if (c->socket && c->pin_dir && c->group)
+		return 0;
+	config_release(c);
+	return -ENOMEM;
+}
+
+void config_release(struct config *c)
+{
+	if (!c)
+		return;
+	for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
+		if (is_string(s)) {
+			free(*(char **)target(s, c));
+			*(char **)target(s, c) = NULL;
+		}
+	}
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * YAML text into a C structure by a libcyaml schema, stricter than libcyaml alone: no tags, anchors
+ * or aliases, no empty strings, no second document, no key twice. Every refusal has a place and one
+ * sentence. Never prints.
+ */
+#ifndef FLOWNER_YAMLFILE_H
+#define FLOWNER_YAMLFILE_H
+
+#include <cyaml/cyaml.h>
+#include <stddef.h>
+
+struct yamlfile_error {
+	size_t line, column; /* from 1; 0 = the text as a whole */
+	char why[256];	     /* no newline */
+};
+
+/*
+ * SCHEMA's top level is a mapping by pointer. NULL in *RET_DATA when there is no document (empty,
+ * or comments only). -EINVAL with ERROR filled in; -ENOMEM likewise.
+ */
+int yamlfile_load(const char *text, size_t size, const cyaml_schema_value_t *schema,
+		  void **ret_data, struct yamlfile_error *error);
+
+/* What yamlfile_load() gave; NULL is fine. Strings may be taken out before and set to NULL. */
+void yamlfile_free(const cyaml_schema_value_t *schema, void *data);
+
+/* Where the value of "key" or "key.key" stands. -ENOENT when TEXT has no such key. */
+int yamlfile_locate(const char *text, size_t size, const char *dotted, size_t *ret_line,
+		    size_t *ret_column);
+
+#endif
