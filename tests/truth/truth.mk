@@ -9,7 +9,7 @@ TRUTH_SRC := $(filter-out tests/truth/score%.c,$(wildcard tests/truth/*.c))
 SCORE_SRC := $(wildcard tests/truth/score*.c)
 TRUTH_OBJ := $(TRUTH_SRC:tests/truth/%.c=$(B)/truth/%.o)
 SCORE_OBJ := $(SCORE_SRC:tests/truth/%.c=$(B)/truth/%.o)
-TRUTH_URING := $(shell $(PKG_CONFIG) --exists liburing 2>/dev/null && echo yes)
+TRUTH_URING := $(shell $(or $(PKG_CONFIG),pkg-config) --exists liburing 2>/dev/null && echo yes)
 # Static: it execs itself in storms, in a chroot and from memory, and runs in bare virtual machines.
 TRUTH_STATIC := $(if $(SANITIZE),,-static)
 
