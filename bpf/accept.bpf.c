@@ -4,13 +4,16 @@
  * hook table turns on the first that is seen to fire; and the first touch of a socket, which is
  * what is left when accept() was given no address buffer and no better hook is there.
  */
-#include "flow.bpf.h"
+#include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #define IPPROTO_TCP 6
-#define TCP_CLOSE 7
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
 
 extern const volatile __u64 scope_cgroup_id;
+/* accept and accept4 on this architecture, set before load; -1 where there is none */
+extern const volatile long accept_syscalls[2];
 
 /* accept() of a connection that is already over: its END is out, the owner follows it. */
 static __always_inline void accepted_late(struct sock *sk, __u64 cookie)
@@ -35,7 +38,7 @@ static __always_inline void accepted(struct sock *sk)
 
 	if (!cookie || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return;
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE) {
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != FL_STATE_CLOSE) {
 		flow_accepted(cookie);
 		return;
 	}
@@ -105,4 +108,82 @@ int accept_getpeername6(struct bpf_sock_addr *ctx)
 {
 	peer_asked(ctx);
 	return 1;
+}
+
+/* The socket behind a descriptor of the current process, by the table it has at this moment. */
+static __always_inline struct sock *sock_from_fd(long fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file **slots = BPF_CORE_READ(fdt, fd), *file = NULL;
+	struct socket *socket;
+
+	if (fd < 0 || fd >= BPF_CORE_READ(fdt, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
+	return BPF_CORE_READ(socket, sk);
+}
+
+/* Exact whatever the buffers, but every system call of the machine pays: only by --accept=syscall. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(accept_syscall, void *regs, long ret)
+{
+	long nr = syscall_number(regs);
+	struct sock *sk;
+	__u16 family;
+
+	if (nr != accept_syscalls[0] && nr != accept_syscalls[1])
+		return 0;
+	note_fired(FL_PROBE_ACCEPT_SYSCALL);
+	sk = sock_from_fd(ret);
+	if (!sk)
+		return 0;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family == AF_INET || family == AF_INET6)
+		accepted(sk);
+	return 0;
+}
+
+/* First touch: the process that reads or writes an unaccepted passive socket has accepted it. */
+static __always_inline void touched(struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct fl_socket *s;
+
+	if (!cookie)
+		return;
+	s = bpf_map_lookup_elem(&socket_to_process, &cookie);
+	if (s && !s->accepted && s->role == FL_ROLE_ACCEPTOR)
+		flow_accepted(cookie);
+}
+
+static __always_inline bool is_inet(struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	return family == AF_INET || family == AF_INET6;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(touch_send, struct sock *sk, int ret, int flags)
+{
+	note_fired(FL_PROBE_TOUCH);
+	if (is_inet(sk) && sk->sk_protocol == IPPROTO_TCP)
+		touched(sk);
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(touch_recv, struct sock *sk, int ret, int flags)
+{
+	if (!is_inet(sk))
+		return 0;
+	if (sk->sk_protocol == IPPROTO_TCP)
+		touched(sk);
+	else if (sk->sk_protocol == IPPROTO_UDP && ret >= 0)
+		udp_received(sk);
+	return 0;
 }

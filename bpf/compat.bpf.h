@@ -27,4 +27,18 @@ static __always_inline __u64 sock_existing_cookie(struct sock *sk)
 	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 }
 
+/* The number of the system call that is returning. */
+static __always_inline long syscall_number(void *regs)
+{
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm64 = regs;
+	struct pt_regs___s390 *s390 = regs;
+
+	if (bpf_core_field_exists(x86->orig_ax))
+		return BPF_CORE_READ(x86, orig_ax);
+	if (bpf_core_field_exists(arm64->syscallno))
+		return BPF_CORE_READ(arm64, syscallno);
+	return BPF_CORE_READ(s390, int_code) & 0xffff;
+}
+
 #endif /* FLOWNER_COMPAT_BPF_H */

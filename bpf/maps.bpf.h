@@ -87,7 +87,7 @@ struct {
 } shared_listeners SEC(".maps") __weak;
 
 /* One UDP socket; see udp.bpf.c. Freed by the kernel with the socket. */
-#define UDP_PENDING 32
+#define UDP_PENDING 32 /* a power of two */
 
 struct fl_udp {
 	struct bpf_spin_lock lock; /* guards last_*, peers, pending */
@@ -106,7 +106,9 @@ struct fl_udp {
 	__u64 last_epoch;
 	__u64 peers;		      /* newest numbered peer, head of the list in fl_socket.next */
 	__u64 addressed_by;	      /* pid_tgid whose current receive asked for the address */
-	__u64 pending[UDP_PENDING];   /* peers nobody has received from yet, 0 = free */
+	__u32 pending_head;	      /* oldest and next free of pending, counted up, masked in use */
+	__u32 pending_tail;
+	__u64 pending[UDP_PENDING];   /* peers nobody has received from yet; 0 = taken meanwhile */
 };
 
 struct {
@@ -149,6 +151,8 @@ struct {
 struct fl_config {
 	__u32 watched;	   /* somebody reads OPEN, ESTABLISHED, ACCEPT, USER and LISTEN events */
 	__u32 selftest_pid; /* tgid whose doings are noted in fired[] */
+	__u32 seeded;	   /* TCP flows older than the agent live: only the tracepoint sees them change */
+	__u32 pad;
 	__u64 udp_epoch;   /* bumped by each sweep; a UDP peer seen in an older one is looked at anew */
 };
 

@@ -22,37 +22,6 @@ static __always_inline void listener_share(struct bpf_sock *bs, const struct fl_
 		count(FL_CNT_STORAGE_FULL);
 }
 
-/*
- * The listener a passive socket came from, by its local end: the address itself before any-address,
- * IPv4's any before IPv6's (which takes IPv4 too), a bound interface before none.
- */
-static __always_inline struct fl_connection *listener_find(const struct fl_key *key)
-{
-	struct fl_key k = *key;
-	struct fl_connection *c;
-	bool v4 = addr_is_v4(&key->local);
-
-	key_clear_remote(&k);
-	for (int i = 0; i < 2; i++) {
-		k.local = key->local;
-		c = bpf_map_lookup_elem(&l7_connections, &k);
-		if (c)
-			return c;
-		if (v4) {
-			addr_from_v4(&k.local, 0);
-			c = bpf_map_lookup_elem(&l7_connections, &k);
-			if (c)
-				return c;
-		}
-		__builtin_memset(&k.local, 0, sizeof(k.local));
-		c = bpf_map_lookup_elem(&l7_connections, &k);
-		if (c || !k.ifindex)
-			return c;
-		k.ifindex = 0;
-	}
-	return NULL;
-}
-
 static __noinline int listener_owner(struct bpf_sock *bs, const struct fl_key *key,
 				    struct fl_owner *o)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which life of a TCP socket this is. The first is known by the socket's cookie; a reconnect, or a
- * second listen(), is another flow and gets a number.
+ * Which life of a TCP socket this is, and which listener a passive one came from. The first life is
+ * known by the socket's cookie; a reconnect, or a second listen(), is another flow with a number.
  */
 #ifndef FLOWNER_TCP_BPF_H
 #define FLOWNER_TCP_BPF_H
@@ -26,6 +26,37 @@ static __always_inline void tcp_next_life(struct bpf_sock *bs)
 		life->flow_id = flow_number();
 	else
 		count(FL_CNT_STORAGE_FULL);
+}
+
+/*
+ * The listener a passive socket came from, by its local end: the address itself before any-address,
+ * IPv4's any before IPv6's (which takes IPv4 too), a bound interface before none.
+ */
+static __always_inline struct fl_connection *listener_find(const struct fl_key *key)
+{
+	struct fl_key k = *key;
+	struct fl_connection *c;
+	bool v4 = addr_is_v4(&key->local);
+
+	key_clear_remote(&k);
+	for (int i = 0; i < 2; i++) {
+		k.local = key->local;
+		c = bpf_map_lookup_elem(&l7_connections, &k);
+		if (c)
+			return c;
+		if (v4) {
+			addr_from_v4(&k.local, 0);
+			c = bpf_map_lookup_elem(&l7_connections, &k);
+			if (c)
+				return c;
+		}
+		__builtin_memset(&k.local, 0, sizeof(k.local));
+		c = bpf_map_lookup_elem(&l7_connections, &k);
+		if (c || !k.ifindex)
+			return c;
+		k.ifindex = 0;
+	}
+	return NULL;
 }
 
 #endif /* FLOWNER_TCP_BPF_H */

@@ -92,13 +92,6 @@ int udp_sendmsg6(struct bpf_sock_addr *ctx)
 	return sending(ctx);
 }
 
-/* The current process received from flow ID first: it is its owner. */
-static __always_inline void received_from(struct fl_udp *u, int slot, __u64 id)
-{
-	u->pending[slot & (UDP_PENDING - 1)] = 0;
-	flow_accepted(id);
-}
-
 /* A receive that asked for the address: the peer is known. */
 static __always_inline int receiving(struct bpf_sock_addr *ctx, __u32 family)
 {
@@ -107,6 +100,7 @@ static __always_inline int receiving(struct bpf_sock_addr *ctx, __u32 family)
 	struct fl_socket *s;
 	struct fl_udp *u;
 	__u16 port;
+	__u32 head;
 	__u64 id;
 
 	if (!sk || ctx->protocol != IPPROTO_UDP)
@@ -118,14 +112,17 @@ static __always_inline int receiving(struct bpf_sock_addr *ctx, __u32 family)
 	u->addressed_by = bpf_get_current_pid_tgid();
 	addr_from_user(ctx, family, &from);
 	port = port_from_user(ctx);
-	for (int i = 0; i < UDP_PENDING; i++) {
-		id = u->pending[i];
+	head = u->pending_head;
+	if (head == u->pending_tail)
+		return 1;
+	for (__u32 i = 0; i < UDP_PENDING; i++) {
+		id = *udp_pending_at(u, head + i);
 		if (!id)
 			continue;
 		s = bpf_map_lookup_elem(&socket_to_process, &id);
 		if (s && (s->key.remote_port != port || !addr_equal(&s->key.remote, &from)))
 			continue;
-		received_from(u, i, id);
+		udp_pending_take(u, head + i, id);
 		break;
 	}
 	return 1;
@@ -143,13 +140,11 @@ int udp_recvmsg6(struct bpf_sock_addr *ctx)
 	return receiving(ctx, AF_INET6);
 }
 
-/* A receive without an address took the datagram that came first: the oldest pending peer's. */
-int udp_received(struct sock *sk) __hidden;
 int udp_received(struct sock *sk)
 {
 	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
-	__u64 oldest = 0;
-	int slot = 0;
+	__u32 head;
+	__u64 id;
 
 	if (!u)
 		return 0;
@@ -158,16 +153,16 @@ int udp_received(struct sock *sk)
 		return 0;
 	}
 	udp_used(u);
-	for (int i = 0; i < UDP_PENDING; i++) {
-		__u64 id = u->pending[i];
-
-		if (id && (!oldest || id < oldest)) {
-			oldest = id;
-			slot = i;
-		}
+	head = u->pending_head;
+	if (head == u->pending_tail)
+		return 0;
+	for (__u32 i = 0; i < UDP_PENDING; i++) {
+		id = *udp_pending_at(u, head + i);
+		if (!id)
+			continue;
+		udp_pending_take(u, head + i, id);
+		break;
 	}
-	if (oldest)
-		received_from(u, slot, oldest);
 	return 0;
 }
 

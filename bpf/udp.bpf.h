@@ -74,16 +74,42 @@ int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_rol
 /* The socket's own, local-only entry. */
 int udp_open_own(struct fl_udp *u, const struct fl_key *key) __hidden;
 
-/* Remember a peer nobody has received from; 0 in the array is free. */
+/* A receive without an address took the datagram that came first: the oldest pending peer's. */
+int udp_received(struct sock *sk) __hidden;
+
+static __always_inline __u64 *udp_pending_at(struct fl_udp *u, __u32 position)
+{
+	return &u->pending[position & (UDP_PENDING - 1)];
+}
+
+/* Remember a peer nobody has received from, in the order of arrival. */
 static __always_inline void udp_pending_add(struct fl_udp *u, __u64 id)
 {
-	for (int i = 0; i < UDP_PENDING; i++) {
-		if (!u->pending[i]) {
-			u->pending[i] = id;
-			return;
-		}
+	bool full;
+
+	bpf_spin_lock(&u->lock);
+	full = u->pending_tail - u->pending_head >= UDP_PENDING;
+	if (!full) {
+		*udp_pending_at(u, u->pending_tail) = id;
+		u->pending_tail++;
 	}
-	count(FL_CNT_UDP_PENDING_FULL);
+	bpf_spin_unlock(&u->lock);
+	if (full)
+		count(FL_CNT_UDP_PENDING_FULL);
+}
+
+/* The current process received from flow ID, pending at POSITION: it is its owner. */
+static __always_inline void udp_pending_take(struct fl_udp *u, __u32 position, __u64 id)
+{
+	*udp_pending_at(u, position) = 0;
+	bpf_spin_lock(&u->lock);
+	for (int i = 0; i < UDP_PENDING; i++) {
+		if (u->pending_head == u->pending_tail || *udp_pending_at(u, u->pending_head))
+			break;
+		u->pending_head++;
+	}
+	bpf_spin_unlock(&u->lock);
+	flow_accepted(id);
 }
 
 #endif /* FLOWNER_UDP_BPF_H */

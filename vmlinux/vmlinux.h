@@ -158,6 +158,15 @@ struct file {
 	void *private_data;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
@@ -186,6 +195,20 @@ struct task_struct {
 	kuid_t loginuid;
 	__u64 self_exec_id;
 	struct css_set *cgroups;
+	struct files_struct *files;
+};
+
+/* The registers a system call left with; each kernel has one of these. */
+struct pt_regs___x86 {
+	unsigned long orig_ax;
+};
+
+struct pt_regs___arm64 {
+	int syscallno;
+};
+
+struct pt_regs___s390 {
+	unsigned int int_code;
 };
 
 struct proto_accept_arg {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Sockets that were open before the agent: found by walking every descriptor of every process, and,
+ * for those no descriptor holds (waiting to be accepted, or draining), every TCP socket of a
+ * namespace. `current` is the reader here: owners come from the task walked, never from it.
+ * BPF_NOEXIST in flow_insert() leaves alone what a hook has recorded meanwhile.
+ */
+#include "tcp.bpf.h"
+#include "udp.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#define IPPROTO_TCP 6
+
+extern const volatile __u64 scope_cgroup_id;
+
+/* True when it is a flow of its own: not a socket that is merely created or bound. */
+static __always_inline bool tcp_is_flow(__u8 state)
+{
+	return state != FL_STATE_CLOSE && state != FL_STATE_TIME_WAIT && state <= FL_STATE_CLOSING;
+}
+
+static __noinline int seed_insert(struct sock *sk, struct fl_socket *s, enum fl_state state)
+{
+	if (flow_insert(s->cookie, s, state))
+		return 0;
+	count(FL_CNT_SEEDED);
+	process_flow_added(bpf_map_lookup_elem(&processes, &s->owner.proc));
+	/* closed while we were inserting: its end found nothing to take out */
+	if (s->key.proto == FL_TCP &&
+	    BPF_CORE_READ(sk, __sk_common.skc_state) == FL_STATE_CLOSE)
+		flow_end(s->cookie, FL_REASON_NONE);
+	return 0;
+}
+
+static __noinline int seed_process(struct task_struct *task, const struct fl_owner *o, __u64 cookie,
+				   __u32 inum)
+{
+	struct fl_process *p = bpf_map_lookup_elem(&processes, &o->proc);
+
+	if (!p) {
+		process_ensure(task, o, false);
+		p = bpf_map_lookup_elem(&processes, &o->proc);
+	}
+	if (p)
+		netns_note(p, cookie, inum);
+	return 0;
+}
+
+/* The storage programs will look for: peers of this socket are then known from its next datagram. */
+static __noinline int seed_udp(struct sock *sk, const struct fl_socket *s)
+{
+	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!u || u->cookie)
+		return 0;
+	u->cookie = s->cookie;
+	u->netns_cookie = s->key.netns_cookie;
+	u->user = s->owner;
+	if (s->key.local_port)
+		u->own_id = s->cookie;
+	if (s->key.remote_port) {
+		u->remote = s->key.remote;
+		u->remote_port = s->key.remote_port;
+		u->flags = UDP_CONNECTED;
+	}
+	return 0;
+}
+
+static __always_inline void seed_share(struct sock *sk, const struct fl_owner *o)
+{
+	struct fl_owner *shared;
+
+	if (!BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport))
+		return;
+	shared = bpf_sk_storage_get(&shared_listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (shared && !shared->proc.pid)
+		*shared = *o;
+}
+
+static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum fl_proto proto)
+{
+	struct fl_socket s = {.role = FL_ROLE_EXISTING, .accepted = 1};
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+
+	if (proto == FL_TCP && !tcp_is_flow(state))
+		return 0;
+	s.cookie = bpf_get_socket_cookie(sk);
+	if (bpf_map_lookup_elem(&socket_to_process, &s.cookie))
+		return 0;
+	key_from_sock(sk, proto, &s.key);
+	owner_of_task(task, &s.owner);
+	seed_process(task, &s.owner, s.key.netns_cookie, sock_netns_inum(sk));
+	if (proto == FL_UDP) {
+		seed_udp(sk, &s);
+		if (!s.key.local_port)
+			return 0;
+		state = s.key.remote_port ? FL_STATE_ESTABLISHED : FL_STATE_UNCONN;
+	} else if (state == FL_STATE_LISTEN) {
+		s.role = FL_ROLE_LISTENER;
+		seed_share(sk, &s.owner);
+	}
+	return seed_insert(sk, &s, state);
+}
+
+SEC("iter/task_file")
+int seed_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct sock *sk;
+	__u16 family;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	family = sk->__sk_common.skc_family;
+	if ((family != AF_INET && family != AF_INET6) || !sock_in_scope(sk, scope_cgroup_id))
+		return 0;
+	if (sk->sk_protocol == IPPROTO_TCP)
+		seed_held(task, sk, FL_TCP);
+	else if (sk->sk_protocol == IPPROTO_UDP)
+		seed_held(task, sk, FL_UDP);
+	return 0;
+}
+
+/* No descriptor holds it. Established: it waits for accept(), its owner so far is the listener's. */
+static __noinline int seed_unheld(struct sock *sk, __u8 state)
+{
+	struct fl_socket s = {.accepted = 1};
+	struct fl_connection *listener;
+
+	s.cookie = bpf_get_socket_cookie(sk);
+	if (bpf_map_lookup_elem(&socket_to_process, &s.cookie))
+		return 0;
+	key_from_sock(sk, FL_TCP, &s.key);
+	if (state == FL_STATE_ESTABLISHED || state == FL_STATE_CLOSE_WAIT) {
+		s.role = FL_ROLE_ACCEPTOR;
+		s.accepted = 0;
+		listener = listener_find(&s.key);
+		if (listener && listener->flow_id)
+			s.owner = listener->owner;
+	}
+	return seed_insert(sk, &s, state);
+}
+
+SEC("iter/tcp")
+int seed_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct tcp_sock *tp;
+	__u8 state;
+
+	if (!skc)
+		return 0;
+	state = skc->skc_state;
+	if (!tcp_is_flow(state) || state == FL_STATE_SYN_RECV)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (tp && sock_in_scope((struct sock *)tp, scope_cgroup_id))
+		seed_unheld((struct sock *)tp, state);
+	return 0;
+}

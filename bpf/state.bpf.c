@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * TCP from the tracepoint: the second source of an end, and the only one for sockets older than the
+ * agent, whose sockops callbacks were never asked for. One copy, not two: a skipped run is repaired
+ * by reconciliation, and sockops, which is never skipped, has been here first for all others.
+ */
+#include "tcp.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#define IPPROTO_TCP 6
+
+static __always_inline __u64 id_of_sock(struct sock *sk, __u64 cookie)
+{
+	struct fl_life *life;
+
+	if (!can_tracing_socket)
+		return cookie;
+	life = bpf_sk_storage_get(&tcp_lives, sk, 0, 0);
+	return life ? life->flow_id : cookie;
+}
+
+static __always_inline void state_of_seeded(__u64 id, enum fl_state state)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_connection *c;
+
+	if (!s || s->opened_ns)
+		return;
+	c = bpf_map_lookup_elem(&l7_connections, &s->key);
+	flow_state(id, c, state);
+}
+
+static __always_inline void closed(struct sock *sk, __u64 id)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	bool seeded;
+
+	if (!s)
+		return;
+	seeded = !s->opened_ns;
+	if (!flow_end(id, fl_reason_from_error(sk->sk_err)) && !seeded)
+		count(FL_CNT_END_REPAIRED);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(track_set_state, struct sock *sk, int old, int new)
+{
+	struct fl_config *c;
+	__u64 cookie;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	cookie = sk->__sk_common.skc_cookie.counter;
+	if (!cookie)
+		return 0;
+	if (new == FL_STATE_CLOSE) {
+		closed(sk, id_of_sock(sk, cookie));
+		return 0;
+	}
+	c = config_get();
+	if (c && c->seeded)
+		state_of_seeded(id_of_sock(sk, cookie), new);
+	return 0;
+}
