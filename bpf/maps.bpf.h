@@ -8,6 +8,7 @@
 
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <flowner/control.h>
 #include <flowner/flow.h>
 
 /* Sizes here are defaults; the daemon sets its own before load. Hashes grow on demand. */
@@ -147,15 +148,6 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps") __weak;
 
-/* Written by the daemon while programs run. */
-struct fl_config {
-	__u32 watched;	   /* somebody reads OPEN, ESTABLISHED, ACCEPT, USER and LISTEN events */
-	__u32 selftest_pid; /* tgid whose doings are noted in fired[] */
-	__u32 seeded;	   /* TCP flows older than the agent live: only the tracepoint sees them change */
-	__u32 pad;
-	__u64 udp_epoch;   /* bumped by each sweep; a UDP peer seen in an older one is looked at anew */
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -163,25 +155,20 @@ struct {
 	__type(value, struct fl_config);
 } config SEC(".maps") __weak;
 
-/* Self-test: how often a program whose attaching proves nothing ran for selftest_pid. */
-enum fl_probe {
-	FL_PROBE_ACCEPT_LSM,
-	FL_PROBE_ACCEPT_FEXIT,
-	FL_PROBE_ACCEPT_KRETPROBE,
-	FL_PROBE_ACCEPT_GETPEERNAME,
-	FL_PROBE_ACCEPT_SYSCALL,
-	FL_PROBE_TOUCH,
-	FL_PROBE_FREE,
-	FL_PROBE_EXIT,
-	FL_PROBE_MAX,
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FL_PROBE_MAX);
 	__type(key, __u32);
 	__type(value, __u64);
 } fired SEC(".maps") __weak;
+
+/* Whose layout the pinned maps have, and since when; written by the daemon that made them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fl_meta);
+} meta SEC(".maps") __weak;
 
 /* The one event ring; its one reader is the daemon. */
 struct {

@@ -6,6 +6,7 @@
 #ifndef FLOWNER_MAPS_H
 #define FLOWNER_MAPS_H
 
+#include <flowner/control.h>
 #include <flowner/flow.h>
 
 struct maps {
@@ -16,6 +17,10 @@ struct maps {
 	int counters;
 	int netns;
 	int config;
+	int fired;
+	int meta;
+	int numbers;
+	__u64 seeded_ns; /* from meta: flows that were open before have this as first sight */
 };
 
 enum maps_table { /* those with a bound worth showing */
@@ -49,6 +54,15 @@ int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries
 
 /* Inode of the network namespace with COOKIE, as the kernel side saw it. -ENOENT unknown. */
 int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum);
+
+/*
+ * Takes FLOW out of both maps, if it still is the same flow, and gives the process record back. For
+ * ends the kernel side did not see. -ENOENT when it ended meanwhile.
+ */
+int maps_end_flow(const struct maps *m, const struct fl_flow *flow);
+
+/* Change the live config: read, let FN edit, write. The daemon is its only writer. */
+int maps_configure(const struct maps *m, void (*fn)(struct fl_config *config, void *arg), void *arg);
 
 /* OPEN, ESTABLISHED, ACCEPT, USER and LISTEN events are only written while somebody watches. */
 int maps_set_watched(const struct maps *m, int watched);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the daemon and its programs tell each other beside flows: switches, the self-test's marks,
+ * and the stamp that says whose layout the pinned maps have. Not for other readers.
+ */
+#ifndef FLOWNER_CONTROL_H
+#define FLOWNER_CONTROL_H
+
+#include <linux/types.h>
+
+/* Value of config: written by the daemon while programs run. */
+struct fl_config {
+	__u32 watched;	    /* somebody reads OPEN, ESTABLISHED, ACCEPT, USER and LISTEN events */
+	__u32 selftest_pid; /* tgid whose doings are noted in fired; 0 = no test runs */
+	__u32 seeded; /* TCP flows older than the agent live: only the tracepoint sees them change */
+	__u32 pad;
+	__u64 udp_epoch; /* bumped by each sweep; a UDP peer seen in an older one is looked at anew */
+};
+
+/* Value of meta. LAYOUT is raised whenever a record of flow.h or a pinned map changes its shape. */
+#define FL_LAYOUT 1u
+
+struct fl_meta {
+	__u32 layout;
+	__u32 pad;
+	__u64 seeded_ns; /* CLOCK_BOOTTIME when the maps were made: older flows have no opened_ns */
+};
+
+/* Index into fired: how often a program whose attaching proves nothing ran for selftest_pid. */
+enum fl_probe {
+	FL_PROBE_ACCEPT_LSM,
+	FL_PROBE_ACCEPT_FEXIT,
+	FL_PROBE_ACCEPT_KRETPROBE,
+	FL_PROBE_ACCEPT_GETPEERNAME,
+	FL_PROBE_ACCEPT_SYSCALL,
+	FL_PROBE_TOUCH,
+	FL_PROBE_FREE,
+	FL_PROBE_EXIT,
+	FL_PROBE_MAX,
+};
+
+#endif /* FLOWNER_CONTROL_H */
