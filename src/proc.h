@@ -14,7 +14,7 @@ struct maps;
 struct procs;
 
 struct process {
-	struct fl_process rec;	/* rec.key always set; the rest zero when not known */
+	struct fl_process rec;	/* rec.key always set; the rest zero (login_uid unset) when not known */
 	bool known;		/* rec came from the kernel side */
 	char *exe;		/* NULL = not known; without " (deleted)" */
 	char *args;		/* ARGS_LEN bytes with NULs; NULL = not known */
@@ -27,7 +27,7 @@ struct process {
 int procs_new(const struct maps *maps, size_t limit, struct procs **ret_procs);
 void procs_free(struct procs *procs);
 
-/* From the ring. SIZE bytes were received; short or inconsistent records are refused with -EINVAL. */
+/* From the ring. SIZE bytes were received; short or inconsistent records are refused: -EINVAL. */
 int procs_add_process(struct procs *procs, const struct fl_process *rec, size_t size);
 int procs_add_text(struct procs *procs, const struct fl_text *text, size_t size);
 int procs_exited(struct procs *procs, const struct fl_exit *rec, size_t size);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One look at one process in /proc, for processes older than the agent: what was there between two
+ * equal reads of start time, parent and executable, so that a reused pid or an exec in between
+ * gives nothing instead of a mixture.
+ */
+#ifndef FLOWNER_PROCFS_H
+#define FLOWNER_PROCFS_H
+
+#include <flowner/flow.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct procfs {
+	char *exe; /* without " (deleted)" */
+	char *args; /* ARGS_LEN bytes with NULs; NULL = none or not ours to see */
+	size_t args_len;
+	bool args_truncated;
+	__u64 cgroup_id; /* 0 = not known */
+	__u64 exe_inode;
+	__u32 exe_dev; /* kernel dev_t, as in struct fl_process */
+	__u32 exe_flags;
+	__u32 login_uid;
+	struct fl_ancestor parent; /* pid 0 = not known; start_ns stays 0: /proc rounds to ticks */
+	char comm[FL_COMM_LEN];
+};
+
+/*
+ * -ENOENT: no such process, another one with this pid, a kernel thread, one whose leader exited, or
+ * one that changed while we looked. RET_PROC is released by the caller with procfs_release().
+ */
+int procfs_read(const struct fl_proc_key *key, struct procfs *ret_proc);
+void procfs_release(struct procfs *proc);
+
+/* PID has the file INODE of DEV mapped: for file systems whose stat() gives another device. */
+bool procfs_maps_file(__u32 pid, __u32 dev, __u64 inode);
+
+/* False in a pid namespace below the first: the kernel side's pids are not those in /proc then. */
+bool procfs_has_host_pids(void);
+
+#endif
