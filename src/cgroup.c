@@ -28,7 +28,7 @@ static bool mount_parse(char *line, struct mount *ret_mount)
 	struct mount m = {};
 	char *save, *word = strtok_r(line, " \n", &save);
 
-	for (int i = 0; word && strcmp(word, "-"); i++) {
+	for (int i = 0; word && strcmp(word, "-") != 0; i++) {
 		if (i == 3)
 			m.root = word;
 		else if (i == 4)
@@ -75,7 +75,7 @@ int cgroup_mount_from(const char *mountinfo, char **ret_path)
 	if (!file)
 		return -errno;
 	while (!whole && getline(&line, &size, file) >= 0) {
-		if (!mount_parse(line, &m) || strcmp(m.fstype, "cgroup2"))
+		if (!mount_parse(line, &m) || strcmp(m.fstype, "cgroup2") != 0)
 			continue;
 		whole = !strcmp(m.root, "/");
 		if (best && !whole)

@@ -168,7 +168,7 @@ static int suffixed_parse(const char *text, const struct suffix *suffixes, uint6
 	if (number_parse(text, &value, &rest))
 		return -EINVAL;
 	for (; suffixes->text; suffixes++) {
-		if (strcmp(rest, suffixes->text))
+		if (strcmp(rest, suffixes->text) != 0)
 			continue;
 		if (__builtin_mul_overflow(value, suffixes->factor, &value))
 			return -EINVAL;

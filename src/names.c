@@ -175,7 +175,9 @@ static char *cgroup_ask(const struct names *names, __u64 id)
 	if (fd < 0)
 		return NULL;
 	path = fd_path(fd);
-	if (!path || has_suffix(path, " (deleted)") || strncmp(path, names->cgroup_root, root_len))
+	if (!path || has_suffix(path, " (deleted)"))
+		return NULL;
+	if (strncmp(path, names->cgroup_root, root_len) != 0)
 		return NULL;
 	if (!path[root_len])
 		return strdup("/");
@@ -406,11 +408,11 @@ static bool runtime_match(const struct runtime *rt, const struct part *part,
 {
 	size_t before = strlen(rt->before), after = strlen(rt->after), len;
 
-	if (rt->above && (part->above_len != strlen(rt->above) ||
-			  memcmp(part->above, rt->above, part->above_len)))
+	if (rt->above && (strlen(rt->above) != part->above_len ||
+			  memcmp(part->above, rt->above, part->above_len) != 0))
 		return false;
-	if (part->len <= before + after || memcmp(part->text, rt->before, before) ||
-	    memcmp(part->text + part->len - after, rt->after, after))
+	if (part->len <= before + after || memcmp(part->text, rt->before, before) != 0 ||
+	    memcmp(part->text + part->len - after, rt->after, after) != 0)
 		return false;
 	len = part->len - before - after;
 	switch (rt->kind) {

@@ -155,7 +155,7 @@ static const cyaml_schema_field_t *field_find(const cyaml_schema_value_t *schema
 {
 	const cyaml_schema_field_t *field = schema->mapping.fields;
 
-	while (field->key && strcmp(field->key, key))
+	while (field->key && strcmp(field->key, key) != 0)
 		field++;
 	return field->key ? field : NULL;
 }
@@ -273,7 +273,7 @@ static void take_log(cyaml_log_t level, void *arg, const char *format, va_list a
 	/* only backtrace lines are indented: a user's word may also hold "(line: " */
 	if (place && line[0] == ' ' && !told->line)
 		sscanf(place, "(line: %zu, column: %zu)", &told->line, &told->column);
-	else if (!told->what[0] && strcmp(line, "Load: Backtrace:"))
+	else if (!told->what[0] && strcmp(line, "Load: Backtrace:") != 0)
 		snprintf(told->what, sizeof(told->what), "%.255s",
 			 strncmp(line, "Load: ", 6) ? line : line + 6);
 }
