@@ -238,8 +238,12 @@ static int read_user(const char *text, __u64 now_ns, struct value *ret_value)
 
 static int read_netns(const char *text, __u64 now_ns, struct value *ret_value)
 {
+	int r = netns_parse(text, &ret_value->number);
+
 	(void)now_ns;
-	return netns_parse(text, &ret_value->number);
+	if (r < 0)
+		return r;
+	return ret_value->number ? 0 : -ERANGE; /* 0 is "not known" in a flow */
 }
 
 static int read_proto(const char *text, __u64 now_ns, struct value *ret_value)
@@ -378,7 +382,7 @@ static bool match_container(const struct value *v, const struct subject *s)
 
 static bool match_netns(const struct value *v, const struct subject *s)
 {
-	return s->flow->netns_inum != 0 && s->flow->netns_inum == v->number;
+	return s->flow->netns_inum == v->number;
 }
 
 static bool match_proto(const struct value *v, const struct subject *s)
@@ -419,7 +423,7 @@ static bool match_until(const struct value *v, const struct subject *s)
 static bool match_listening(const struct value *v, const struct subject *s)
 {
 	(void)v;
-	return s->flow->state == FL_STATE_LISTEN || is_local_only(&s->flow->key);
+	return is_local_only(&s->flow->key);
 }
 
 /* The remote address of a listener is all zero whatever its family: the local one tells. */
@@ -456,11 +460,14 @@ static const struct by_ops by_ops[BY_MAX] = {
 /* VALUE as it may stand in a sentence, and the sentence in JSON. BUF has SHOWN_MAX bytes. */
 static const char *shown(const char *value, char *buf)
 {
-	size_t i;
+	size_t len = strnlen(value, SHOWN_MAX - 1);
 
-	for (i = 0; i < SHOWN_MAX - 1 && value[i]; i++)
-		buf[i] = value[i] >= ' ' && value[i] <= '~' ? value[i] : '?';
-	buf[i] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		buf[i] = '?';
+		if (value[i] >= ' ' && value[i] <= '~')
+			buf[i] = value[i];
+	}
+	buf[len] = '\0';
 	return buf;
 }
 
