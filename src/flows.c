@@ -4,8 +4,8 @@
  * over it, by id and by key. Entries name each other by their place in the ring, so the ring can
  * grow; it does so by doubling, up to the bound it was made with, and never shrinks.
  *
- * Chains run both ways and newest first: dropping the oldest entry takes the same time however
- * often its key was used, and a key is used again by every restart of a server.
+ * Chains run newest first, and both ways: the oldest entry leaves in the same time however often
+ * its key was used, and a key is used again by every restart of a server.
  */
 #include "flows.h"
 #include "cleanup.h"
@@ -95,25 +95,19 @@ static void link_entry(struct flows *flows, __u32 at)
 	}
 }
 
-static void unlink_entry(struct flows *flows, __u32 at)
-{
-	const struct entry *entry = &flows->ring[at];
-
-	for (enum table t = 0; t < TABLES; t++) {
-		const struct link *link = &entry->links[t];
-
-		if (link->newer != NONE)
-			flows->ring[link->newer].links[t].older = link->older;
-		else
-			*bucket(flows, t, &entry->flow) = link->older;
-		if (link->older != NONE)
-			flows->ring[link->older].links[t].newer = link->newer;
-	}
-}
-
+/* Only the oldest ever leaves, and it is the last of its chains: nothing is older. */
 static void drop_oldest(struct flows *flows)
 {
-	unlink_entry(flows, flows->oldest);
+	const struct entry *entry = &flows->ring[flows->oldest];
+
+	for (enum table t = 0; t < TABLES; t++) {
+		__u32 newer = entry->links[t].newer;
+
+		if (newer != NONE)
+			flows->ring[newer].links[t].older = NONE;
+		else
+			*bucket(flows, t, &entry->flow) = NONE;
+	}
 	flows->oldest = place(flows, 1);
 	flows->count--;
 }

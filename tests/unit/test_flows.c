@@ -298,6 +298,9 @@ static void test_an_acceptor_replaces_the_interim_owner_only(void **state)
 	assert_int_equal(flows_ended(flows, &interim), 0);
 	assert_int_equal(get(flows, 1)->owner.proc.pid, 2);
 	assert_int_equal(get(flows, 1)->accepted, 1);
+	final.owner = owner(3); /* and what is final stays */
+	assert_int_equal(flows_ended(flows, &final), 0);
+	assert_int_equal(get(flows, 1)->owner.proc.pid, 2);
 }
 
 static void test_accept_after_close(void **state)
