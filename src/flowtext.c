@@ -211,7 +211,7 @@ static int normalize(const char *text, char ret_word[WORD_MAX])
 	if (len >= WORD_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i <= len; i++)
-		ret_word[i] = text[i] == '-' ? '_' : (char)tolower((unsigned char)text[i]);
+		ret_word[i] = (char)(text[i] == '-' ? '_' : tolower((unsigned char)text[i]));
 	return 0;
 }
 
