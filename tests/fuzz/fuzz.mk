@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+#   make fuzz                         each tests/fuzz/fuzz_*.c for FUZZ_SECONDS; needs clang's libFuzzer
+#   build/fuzz/fuzz_address FILE      a finding (left in build/fuzz/), once more
+#
+# All modules are built once more, instrumented, as a library: a harness needs no list of sources.
+# What it defines itself stands in for the module's.
+
+FUZZ_SECONDS ?= 10
+FUZZ_MAX_LEN ?= 256
+$(B)/fuzz/fuzz_config.run: FUZZ_MAX_LEN := 4096
+$(B)/fuzz/fuzz_text_record.run: FUZZ_MAX_LEN := 16384
+
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJ := $(MOD_SRC:src/%.c=$(B)/fuzz/obj/%.o)
+FUZZ_CFLAGS = $(DEFINES) $(WARN) -O1 -g -fno-omit-frame-pointer -MMD -MP \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+.PHONY: fuzz $(FUZZ:=.run)
+fuzz: $(FUZZ:=.run)
+$(FUZZ:=.run): %.run: %
+	@$< -max_total_time=$(FUZZ_SECONDS) -max_len=$(FUZZ_MAX_LEN) -timeout=5 -print_final_stats=1 \
+		-dict=tests/fuzz/fuzz.dict -artifact_prefix=$(B)/fuzz/ >$<.log 2>&1 || { cat $<.log; exit 1; }
+	@echo "$(<F): $$(sed -n 's/stat::number_of_executed_units: *//p' $<.log) inputs, no finding"
+
+$(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libmodules.a
+	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(DAEMON_LIBS)
+$(B)/fuzz/libmodules.a: $(FUZZ_OBJ)
+	rm -f $@ && ar rcs $@ $^
+$(FUZZ_OBJ): $(B)/fuzz/obj/%.o: src/%.c | $(B)/fuzz/obj
+	$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
+$(B)/fuzz/obj:
+	mkdir -p $@
+-include $(wildcard $(B)/fuzz/*.d $(B)/fuzz/obj/*.d)
