@@ -2,26 +2,27 @@
 #
 #   make             build everything into build/, touch nothing else
 #   make check       unit tests, no root
-#   make deps        install what is missing (lists it first; DEPS=no forbids; LINT=1 adds the linters)
-#   sudo make run    build, start flownerd, show live sessions until Ctrl-C (RUN_SECONDS=n ends by itself)
-#   sudo make test   unit and integration tests on the running kernel
-#   sudo make bench  what flownerd costs, against bare and against tcplife (BENCH="--max 1.35" is a gate)
-#   make lint        format, static analysis, shellcheck and the rules of the house
+#   make deps        install what is missing, listed first; DEPS=no forbids, LINT=1 adds the linters
+#   sudo make run    build, start flownerd, show live sessions until Ctrl-C or for RUN_SECONDS=n
+#   sudo make test   unit and integration tests on the running kernel; TESTS="a b" picks some
+#   sudo make bench  what flownerd costs beside bare and tcplife; BENCH="--max 1.35" is a gate
+#   make lint        static analysis, format and the rules of the house; make format formats
 #   make fuzz        see tests/fuzz/fuzz.mk
-#   make surface     the kernel fields we read against vmlinux/surface.txt; surface-update writes it
+#   make surface     the kernel fields we read, as in vmlinux/surface.txt; surface-update writes it
 #   make fresh-root  the commands of README.md in new minimal Debian roots (root, debootstrap)
 #   SANITIZE=1       ASan + UBSan build of all of it, in build/san/
 #
-# tests/*/*.mk may add targets, TEST_BINS (built before `make test`), and UNIT_LDFLAGS of one unit test:
+# tests/*/*.mk may add targets, TEST_BINS (built before `make test`), and flags of one unit test:
 #   $(B)/unit/test_x: UNIT_LDFLAGS += -Wl,--wrap=bpf_map_lookup_elem
 
 B := build$(if $(SANITIZE),/san)
 CC := gcc
 CLANG := clang
-# Ubuntu's /usr/sbin/bpftool is a wrapper that refuses a kernel it does not know; the real ones are below
+PKG_CONFIG := pkg-config
+# Ubuntu's bpftool in /usr/sbin is a wrapper that refuses kernels it does not know
 BPFTOOL := $(lastword bpftool $(wildcard /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
-BPF_ARCH := $(patsubst s390x,s390,$(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m))))
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/; s/s390x/s390/')
 
 # Root in somebody else's tree compiles as its owner, so that no root-owned file is left in it.
 TREE_UID := $(shell stat -c %u .)
@@ -36,13 +37,15 @@ $(ROOT_TARGETS): private .SHELLFLAGS := -c
 
 VERSION := 0.1.0
 , := ,
-WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Werror=switch
-SAN := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+	-Werror=switch
+SAN := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer)
 CFLAGS ?= -O2 -g
 DEFINES := -std=gnu11 -D_GNU_SOURCE -DFLOWNER_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(B)
 ALL_CFLAGS = $(DEFINES) $(WARN) $(CFLAGS) $(SAN) -MMD -MP
-BPF_CFLAGS = -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -D__TARGET_ARCH_$(BPF_ARCH) \
-	$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -Iinclude -Ivmlinux -Ibpf -MMD -MP
+BPF_CFLAGS = -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+	-D__TARGET_ARCH_$(BPF_ARCH) $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -Iinclude -Ivmlinux -Ibpf -MMD -MP
 DAEMON_LIBS = -lbpf -lelf -lz -ljansson -lcyaml -lyaml -lmnl -lmicrohttpd
 CLI_LIBS = -ljansson -lcyaml -lyaml
 
@@ -58,7 +61,7 @@ CLI_MOD := $(call o,$(filter-out src/flowner.c,$(CLI_SRC)))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all check clean lint surface surface-update test-build $(ROOT_TARGETS)
+.PHONY: all check clean lint format surface surface-update test-build $(ROOT_TARGETS)
 .DELETE_ON_ERROR:
 all: $(B)/flownerd $(B)/flowner
 
@@ -112,12 +115,15 @@ fresh-root:
 deps:
 	@packaging/deps.sh build test $(if $(LINT),lint) && echo 'deps: nothing is missing'
 lint: $(if $(SKEL_SRC),$(B)/flowner.skel.h)
-	@packaging/deps.sh lint
+	@packaging/deps.sh build test lint
 	@tests/lint.sh $(DEFINES)
 surface: $(B)/flowner.bpf.o
 	@tests/surface.sh check $(BPFTOOL) $<
 surface-update: $(B)/flowner.bpf.o
 	@tests/surface.sh update $(BPFTOOL) $<
+
+format:
+	clang-format -i $(wildcard include/*/*.h src/*.[ch] bpf/*.[ch] tests/*/*.[ch])
 
 $(B) $(B)/bpf $(B)/unit $(B)/tests:
 	mkdir -p $@

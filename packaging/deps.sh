@@ -11,7 +11,7 @@ debian_packages() {
 	case $1 in
 	build) echo make gcc libc6-dev clang "$(debian_bpftool)" libbpf-dev libelf-dev zlib1g-dev \
 		libjansson-dev libcyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
-	test) echo libcmocka-dev iproute2 curl procps ;;
+	test) echo libcmocka-dev liburing-dev pkgconf iproute2 curl procps ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags git ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
@@ -44,7 +44,7 @@ fedora_packages() {
 	case $1 in
 	build) echo make gcc clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel \
 		jansson-devel libcyaml-devel libmnl-devel libmicrohttpd-devel util-linux ;;
-	test) echo libcmocka-devel iproute curl procps-ng libasan libubsan ;;
+	test) echo libcmocka-devel liburing-devel pkgconf iproute curl procps-ng libasan libubsan ;;
 	lint) echo clang-tools-extra cppcheck ShellCheck ctags git ;;
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;

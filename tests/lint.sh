@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# `make lint`: the rules of this tree that a program can check. Every check runs, also after a
+# failure; each prints `ok NAME` or its findings and `not ok NAME`.
+# usage: lint.sh [compiler flags for clang-tidy]     CHECKS="spdx columns" picks some
+# shellcheck disable=SC2317 # the checks are called by name
+set -euo pipefail
+shopt -s inherit_errexit
+
+cd "$(dirname "$0")/.."
+flags=("$@")
+failed=0
+jobs=$(nproc)
+
+files() { # NAME PATTERN...: below the tree, not in build/
+	local args=() pattern
+	for pattern; do args+=(-o -name "$pattern"); done
+	find . -path ./build -prune -o -path ./.git -prune -o -type f \( "${args[@]:1}" \) -print |
+		sed 's|^\./||' | sort
+}
+
+c_files() { files '*.c' '*.h'; }
+scripts() { files '*.sh'; [[ ! -e .ci/run ]] || echo .ci/run; }
+sources() { c_files; scripts; files Makefile '*.mk'; }
+user_c() { c_files | grep -E '^(src|tests)/.*\.c$'; } # not bpf/: another target, another libc
+
+# --- checks: findings to stdout, one a line, none when all is well ---
+
+check_spdx() { # first line, or the second of a script
+	sources | while read -r file; do
+		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file: no SPDX line"
+	done
+}
+
+check_columns() {
+	sources | while read -r file; do
+		expand -t 8 "$file" | awk -v file="$file" \
+			'length > 100 { print file ":" NR ": " length " columns" }'
+	done
+}
+
+check_guards() { # the first two directives of a header are its guard
+	c_files | grep '\.h$' | while read -r file; do
+		awk '/^#/ { n++; if (n == 1 && $1 == "#ifndef") name = $2
+			if (n == 2) exit !($1 == "#define" && $2 == name) }
+			END { if (n < 2) exit 1 }' "$file" || echo "$file: no include guard"
+	done
+}
+
+check_length() { # lines of a function with its signature: 60, and 40 where the verifier reads along
+	ctags -o - --sort=no --languages=C --kinds-C=f --fields=ne src/*.c bpf/*.[ch] 2>/dev/null |
+		awk -F '\t' '{
+			for (i = 4; i <= NF; i++) { split($i, f, ":"); at[f[1]] = f[2] }
+			lines = at["end"] - at["line"] + 1
+			if (lines > ($2 ~ /^bpf\// ? 40 : 60))
+				print $2 ":" at["line"] ": " $1 "() has " lines " lines"
+		}'
+}
+
+check_printk() { grep -n bpf_printk bpf/* || true; }
+
+check_sleep() { # a test waits for an event; polling says so with `lint: poll`
+	files '*.sh' '*.c' | grep '^tests/' | grep -v '^tests/lint.sh$' | while read -r file; do
+		grep -HnE '(^|[^a-z_])(u|nano)?sleep[ (]' "$file" | grep -v 'lint: poll' || true
+	done
+}
+
+check_format() { # other versions format otherwise
+	local version
+	version=$(clang-format --version | grep -o 'version [0-9]*')
+	if [[ $version != 'version 14' ]]; then
+		echo "skipped: clang-format $version, .clang-format is for 14" >&2
+		return
+	fi
+	c_files | grep -v '^vmlinux/' | xargs clang-format --dry-run 2>&1 |
+		grep -oE '^[^ ]+:[0-9]+:.*(warning|error): .*' || true
+}
+
+check_tidy() {
+	user_c | xargs -P "$jobs" -I '{}' clang-tidy --quiet '{}' -- "${flags[@]}" 2>/dev/null |
+		grep -v '^$' || true
+}
+
+check_cppcheck() { # leaks are for LeakSanitizer: this knows no __attribute__((cleanup))
+	user_c | cppcheck --quiet -j "$jobs" --enable=warning,performance,portability --inline-suppr \
+		--std=c11 --file-list=- -Iinclude -Isrc -D_GNU_SOURCE \
+		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak 2>&1
+}
+
+check_shellcheck() { scripts | xargs shellcheck --format=gcc -x -P SCRIPTDIR || true; }
+
+main() {
+	local name findings
+	for name in ${CHECKS:-spdx columns guards length printk sleep format shellcheck cppcheck tidy}; do
+		findings=$("check_$name")
+		if [[ -z $findings ]]; then
+			echo "ok $name"
+		else
+			echo "$findings"
+			echo "not ok $name"
+			failed=1
+		fi
+	done
+	exit "$failed"
+}
+
+main
