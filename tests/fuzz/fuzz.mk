@@ -4,7 +4,7 @@
 #   build/fuzz/fuzz_address FILE      a finding (left in build/fuzz/), once more
 #
 # All modules are built once more, instrumented, as a library: a harness needs no list of sources.
-# What it defines itself stands in for the module's.
+# What it defines itself stands in for the module's. Warnings are for the compiler of the real build.
 
 FUZZ_SECONDS ?= 10
 FUZZ_MAX_LEN ?= 256
@@ -13,7 +13,7 @@ $(B)/fuzz/fuzz_text_record.run: FUZZ_MAX_LEN := 16384
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_OBJ := $(MOD_SRC:src/%.c=$(B)/fuzz/obj/%.o)
-FUZZ_CFLAGS = $(DEFINES) $(WARN) -O1 -g -fno-omit-frame-pointer -MMD -MP \
+FUZZ_CFLAGS = $(DEFINES) -O1 -g -fno-omit-frame-pointer -MMD -MP \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 
 .PHONY: fuzz $(FUZZ:=.run)
