@@ -45,7 +45,8 @@ CFLAGS ?= -O2 -g
 DEFINES := -std=gnu11 -D_GNU_SOURCE -DFLOWNER_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(B)
 ALL_CFLAGS = $(DEFINES) $(WARN) $(CFLAGS) $(SAN) -MMD -MP
 BPF_CFLAGS = -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
-	-D__TARGET_ARCH_$(BPF_ARCH) $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -Iinclude -Ivmlinux -Ibpf -MMD -MP
+	-D__TARGET_ARCH_$(BPF_ARCH) $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) \
+	-Iinclude -Ivmlinux -Ibpf -MMD -MP
 DAEMON_LIBS = -lbpf -lelf -lz -ljansson -lcyaml -lyaml -lmnl -lmicrohttpd
 CLI_LIBS = -ljansson -lcyaml -lyaml
 

@@ -9,6 +9,7 @@ shopt -s inherit_errexit
 
 cd "$(dirname "$0")/.."
 flags=("$@")
+all='spdx columns guards length printk sleep format shellcheck cppcheck tidy'
 failed=0
 jobs=$(nproc)
 
@@ -28,7 +29,8 @@ user_c() { c_files | grep -E '^(src|tests)/.*\.c$'; } # not bpf/: another target
 
 check_spdx() { # first line, or the second of a script
 	sources | while read -r file; do
-		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file: no SPDX line"
+		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: ' ||
+			echo "$file: no SPDX line"
 	done
 }
 
@@ -47,8 +49,9 @@ check_guards() { # the first two directives of a header are its guard
 	done
 }
 
-check_length() { # lines of a function with its signature: 60, and 40 where the verifier reads along
-	ctags -o - --sort=no --languages=C --kinds-C=f --fields=ne src/*.c bpf/*.[ch] 2>/dev/null |
+check_length() { # of a function with its signature: 60 lines, 40 in bpf/
+	c_files | grep -E '^(src|bpf)/' |
+		ctags -L - -o - --sort=no --languages=C --kinds-C=f --fields=ne |
 		awk -F '\t' '{
 			for (i = 4; i <= NF; i++) { split($i, f, ":"); at[f[1]] = f[2] }
 			lines = at["end"] - at["line"] + 1
@@ -73,7 +76,7 @@ check_format() { # other versions format otherwise
 		return
 	fi
 	c_files | grep -v '^vmlinux/' | xargs clang-format --dry-run 2>&1 |
-		grep -oE '^[^ ]+:[0-9]+:.*(warning|error): .*' || true
+		sed -n 's/^\([^ :]*\):[0-9].*/\1: make format/p' | uniq
 }
 
 check_tidy() {
@@ -82,8 +85,8 @@ check_tidy() {
 }
 
 check_cppcheck() { # leaks are for LeakSanitizer: this knows no __attribute__((cleanup))
-	user_c | cppcheck --quiet -j "$jobs" --enable=warning,performance,portability --inline-suppr \
-		--std=c11 --file-list=- -Iinclude -Isrc -D_GNU_SOURCE \
+	user_c | cppcheck --quiet -j "$jobs" --file-list=- --std=c11 -Iinclude -Isrc \
+		-D_GNU_SOURCE --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak 2>&1
 }
 
@@ -91,7 +94,7 @@ check_shellcheck() { scripts | xargs shellcheck --format=gcc -x -P SCRIPTDIR || 
 
 main() {
 	local name findings
-	for name in ${CHECKS:-spdx columns guards length printk sleep format shellcheck cppcheck tidy}; do
+	for name in ${CHECKS:-$all}; do
 		findings=$("check_$name")
 		if [[ -z $findings ]]; then
 			echo "ok $name"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Which kernel fields the BPF object reads, as `struct.field` lines, against vmlinux/surface.txt: the
-# list shows in review when the surface grows. Asks the BTF of the running kernel, so a field of an
-# older kernel's flavour (struct x___old) counts only where it exists: run it on a recent one.
+# Which kernel fields the BPF object reads, as `struct.field` lines, against vmlinux/surface.txt:
+# the list shows in review when the surface grows. Asks the BTF of the running kernel, so a field
+# of an older kernel's flavour (struct x___old) counts only where it exists: update on a recent
+# kernel, on x86_64.
 # usage: surface.sh check|update BPFTOOL OBJECT
 set -euo pipefail
 
@@ -26,7 +27,10 @@ fields() {
 			if (id in alias) return alias[id]
 			return path(outer[id]) (member[id] == "(anon)" ? "" : "." member[id])
 		}
-		END { for (i = 1; i <= n; i++) if (field[i] != "(anon)") print path(type[i]) "." field[i] }' |
+		END {
+			for (i = 1; i <= n; i++)
+				if (field[i] != "(anon)") print path(type[i]) "." field[i]
+		}' |
 		sort -u
 	rm -f "$small"
 }

@@ -63,10 +63,15 @@ start_tool() { # PROGRAM...
 	command -v "$1" >/dev/null || { echo "not installed" >"$T/why"; return 1; }
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare --mount bash -c 'mountpoint -q /sys/kernel/tracing ||
-		mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"' - "$@" >"$T/tool.out" 2>"$T/why" &
+		mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"' - "$@" \
+		>"$T/tool.out" 2>"$T/why" &
 	tool=$!
 	eventually 60 attached_or_dead
 	! gone "$tool" || { tool=''; return 1; }
+}
+
+first_line() { # FILE...: the first that is not empty; what went wrong is said there
+	cat "$@" 2>/dev/null | grep -m1 . | cut -c 1-80 || echo "no reason given"
 }
 
 # --- measuring ---
@@ -75,7 +80,7 @@ measure() { # VARIANT
 	local mode count
 	[[ ! -e $T/$1.why ]] || return 0
 	if ! "start_$1"; then
-		cat "$T/tool.out" "$T/why" 2>/dev/null | grep -m1 . >"$T/$1.why" || echo "no reason given" >"$T/$1.why"
+		first_line "$T/tool.out" "$T/why" >"$T/$1.why"
 		return
 	fi
 	for mode in "${MODES[@]}"; do
@@ -95,15 +100,18 @@ median_row() { # MODE VARIANT -> "median_ns median_ratio lowest highest"
 		function sort(a, n,   i, j, v) {
 			for (i = 2; i <= n; i++) {
 				v = a[i]
-				for (j = i - 1; j > 0 && a[j] > v; j--) a[j + 1] = a[j]
+				for (j = i - 1; j && a[j] > v; j--) a[j + 1] = a[j]
 				a[j + 1] = v
 			}
 		}
-		function median(a, n) { return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2 }
+		function median(a, n) {
+			return (a[int((n + 1) / 2)] + a[int((n + 2) / 2)]) / 2
+		}
 		{ ns[NR] = $2; ratio[NR] = $2 / $1 }
 		END {
 			sort(ns, NR); sort(ratio, NR)
-			printf "%.0f %.2f %.2f %.2f\n", median(ns, NR), median(ratio, NR), ratio[1], ratio[NR]
+			printf "%.0f %.2f ", median(ns, NR), median(ratio, NR)
+			printf "%.2f %.2f\n", ratio[1], ratio[NR]
 		}'
 }
 

@@ -81,9 +81,9 @@ static void udp(int server, const struct sockaddr_in *to)
 }
 
 static const struct mode modes[] = {
-	{"tcp", tcp_addr, SOCK_STREAM},
-	{"tcp-null", tcp_null, SOCK_STREAM},
-	{"udp", udp, SOCK_DGRAM},
+	{ "tcp", tcp_addr, SOCK_STREAM },
+	{ "tcp-null", tcp_null, SOCK_STREAM },
+	{ "udp", udp, SOCK_DGRAM },
 };
 
 static const struct mode *mode_find(const char *name)
@@ -97,7 +97,7 @@ static const struct mode *mode_find(const char *name)
 
 static int server_new(int type, struct sockaddr_in *ret_to)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET};
+	struct sockaddr_in any = { .sin_family = AF_INET };
 	socklen_t len = sizeof(*ret_to);
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 

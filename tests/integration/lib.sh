@@ -14,13 +14,13 @@ set -euo pipefail
 
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$TREE/build}
-T=${T:-$(mktemp -d -t flowner-test-XXXXXX)} # its name is that of pins and cgroup, so no dot: bpffs
-SOCK=$T/sock                      # set SOCK and PINS again before a second start_daemon
+T=${T:-$(mktemp -d -t flowner-test-XXXXXX)} # pins and cgroup have its name; bpffs allows no dot
+SOCK=$T/sock # set SOCK and PINS again before a second start_daemon
 PINS=/sys/fs/bpf/${T##*/}
 CGROUP=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)/${T##*/}
-DAEMON=''                         # pid of the daemon started last
+DAEMON='' # pid of the daemon started last
 DAEMONS=()
-PID=''                            # of the program started last
+PID='' # of the program started last
 
 # --- results ---
 
@@ -39,7 +39,8 @@ exits() { # STATUS COMMAND...: its output lands in $T/out and $T/err
 	local wanted=$1 status=0
 	shift
 	"$@" >"$T/out" 2>"$T/err" || status=$?
-	((status == wanted)) || fail "'$*' ended with $status, wanted $wanted: $(tail -n 3 "$T/err")"
+	((status == wanted)) ||
+		fail "'$*' ended with $status, wanted $wanted: $(tail -n 3 "$T/err")"
 }
 
 eventually() { # SECONDS COMMAND...: until it succeeds
@@ -53,23 +54,24 @@ eventually() { # SECONDS COMMAND...: until it succeeds
 
 # --- the daemon ---
 
+gone() { ! kill -0 "$1" 2>/dev/null; } # PID
+
 answers() { curl -sf --max-time 5 -o /dev/null --unix-socket "$SOCK" http://flowner/v1/stats; }
 
 answers_or_dead() {
-	answers || { ! kill -0 "$DAEMON" 2>/dev/null && fail "flownerd ended: $(tail -n 5 "$T/flownerd.log")"; }
+	answers || { gone "$DAEMON" && fail "flownerd ended: $(tail -n 5 "$T/flownerd.log")"; }
 }
 
 # Scope is the cgroup of this test, so that the host's own traffic does not show; start processes
 # there with in_cgroup. A --cgroup among OPTIONS comes later and wins. Returns when it answers.
 start_daemon() { # [OPTIONS...]
 	mkdir -p "$CGROUP"
-	"$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" "$@" 2>>"$T/flownerd.log" &
+	"$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" "$@" \
+		2>>"$T/flownerd.log" &
 	DAEMON=$!
 	DAEMONS+=("$DAEMON")
 	eventually 30 answers_or_dead
 }
-
-gone() { ! kill -0 "$1" 2>/dev/null; }
 
 stop_daemon() { # the one started last; not ending cleanly is a failure
 	local status=0
