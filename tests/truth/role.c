@@ -17,12 +17,12 @@
 #include "report.h"
 #include "role.h"
 
-#define NUMBERS 8 /* ledger, scenario, family, n, storm, ctl, a, b */
+#define NUMBERS 9 /* ledger, scenario, family, n, storm, ctl, a, b, /proc */
 
 int exec_role(const char *path, int dirfd, const char *role, int ctl, uint64_t a, uint64_t b)
 {
 	uint64_t numbers[NUMBERS] = {(uint64_t)ledger_fd, stage.scenario, stage.family, stage.n,
-				     stage.storm, (uint64_t)(int64_t)ctl, a, b};
+				     stage.storm, (uint64_t)(int64_t)ctl, a, b, (uint64_t)proc_dir};
 	char text[NUMBERS][24];
 	char *argv[3 + NUMBERS + 1] = {(char *)"truth-role", (char *)"--as", (char *)role};
 
@@ -31,7 +31,7 @@ int exec_role(const char *path, int dirfd, const char *role, int ctl, uint64_t a
 		argv[3 + i] = text[i];
 	}
 	argv[3 + NUMBERS] = NULL;
-	if (ctl >= 0 && fcntl(ctl, F_SETFD, 0) < 0)
+	if ((ctl >= 0 && fcntl(ctl, F_SETFD, 0) < 0) || fcntl(proc_dir, F_SETFD, 0) < 0)
 		return -errno;
 	if (dirfd >= 0)
 		fexecve(dirfd, argv, environ);
@@ -52,8 +52,10 @@ int play_role(int argc, char **argv)
 			       .family = (uint32_t)number[2],
 			       .n = (uint32_t)number[3],
 			       .storm = (uint32_t)number[4]};
-	if (actor_init() < 0 || ledger_attach((int)number[0]) < 0)
+	proc_dir = (int)number[8];
+	if (ledger_attach((int)number[0]) < 0)
 		return 2;
+	self_exe_is(getenv("TRUTH_EXE"));
 	watchdog(60);
 	for (const struct role *r = roles; r->name; r++)
 		if (!strcmp(r->name, argv[2]))
@@ -62,29 +64,32 @@ int play_role(int argc, char **argv)
 	return 2;
 }
 
-int copy_program(const char *path)
+int copy_program_to(int out)
 {
-	_close_ int in = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), out = -1;
+	_close_ int in = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	struct stat st;
+	off_t left;
 
 	if (in < 0 || fstat(in, &st) < 0)
 		return -errno;
-	out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-	if (out < 0)
-		return -errno;
-	return copy_program_to(in, out, (size_t)st.st_size);
-}
-
-int copy_program_to(int in, int out, size_t size)
-{
-	while (size) {
-		ssize_t sent = sendfile(out, in, NULL, size);
+	for (left = st.st_size; left > 0;) {
+		ssize_t sent = sendfile(out, in, NULL, (size_t)left);
 
 		if (sent < 0)
 			return -errno;
 		if (sent == 0)
 			return -EIO;
-		size -= (size_t)sent;
+		left -= sent;
 	}
 	return 0;
+}
+
+int copy_program(const char *path)
+{
+	_close_ int out = -1;
+
+	/* A running program cannot be written to: make a new file. */
+	unlink(path);
+	out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	return out < 0 ? -errno : copy_program_to(out);
 }

@@ -3,7 +3,6 @@
 #ifndef TRUTH_ROLE_H
 #define TRUTH_ROLE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 struct role {
@@ -13,6 +12,9 @@ struct role {
 
 extern const struct role roles[]; /* ends with a NULL name */
 
-int copy_program_to(int in, int out, size_t size);
+int role_dial(int ctl, uint64_t port, uint64_t waits);
+int role_finish(int ctl, uint64_t fd, uint64_t index);
+int role_activated(int ctl, uint64_t listener, uint64_t with_addr);
+int role_burst(int ctl, uint64_t port, uint64_t sessions);
 
 #endif

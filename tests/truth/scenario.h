@@ -95,9 +95,8 @@ int storm_udp(void);
 int exec_role(const char *path, int dirfd, const char *role, int ctl, uint64_t a, uint64_t b);
 /* Entry of such an image; ARGV as exec_role() made it. Exit status. */
 int play_role(int argc, char **argv);
-/* Makes the program of this test appear at PATH as well. */
+/* The program of this test once more: as a new file at PATH, or into a descriptor. */
 int copy_program(const char *path);
-
-int storm_burst(int ctl, uint64_t port, uint64_t sessions);
+int copy_program_to(int out);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "actor.h"
 #include "net.h"
+#include "role.h"
 
 #define BURST 4	      /* connections of one short-lived process */
 #define AT_ONCE 8     /* short-lived processes at a time */
@@ -82,7 +83,7 @@ static struct ep storm_target(uint16_t port, uint32_t i)
 }
 
 /* Role "burst": what the short-lived program does. */
-int storm_burst(int ctl, uint64_t port, uint64_t sessions)
+int role_burst(int ctl, uint64_t port, uint64_t sessions)
 {
 	(void)ctl;
 	for (uint32_t i = 0; i < sessions; i++) {

@@ -50,6 +50,29 @@ static const struct scenario table[] = {
 	{"tcp_reuseport", tcp_reuseport, ALL, "SO_REUSEPORT group, one left in its member's queue"},
 	{"tcp_thread_comm", tcp_thread_comm, V4 | V6, "a thread with a name of its own"},
 	{"tcp_leader_exited", tcp_leader_exited, V4 | V6, "a thread whose leader has exited"},
+	{"tcp_backlog_closed", tcp_backlog_closed, ALL, "never accepted"},
+	{"tcp_backlog_reset", tcp_backlog_reset, ALL, "reset in the queue, accepted afterwards"},
+	{"tcp_backlog_full", tcp_backlog_full, V4 | V6 | ONCE, "timed out: SYNs dropped by a full queue"},
+	{"tcp_nonblocking", tcp_nonblocking, ALL, "non-blocking connect() and poll()"},
+	{"tcp_refused", tcp_refused, ALL, "nobody listens"},
+	{"tcp_draining", tcp_draining, ALL, "the process exits, its data drains"},
+	{"tcp_half_closed", tcp_half_closed, V4 | V6, "shutdown(SHUT_WR) long before close()"},
+	{"tcp_reconnect", tcp_reconnect, ALL, "AF_UNSPEC, then connect() again on one socket"},
+	{"tcp_relisten", tcp_relisten, ALL, "shutdown() of a listener, then listen() again"},
+	{"tcp_self_connect", tcp_self_connect, V4 | V6, "a socket connected to itself"},
+	{"tcp_tuple_reuse", tcp_tuple_reuse, ALL, "the same endpoints by one process after the other"},
+	{"proc_activation", proc_activation, ALL, "listener inherited over exec (socket activation)"},
+	{"proc_connect_exec", proc_connect_exec, V4 | V6, "connect(), then exec"},
+	{"proc_exec_connect", proc_exec_connect, V4 | V6, "exec, then connect()"},
+	{"proc_orphan", proc_orphan, V4 | V6, "the parent has exited before connect()"},
+	{"proc_setuid", proc_setuid, V4 | V6, "root lets go before connect() and accept()"},
+	{"proc_pid_reuse", proc_pid_reuse, V4, "two processes in a row with one pid"},
+	{"proc_pidns", proc_pidns, V4 | V6, "own pid namespace: pid 1 there"},
+	{"proc_chroot", proc_chroot, V4, "program inside a chroot"},
+	{"proc_mountns", proc_mountns, V4, "program on a mount nobody else sees"},
+	{"proc_exe_deleted", proc_exe_deleted, V4 | V6, "program unlinked while it runs"},
+	{"proc_exe_memfd", proc_exe_memfd, V4 | V6, "program that never had a name"},
+	{"proc_exe_long", proc_exe_long, V4, "path of 400 and 3000 bytes, and of many parts"},
 	{"storm", storm_tcp, ALL | ONCE, "short-lived processes, a few sessions each"},
 	{"churn", storm_churn, ALL | ONCE, "few processes, many sessions"},
 };
@@ -57,7 +80,10 @@ static const struct scenario table[] = {
 #define SCENARIOS (sizeof(table) / sizeof(*table))
 
 const struct role roles[] = {
-	{"burst", storm_burst},
+	{"burst", role_burst},
+	{"dial", role_dial},
+	{"finish", role_finish},
+	{"activated", role_activated},
 	{NULL, NULL},
 };
 
