@@ -22,6 +22,7 @@
 /* What must not change while we look. */
 struct identity {
 	__u64 start_ticks;
+	__u64 stack_start; /* random in every image; 0 where not ours to see */
 	__u32 parent;
 	dev_t exe_dev;
 	ino_t exe_inode;
@@ -55,7 +56,7 @@ static ssize_t text_read(int dir, const char *name, char *buf, size_t size)
 	return n;
 }
 
-/* Fields 4 and 22; the name in field 2 may hold anything, so count from its last parenthesis. */
+/* Fields 4, 22 and 28; the name in field 2 may hold anything, so count from its last parenthesis. */
 static int stat_parse(const char *stat, struct identity *id)
 {
 	const char *rest = strrchr(stat, ')');
@@ -64,7 +65,7 @@ static int stat_parse(const char *stat, struct identity *id)
 	if (!rest || strlen(rest) < 4)
 		return -ENOENT;
 	rest += 4; /* ") S": now before field 4 */
-	for (int field = 4; field <= 22; field++, rest = end) {
+	for (int field = 4; field <= 28; field++, rest = end) {
 		unsigned long long value = strtoull(rest, &end, 10);
 
 		if (end == rest)
@@ -73,6 +74,8 @@ static int stat_parse(const char *stat, struct identity *id)
 			id->parent = (__u32)value;
 		else if (field == 22)
 			id->start_ticks = value;
+		else if (field == 28)
+			id->stack_start = value;
 	}
 	return 0;
 }
@@ -97,8 +100,8 @@ static int identity_read(int dir, struct identity *ret_id)
 
 static bool identity_equal(const struct identity *a, const struct identity *b)
 {
-	return a->start_ticks == b->start_ticks && a->parent == b->parent &&
-	       a->exe_dev == b->exe_dev && a->exe_inode == b->exe_inode &&
+	return a->start_ticks == b->start_ticks && a->stack_start == b->stack_start &&
+	       a->parent == b->parent && a->exe_dev == b->exe_dev && a->exe_inode == b->exe_inode &&
 	       a->exe_links == b->exe_links;
 }
 

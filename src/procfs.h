@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One look at one process in /proc, for processes older than the agent: what was there between two
- * equal reads of start time, parent and executable, so that a reused pid or an exec in between
+ * equal reads of start time, parent, executable and stack, so that a reused pid or an exec in between
  * gives nothing instead of a mixture.
  */
 #ifndef FLOWNER_PROCFS_H

@@ -672,6 +672,68 @@ static void no_file_no_answer(void **state)
 	assert_int_equal(get(*state, key, "test_proc")->rec.ancestor_count, 0);
 }
 
+/* What the child of the next test does: become the other of two files, for ever. */
+static int flip(char *name)
+{
+	char next[64], *args[] = {next, (char[]){"flip"}, NULL}, *env[] = {NULL};
+
+	snprintf(next, sizeof(next), "%s", name);
+	next[strlen(next) - 1] ^= 'a' ^ 'b';
+	execve(next, args, env);
+	return 1;
+}
+
+static void copy_self(const char *name)
+{
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
+	struct stat st;
+
+	assert_int_equal(fstat(from, &st), 0);
+	assert_int_equal(sendfile(to, from, NULL, (size_t)st.st_size), st.st_size);
+	close(from);
+	close(to);
+}
+
+/* Always one image, never the path of one with the arguments of the other. */
+static void an_exec_meanwhile_is_no_mixture(void **state)
+{
+	char a[64], b[64], *args[] = {a, (char[]){"flip"}, NULL}, *env[] = {NULL};
+	struct fl_proc_key key;
+	int seen = 0, refused = 0;
+	pid_t pid;
+
+	(void)state;
+	snprintf(a, sizeof(a), "/tmp/test_proc.%d.a", getpid());
+	snprintf(b, sizeof(b), "/tmp/test_proc.%d.b", getpid());
+	copy_self(a);
+	copy_self(b);
+	pid = fork();
+	if (pid == 0) {
+		execve(a, args, env);
+		_exit(127);
+	}
+	key = key_of_pid(pid);
+	for (int i = 0; i < 20000 && (seen < 200 || refused < 20); i++) {
+		struct procfs found;
+
+		if (procfs_read(&key, &found)) {
+			refused++;
+			continue;
+		}
+		/* before its first exec the child is this test; in an exec there are no arguments yet */
+		if (found.args && !strncmp(found.exe, a, strlen(a) - 1)) {
+			assert_string_equal(found.args, found.exe);
+			seen++;
+		}
+		procfs_release(&found);
+	}
+	end(pid);
+	unlink(a);
+	unlink(b);
+	assert_true(seen > 0);
+}
+
 static void the_kernel_sides_text_wins(void **state)
 {
 	const struct fl_proc_key key = key_of_pid(getpid());
@@ -712,7 +774,7 @@ static void mapped_files(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(nobody),
@@ -737,9 +799,12 @@ int main(void)
 		T(memory_file_from_proc),
 		T(deleted_or_called_so),
 		T(no_file_no_answer),
+		T(an_exec_meanwhile_is_no_mixture),
 		T(the_kernel_sides_text_wins),
 		T(mapped_files),
 	};
 
+	if (argc == 2 && !strcmp(argv[1], "flip"))
+		return flip(argv[0]);
 	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
 }
