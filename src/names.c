@@ -66,7 +66,7 @@ static void cache_release(struct cache *cache)
 /* The place of ID, or the one it may take: then with another id or expired. */
 static struct entry *cache_place(struct cache *cache, __u64 id)
 {
-	size_t set = (size_t)((id * 0x9e3779b97f4a7c15ull) >> 32) % cache->sets;
+	size_t set = (size_t)((id * 0x9e3779b97f4a7c15ull) >> 48) % cache->sets;
 	struct entry *first = cache->entries + set * WAYS, *place = first;
 
 	for (struct entry *e = first; e < first + WAYS; e++) {

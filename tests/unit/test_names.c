@@ -205,6 +205,12 @@ static void cgroup_is_remembered(void **state)
 	assert_string_equal(names_cgroup(names, root), "/");
 	assert_int_equal(rmdir(path), 0);
 	assert_string_equal(names_cgroup(names, id), own);
+	/* many others that are nothing do not push out what is asked for */
+	for (__u64 other = 1; other < 20000; other++) {
+		assert_null(names_cgroup(names, other << 40));
+		if (other % 100 == 0)
+			assert_string_equal(names_cgroup(names, id), own);
+	}
 	names_free(names);
 	/* one who never saw it does not know it */
 	assert_int_equal(names_new(&names), 0);
