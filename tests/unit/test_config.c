@@ -206,6 +206,10 @@ static void words_of_the_file_cannot_break_the_line(void **state)
 	assert_null(strchr(o.told, '\033'));
 	assert_ptr_equal(strchr(o.told, '\n'), o.told + strlen(o.told) - 1);
 	config_release(&o.c);
+	o = told_by(parse, "\"a\\nb\": 1\n");
+	assert_int_equal(o.r, -EINVAL);
+	assert_ptr_equal(strchr(o.told, '\n'), o.told + strlen(o.told) - 1);
+	config_release(&o.c);
 }
 
 static void a_mistake_changes_nothing(void **state)
