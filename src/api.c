@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #define CONNECTIONS_MAX 64
@@ -29,7 +30,8 @@ struct api {
 	struct agent *agent;
 	struct MHD_Daemon *daemon;
 	struct streams *streams;
-	int epoll_fd; /* the daemon's epoll, and the connections of waiting streams */
+	int epoll_fd; /* the daemon's epoll, WAKE_FD, and the connections of waiting streams */
+	int wake_fd;  /* eventfd: streams have become ready */
 	int listen_fd;
 	gid_t group;
 	char *path;
@@ -300,7 +302,7 @@ static int start_daemon(struct api *api)
 	struct epoll_event event = {.events = EPOLLIN};
 
 	api->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
 		handle_request, api, MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
@@ -308,7 +310,7 @@ static int start_daemon(struct api *api)
 		notify_connection, api, MHD_OPTION_END);
 	if (!api->daemon)
 		return errno ? -errno : -EIO;
-	TAKE_FD(api->listen_fd); /* closed with the daemon */
+	(void)TAKE_FD(api->listen_fd); /* closed with the daemon */
 	info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info || info->epoll_fd < 0)
 		return -EIO;
@@ -322,6 +324,21 @@ static void cleanup_api(struct api **api)
 	api_free(*api);
 }
 
+static int open_fds(struct api *api)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	api->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (api->epoll_fd < 0)
+		return -errno;
+	api->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (api->wake_fd < 0)
+		return -errno;
+	if (epoll_ctl(api->epoll_fd, EPOLL_CTL_ADD, api->wake_fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
 int api_new(struct agent *agent, const char *path, struct api **ret_api)
 {
 	_cleanup_(cleanup_api) struct api *api = calloc(1, sizeof(*api));
@@ -330,21 +347,18 @@ int api_new(struct agent *agent, const char *path, struct api **ret_api)
 	if (!api)
 		return -ENOMEM;
 	api->agent = agent;
-	api->epoll_fd = api->listen_fd = -1;
+	api->epoll_fd = api->wake_fd = api->listen_fd = -1;
 	api->group = peer_group(agent->config ? agent->config->group : NULL);
 	api->path = strdup(path);
 	if (!api->path)
 		return -ENOMEM;
 	r = unixsock_listen(path, &api->file, &api->listen_fd);
-	if (r < 0)
-		return r;
-	api->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (api->epoll_fd < 0)
-		return -errno;
-	r = streams_new(agent, api->epoll_fd, &api->streams);
-	if (r < 0)
-		return r;
-	r = start_daemon(api);
+	if (r == 0)
+		r = open_fds(api);
+	if (r == 0)
+		r = streams_new(agent, api->epoll_fd, api->wake_fd, &api->streams);
+	if (r == 0)
+		r = start_daemon(api);
 	if (r < 0)
 		return r;
 	*ret_api = TAKE_PTR(api);
@@ -369,6 +383,7 @@ void api_free(struct api *api)
 		stop_daemon(api);
 	streams_free(api->streams);
 	cleanup_close(&api->listen_fd);
+	cleanup_close(&api->wake_fd);
 	cleanup_close(&api->epoll_fd);
 	free(api->path);
 	free(api);
@@ -383,9 +398,11 @@ int api_run(struct api *api)
 {
 	struct epoll_event events[CONNECTIONS_MAX];
 	int count = epoll_wait(api->epoll_fd, events, CONNECTIONS_MAX, 0);
+	eventfd_t wakes;
 
 	if (count < 0)
 		return errno == EINTR ? 0 : -errno;
+	eventfd_read(api->wake_fd, &wakes);
 	for (int i = 0; i < count; i++)
 		if (events[i].data.ptr)
 			stream_hung_up(events[i].data.ptr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Access rules of the API: root and the group see all, others their own flows; root changes. */
+/* The kernel's word on who connected. */
 #include "peer.h"
 #include "cleanup.h"
 #include <errno.h>
@@ -46,15 +46,4 @@ int peer_get(int fd, gid_t group, struct peer *ret_peer)
 		return r;
 	*ret_peer = (struct peer){.uid = cred.uid, .sees_all = r > 0};
 	return 0;
-}
-
-bool peer_may_see(const struct peer *peer, const struct fl_flow *flow)
-{
-	/* an owner not known has uid 0 and no pid: nobody's, so only for those who see all */
-	return peer->sees_all || (flow->owner.proc.pid && flow->owner.uid == peer->uid);
-}
-
-bool peer_may_change(const struct peer *peer)
-{
-	return peer->uid == 0;
 }

@@ -39,36 +39,18 @@ static int check_netns(const char *value, char why[QUERY_WHY])
 	return refuse(why, "'%.64s' is not an inode, pid or name of a network namespace", value);
 }
 
-static const struct filter_field *find_field(const char *name)
-{
-	for (const struct filter_field *f = filter_fields; f->name; f++)
-		if (strcmp(f->name, name) == 0)
-			return f;
-	return NULL;
-}
-
-static bool is_yes(const char *value)
-{
-	return !*value || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
-}
-
 static int add_filter(struct filter *filter, const char *name, const char *value, __u64 now_ns,
 		      char why[QUERY_WHY])
 {
-	const struct filter_field *field = find_field(name);
 	const char *sentence = NULL;
 	int r;
 
-	if (!field)
-		return refuse_name(why, name);
-	if (field->flag && !is_yes(value))
-		return refuse(why, "'%s' takes no value", name);
 	if (strcmp(name, "netns") == 0 && check_netns(value, why) < 0)
 		return -EINVAL;
-	r = filter_add(filter, name, field->flag ? "" : value, now_ns, &sentence);
-	if (r < 0)
-		return refuse(why, "%s: %s", name, sentence ? sentence : strerror(-r));
-	return 0;
+	r = filter_add(filter, name, value, now_ns, &sentence);
+	if (r == -ENOENT)
+		return refuse_name(why, name);
+	return r < 0 ? refuse(why, "%s: %s", name, sentence) : 0;
 }
 
 int query_none(const struct query *q, char why[QUERY_WHY])
@@ -100,13 +82,13 @@ int query_events(const struct query *q, __u64 now_ns, struct filter *filter,
 		 struct events_question *ret_question, char why[QUERY_WHY])
 {
 	struct events_question question = {0};
+	bool only_ends = false;
 	int r = 0;
 
-	/* events tell of ends too: no end must be filtered out for being one */
-	r = add_filter(filter, "all", "", now_ns, why);
 	for (size_t i = 0; i < q->count && r == 0; i++) {
 		const char *name = q->parameters[i].name, *value = q->parameters[i].value;
 
+		only_ends |= strcmp(name, "closed") == 0;
 		if (strcmp(name, "since") != 0) {
 			r = add_filter(filter, name, value, now_ns, why);
 		} else if (parse_sequence(value, &question.since) < 0) {
@@ -115,6 +97,9 @@ int query_events(const struct query *q, __u64 now_ns, struct filter *filter,
 			question.has_since = true;
 		}
 	}
+	/* a filter takes live flows only when not told otherwise: no close would come through */
+	if (r == 0 && !only_ends)
+		r = add_filter(filter, "all", "", now_ns, why);
 	if (r == 0)
 		*ret_question = question;
 	return r;

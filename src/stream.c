@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #define RING 65536
@@ -46,7 +47,7 @@ struct held {
 
 struct streams {
 	struct agent *agent;
-	int epoll_fd;
+	int epoll_fd, wake_fd;
 	bool ending;
 	struct held *ring; /* of sequence S at S % RING */
 	__u64 first;	   /* sequence of the oldest held; agent->sequence + 1 when none is */
@@ -79,7 +80,7 @@ static __u64 boottime_ns(void)
 
 /* --- the ring --- */
 
-int streams_new(struct agent *agent, int epoll_fd, struct streams **ret_streams)
+int streams_new(struct agent *agent, int epoll_fd, int wake_fd, struct streams **ret_streams)
 {
 	struct streams *streams = calloc(1, sizeof(*streams));
 
@@ -92,6 +93,7 @@ int streams_new(struct agent *agent, int epoll_fd, struct streams **ret_streams)
 	}
 	streams->agent = agent;
 	streams->epoll_fd = epoll_fd;
+	streams->wake_fd = wake_fd;
 	streams->first = agent->sequence + 1;
 	*ret_streams = streams;
 	return 0;
@@ -112,6 +114,8 @@ static void wake(struct stream *s)
 	s->waiting = false;
 	epoll_ctl(s->streams->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
 	MHD_resume_connection(s->connection);
+	/* without threads libmicrohttpd (0.9.75) resumes at its next run, and asks nobody for one */
+	eventfd_write(s->streams->wake_fd, 1);
 }
 
 static void wake_all(struct streams *streams)

@@ -16,8 +16,11 @@ struct stream_counts {
 	__u64 lost; /* events that left the ring before a slow reader came for them */
 };
 
-/* EPOLL_FD: streams put their connection there while they wait, with themselves as data.ptr. */
-int streams_new(struct agent *agent, int epoll_fd, struct streams **ret_streams);
+/*
+ * EPOLL_FD: streams put their connection there while they wait, with themselves as data.ptr.
+ * WAKE_FD: an eventfd, written when a waiting stream is to be run; both stay the caller's.
+ */
+int streams_new(struct agent *agent, int epoll_fd, int wake_fd, struct streams **ret_streams);
 void streams_free(struct streams *streams); /* after the last response is gone */
 
 enum MHD_Result answer_events(struct request *request); /* GET /v1/events */

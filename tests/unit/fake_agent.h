@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A daemon without a kernel for the tests of api.c and metrics.c: its maps are arrays, its hooks a
+ * table, its processes and names follow simple rules. Every function of maps.h, proc.h, names.h,
+ * netns.h, hooks.h and peer.h is defined here, so the linker leaves the real modules out.
+ */
+#ifndef FLOWNER_TESTS_FAKE_AGENT_H
+#define FLOWNER_TESTS_FAKE_AGENT_H
+
+#include "address.h"
+#include "agent.h"
+#include "api.h"
+#include "config.h"
+#include "flows.h"
+#include "hooks.h"
+#include "maps.h"
+#include "names.h"
+#include "netns.h"
+#include "peer.h"
+#include "proc.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWN_COOKIE 7
+#define OTHER_COOKIE 8
+#define OWN_INUM 4026531840u
+#define OTHER_INUM 4026532000u
+#define OFFSET_NS 1767323045000000000LL /* boot was at 2026-01-02T03:04:05Z */
+#define S 1000000000ULL
+#define CUTTABLE 0xabc /* the flow that agent_abort() cuts; others cannot be */
+
+static struct {
+	struct agent agent;
+	struct config config;
+	struct fl_flow *live;
+	size_t live_count;
+	int watched, drained;
+	__u64 aborted;
+	struct peer peer; /* of every connection from now on */
+	struct process process;
+	struct hook hooks[8];
+	size_t hook_count;
+	int maps_error; /* given by every walk when not 0 */
+} fake;
+
+static inline struct fl_addr addr(const char *text)
+{
+	struct fl_addr a;
+
+	if (address_parse(text, &a) < 0)
+		abort();
+	return a;
+}
+
+/* A TCP session of pid 100 + ID and UID, opened 10 s after boot. REMOTE NULL: a listener. */
+static inline struct fl_flow make_flow(__u64 id, __u32 uid, const char *local, __u16 lport,
+				       const char *remote, __u16 rport)
+{
+	struct fl_flow f = {
+		.id = id,
+		.cookie = id,
+		.key = {.netns_cookie = OWN_COOKIE, .proto = FL_TCP, .local_port = lport},
+		.owner = {.proc = {.start_ns = 5 * S, .pid = 100 + (__u32)(id & 0xffff),
+				   .exec_id = 3},
+			  .uid = uid, .gid = uid, .comm = "curl"},
+		.opened_ns = 10 * S,
+		.seen_ns = 10 * S,
+		.role = remote ? FL_ROLE_OPENER : FL_ROLE_LISTENER,
+		.state = remote ? FL_STATE_ESTABLISHED : FL_STATE_LISTEN,
+		.members = 1,
+		.netns_inum = OWN_INUM,
+	};
+
+	f.key.local = addr(local);
+	f.key.remote = remote ? addr(remote) : addr(address_is_v4(&f.key.local) ? "0.0.0.0" : "::");
+	f.key.remote_port = remote ? rport : 0;
+	return f;
+}
+
+static inline void fake_add(struct fl_flow f)
+{
+	fake.live = realloc(fake.live, (fake.live_count + 1) * sizeof(f));
+	fake.live[fake.live_count++] = f;
+}
+
+static inline void fake_end(struct fl_flow f, __u64 ended_ns)
+{
+	f.ended_ns = ended_ns;
+	if (flows_ended(fake.agent.flows, &f) < 0)
+		abort();
+}
+
+static inline void fake_new(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.config.group = (char *)"flowner";
+	fake.peer = (struct peer){.uid = 0, .sees_all = true};
+	fake.agent.config = &fake.config;
+	fake.agent.realtime_offset_ns = OFFSET_NS;
+	fake.agent.netns_cookie = OWN_COOKIE;
+	snprintf(fake.agent.host, sizeof(fake.agent.host), "testhost");
+	if (flows_new(1000, 3600 * S, &fake.agent.flows) < 0)
+		abort();
+}
+
+static inline void fake_free(void)
+{
+	api_free(fake.agent.api);
+	flows_free(fake.agent.flows);
+	free(fake.live);
+	memset(&fake, 0, sizeof(fake));
+}
+
+int agent_drain(struct agent *agent)
+{
+	(void)agent;
+	fake.drained++;
+	return 0;
+}
+
+int agent_abort(struct agent *agent, __u64 flow_id, const char **ret_why)
+{
+	(void)agent;
+	if (flow_id != CUTTABLE) {
+		*ret_why = "this peer shares its UDP socket with others";
+		return -EOPNOTSUPP;
+	}
+	fake.aborted = flow_id;
+	return 0;
+}
+
+/* --- maps.h --- */
+
+int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
+{
+	int r = fake.maps_error;
+
+	(void)m;
+	for (size_t i = 0; i < fake.live_count && r == 0; i++)
+		r = fn(&fake.live[i], arg);
+	return r;
+}
+
+int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow)
+{
+	(void)m;
+	for (size_t i = 0; i < fake.live_count; i++) {
+		if (fake.live[i].id != id)
+			continue;
+		*ret_flow = fake.live[i];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow)
+{
+	(void)m;
+	for (size_t i = 0; i < fake.live_count; i++) {
+		if (memcmp(&fake.live[i].key, key, sizeof(*key)) != 0)
+			continue;
+		*ret_flow = fake.live[i];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int maps_get_process(const struct maps *m, const struct fl_proc_key *key,
+		     struct fl_process *ret_process, struct fl_text *ret_text)
+{
+	(void)m;
+	(void)key;
+	(void)ret_process;
+	(void)ret_text;
+	return -ENOENT;
+}
+
+/* Each counter counts its own number and 1000. */
+int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value)
+{
+	(void)m;
+	*ret_value = 1000 + (__u64)counter;
+	return 0;
+}
+
+const char *maps_table_name(enum maps_table table)
+{
+	static const char *const names[] = {"l7_connections", "socket_to_process", "processes",
+					    "process_text"};
+
+	return names[table];
+}
+
+int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries,
+		 __u64 *ret_capacity)
+{
+	(void)m;
+	if (table == MAPS_TEXT)
+		return -EOPNOTSUPP;
+	*ret_entries = 10 + (__u64)table;
+	*ret_capacity = 100 + (__u64)table;
+	return 0;
+}
+
+int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum)
+{
+	(void)m;
+	*ret_inum = cookie == OWN_COOKIE ? OWN_INUM : OTHER_INUM;
+	return 0;
+}
+
+int maps_set_watched(const struct maps *m, int watched)
+{
+	(void)m;
+	fake.watched = watched;
+	return 0;
+}
+
+/* --- proc.h --- */
+
+int procs_new(const struct maps *maps, size_t limit, struct procs **ret_procs)
+{
+	(void)maps;
+	(void)limit;
+	(void)ret_procs;
+	return -ENOSYS;
+}
+
+void procs_free(struct procs *procs)
+{
+	(void)procs;
+}
+
+int procs_add_process(struct procs *procs, const struct fl_process *rec, size_t size)
+{
+	(void)procs;
+	(void)rec;
+	(void)size;
+	return -ENOSYS;
+}
+
+int procs_add_text(struct procs *procs, const struct fl_text *text, size_t size)
+{
+	(void)procs;
+	(void)text;
+	(void)size;
+	return -ENOSYS;
+}
+
+int procs_exited(struct procs *procs, const struct fl_exit *rec, size_t size)
+{
+	(void)procs;
+	(void)rec;
+	(void)size;
+	return -ENOSYS;
+}
+
+/* Every process is /usr/bin/curl in a unit's cgroup. */
+const struct process *procs_get(struct procs *procs, const struct fl_owner *owner)
+{
+	(void)procs;
+	fake.process = (struct process){
+		.rec = {.key = owner->proc, .cgroup_id = 1, .uid = owner->uid},
+		.known = true,
+		.exe = (char *)"/usr/bin/curl",
+		.args = (char *)"curl\0-s\0",
+		.args_len = 8,
+	};
+	return &fake.process;
+}
+
+size_t procs_count(const struct procs *procs)
+{
+	(void)procs;
+	return 21;
+}
+
+/* --- names.h and netns.h --- */
+
+int names_new(struct names **ret_names)
+{
+	(void)ret_names;
+	return -ENOSYS;
+}
+
+void names_free(struct names *names)
+{
+	(void)names;
+}
+
+const char *names_user(struct names *names, __u32 uid)
+{
+	(void)names;
+	return uid == 0 ? "root" : uid == 1000 ? "bob" : NULL;
+}
+
+const char *names_cgroup(struct names *names, __u64 cgroup_id)
+{
+	(void)names;
+	return cgroup_id == 1 ? "/system.slice/fetch.service" : NULL;
+}
+
+int cgroup_path_unit(const char *path, char ret_unit[UNIT_MAX])
+{
+	snprintf(ret_unit, UNIT_MAX, "%s", strrchr(path, '/') + 1);
+	return 0;
+}
+
+int cgroup_path_container(const char *path, char ret_id[CONTAINER_ID_MAX])
+{
+	(void)path;
+	(void)ret_id;
+	return -ENOENT;
+}
+
+int netns_self(__u64 *ret_cookie, __u32 *ret_inum)
+{
+	*ret_cookie = OWN_COOKIE;
+	*ret_inum = OWN_INUM;
+	return 0;
+}
+
+int netns_parse(const char *text, __u32 *ret_inum)
+{
+	if (strcmp(text, "4026531840") == 0)
+		*ret_inum = OWN_INUM;
+	else if (strcmp(text, "4026532000") == 0 || strcmp(text, "blue") == 0)
+		*ret_inum = OTHER_INUM;
+	else
+		return -ENOENT;
+	return 0;
+}
+
+int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
+{
+	(void)fn;
+	(void)arg;
+	return -ENOSYS;
+}
+
+int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
+{
+	(void)path;
+	(void)ret_fd;
+	(void)ret_cookie;
+	return -ENOSYS;
+}
+
+/* --- hooks.h and peer.h --- */
+
+size_t hooks_count(const struct hooks *h)
+{
+	(void)h;
+	return fake.hook_count;
+}
+
+const struct hook *hooks_at(const struct hooks *h, size_t i)
+{
+	(void)h;
+	return &fake.hooks[i];
+}
+
+const char *hooks_tier(const struct hooks *h)
+{
+	(void)h;
+	return "no LSM";
+}
+
+gid_t peer_group(const char *name)
+{
+	(void)name;
+	return PEER_NO_GROUP;
+}
+
+int peer_get(int fd, gid_t group, struct peer *ret_peer)
+{
+	(void)fd;
+	(void)group;
+	*ret_peer = fake.peer;
+	return 0;
+}
+
+#endif
