@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define V4_BITS	       96 /* of the prefix ::ffff:0:0/96 that all of IPv4 shares */
+#define V4_BITS 96	  /* of the prefix ::ffff:0:0/96 that all of IPv4 shares */
 #define ENDPOINT_INPUT 64 /* "[", 45 of address, "/128", "]", ":65535", NUL: rounded up */
 
-static const __u8 v4_mapped[V4_BITS / 8] = {[10] = 0xff, [11] = 0xff};
+static const __u8 v4_mapped[V4_BITS / 8] = { [10] = 0xff, [11] = 0xff };
 static const struct fl_addr any_v6;
 
 /* The pieces of an endpoint's text. NULL: not there; an empty piece is one that lacks its text. */
@@ -107,7 +107,7 @@ static char *cut(char *text, char separator)
 /* "[HOST]", "[HOST/LEN]", either with ":PORT": only IPv6 needs brackets, so only IPv6 gets them. */
 static int split_bracketed(char *text, struct pieces *ret_pieces)
 {
-	struct pieces p = {.host = text + 1};
+	struct pieces p = { .host = text + 1 };
 	char *rest = cut(text, ']');
 
 	if (!rest || !strchr(p.host, ':') || (*rest != '\0' && *rest != ':'))
@@ -123,7 +123,7 @@ static int split_bracketed(char *text, struct pieces *ret_pieces)
  */
 static void split_plain(char *text, struct pieces *ret_pieces)
 {
-	struct pieces p = {.host = text, .prefix = cut(text, '/')};
+	struct pieces p = { .host = text, .prefix = cut(text, '/') };
 
 	if (p.prefix)
 		p.port = cut(text + strlen(text) + 1, ':');
@@ -190,8 +190,8 @@ static int parse_port(const char *text, struct endpoint *ep)
 
 int endpoint_parse(const char *text, struct endpoint *ret_endpoint)
 {
-	struct endpoint ep = {0};
-	struct pieces p = {0};
+	struct endpoint ep = { 0 };
+	struct pieces p = { 0 };
 	char buf[ENDPOINT_INPUT];
 	size_t len = strlen(text);
 	int r = 0;

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ADDRESS_TEXT 46	  /* longest address text with its NUL (INET6_ADDRSTRLEN) */
-#define ENDPOINT_TEXT 56  /* "[addr]:65535" with its NUL */
+#define ADDRESS_TEXT 46	 /* longest address text with its NUL (INET6_ADDRSTRLEN) */
+#define ENDPOINT_TEXT 56 /* "[addr]:65535" with its NUL */
 
 /* What `10.0.0.0/8:443`, `:53`, `[::1]:80`, `fe80::/10` or `10.1.2.3` says. */
 struct endpoint {

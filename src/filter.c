@@ -22,13 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUES_MAX	 1024 /* a request comes from anybody, every event pays for it */
-#define SHOWN_MAX	 65   /* bytes of a value quoted in a sentence, with the NUL */
-#define CONTAINER_PREFIX 4    /* hex digits: fewer name too much to be meant */
+#define VALUES_MAX 1024	   /* a request comes from anybody, every event pays for it */
+#define SHOWN_MAX 65	   /* bytes of a value quoted in a sentence, with the NUL */
+#define CONTAINER_PREFIX 4 /* hex digits: fewer name too much to be meant */
 
 #define AN_ADDRESS "an address (ADDR[/LEN][:PORT])"
-#define A_PORT	   "a port (1-65535)"
-#define A_TIME	   "a time (10m, 2h, 2026-01-02T03:04:05Z, @1700000000)"
+#define A_PORT "a port (1-65535)"
+#define A_TIME "a time (10m, 2h, 2026-01-02T03:04:05Z, @1700000000)"
 
 enum by {
 	BY_EITHER_END,
@@ -81,33 +81,34 @@ struct subject {
 };
 
 const struct filter_field filter_fields[] = {
-    {"addr", 0, false, "ADDR", "either end: ADDR[/LEN][:PORT]", BY_EITHER_END, NULL},
-    {"local", 0, false, "ADDR", "local end: ADDR[/LEN][:PORT]", BY_LOCAL, NULL},
-    {"remote", 0, false, "ADDR", "remote end: ADDR[/LEN][:PORT]", BY_REMOTE, NULL},
-    {"lport", 0, false, "PORTS", "local port: 80,443,8000-8100", BY_LOCAL_PORT, NULL},
-    {"rport", 0, false, "PORTS", "remote port: 80,443,8000-8100", BY_REMOTE_PORT, NULL},
-    {"pid", 0, false, "PID", "process id of the owner", BY_PID, NULL},
-    {"user", 0, false, "USER", "user name or uid of the owner", BY_USER, NULL},
-    {"comm", 0, false, "NAME", "process name, its first 15 bytes", BY_COMM, NULL},
-    {"exe", 0, false, "PATH", "executable: path or file name, PREFIX*", BY_EXE, NULL},
-    {"unit", 0, false, "UNIT", "systemd unit; .service may be left out", BY_UNIT, NULL},
-    {"container", 0, false, "ID", "container id, 4 or more digits of it, or name", BY_CONTAINER,
-     NULL},
-    {"netns", 0, false, "NETNS", "network namespace: inode, pid or name", BY_NETNS, NULL},
-    {"proto", 0, false, "PROTO", "tcp or udp", BY_PROTO, NULL},
-    {"state", 0, false, "STATE", "state, as ss spells it", BY_STATE, NULL},
-    {"direction", 0, false, "DIR", "egress or ingress", BY_DIRECTION, NULL},
-    {"since", 0, false, "TIME", "alive at TIME or later: 10m (ago), @SECONDS, RFC 3339", BY_SINCE,
-     NULL},
-    {"until", 0, false, "TIME", "opened at TIME or before", BY_UNTIL, NULL},
-    {"listening", 'l', true, NULL, "only listeners and unconnected UDP", BY_LISTENING, ""},
-    {"tcp", 't', true, NULL, "TCP", BY_PROTO, "tcp"},
-    {"udp", 'u', true, NULL, "UDP", BY_PROTO, "udp"},
-    {"ipv4", '4', true, NULL, "IPv4", BY_FAMILY, "4"},
-    {"ipv6", '6', true, NULL, "IPv6", BY_FAMILY, "6"},
-    {"closed", 0, true, NULL, "only flows that ended, of those still remembered", BY_CLOSED, ""},
-    {"all", 'a', true, NULL, "live flows and those that ended", BY_ALL, ""},
-    {NULL, 0, false, NULL, NULL, BY_MAX, NULL},
+	{ "addr", 0, false, "ADDR", "either end: ADDR[/LEN][:PORT]", BY_EITHER_END, NULL },
+	{ "local", 0, false, "ADDR", "local end: ADDR[/LEN][:PORT]", BY_LOCAL, NULL },
+	{ "remote", 0, false, "ADDR", "remote end: ADDR[/LEN][:PORT]", BY_REMOTE, NULL },
+	{ "lport", 0, false, "PORTS", "local port: 80,443,8000-8100", BY_LOCAL_PORT, NULL },
+	{ "rport", 0, false, "PORTS", "remote port: 80,443,8000-8100", BY_REMOTE_PORT, NULL },
+	{ "pid", 0, false, "PID", "process id of the owner", BY_PID, NULL },
+	{ "user", 0, false, "USER", "user name or uid of the owner", BY_USER, NULL },
+	{ "comm", 0, false, "NAME", "process name, its first 15 bytes", BY_COMM, NULL },
+	{ "exe", 0, false, "PATH", "executable: path or file name, PREFIX*", BY_EXE, NULL },
+	{ "unit", 0, false, "UNIT", "systemd unit; .service may be left out", BY_UNIT, NULL },
+	{ "container", 0, false, "ID", "container id, 4 or more digits of it, or name",
+	  BY_CONTAINER, NULL },
+	{ "netns", 0, false, "NETNS", "network namespace: inode, pid or name", BY_NETNS, NULL },
+	{ "proto", 0, false, "PROTO", "tcp or udp", BY_PROTO, NULL },
+	{ "state", 0, false, "STATE", "state, as ss spells it", BY_STATE, NULL },
+	{ "direction", 0, false, "DIR", "egress or ingress", BY_DIRECTION, NULL },
+	{ "since", 0, false, "TIME", "alive at TIME or later: 10m (ago), @SECONDS, RFC 3339",
+	  BY_SINCE, NULL },
+	{ "until", 0, false, "TIME", "opened at TIME or before", BY_UNTIL, NULL },
+	{ "listening", 'l', true, NULL, "only listeners and unconnected UDP", BY_LISTENING, "" },
+	{ "tcp", 't', true, NULL, "TCP", BY_PROTO, "tcp" },
+	{ "udp", 'u', true, NULL, "UDP", BY_PROTO, "udp" },
+	{ "ipv4", '4', true, NULL, "IPv4", BY_FAMILY, "4" },
+	{ "ipv6", '6', true, NULL, "IPv6", BY_FAMILY, "6" },
+	{ "closed", 0, true, NULL, "only flows that ended, of those still remembered", BY_CLOSED,
+	  "" },
+	{ "all", 'a', true, NULL, "live flows and those that ended", BY_ALL, "" },
+	{ NULL, 0, false, NULL, NULL, BY_MAX, NULL },
 };
 
 /* How the values of one list are read, and when one holds; MATCH NULL: see filter_wants_*(). */
@@ -433,28 +434,30 @@ static bool match_family(const struct value *v, const struct subject *s)
 }
 
 static const struct by_ops by_ops[BY_MAX] = {
-    [BY_EITHER_END] = {read_endpoint, match_either_end, AN_ADDRESS, false},
-    [BY_LOCAL] = {read_endpoint, match_local, AN_ADDRESS, false},
-    [BY_REMOTE] = {read_endpoint, match_remote, AN_ADDRESS, false},
-    [BY_LOCAL_PORT] = {read_ports, match_local_port, A_PORT, true},
-    [BY_REMOTE_PORT] = {read_ports, match_remote_port, A_PORT, true},
-    [BY_PID] = {read_pid, match_pid, "a process id", false},
-    [BY_USER] = {read_user, match_user, "a user name or uid", false},
-    [BY_COMM] = {read_text, match_comm, "a process name", false},
-    [BY_EXE] = {read_text, match_exe, "a path or file name", false},
-    [BY_UNIT] = {read_text, match_unit, "a unit", false},
-    [BY_CONTAINER] = {read_text, match_container, "a container id", false},
-    [BY_NETNS] = {read_netns, match_netns,
-		  "a network namespace (inode, pid or name) that can be read", false},
-    [BY_PROTO] = {read_proto, match_proto, "a protocol (tcp or udp)", false},
-    [BY_STATE] = {read_state, match_state, "a state (established, listen, syn-sent, ...)", false},
-    [BY_DIRECTION] = {read_direction, match_direction, "a direction (egress or ingress)", false},
-    [BY_SINCE] = {read_time, match_since, A_TIME, false},
-    [BY_UNTIL] = {read_time, match_until, A_TIME, false},
-    [BY_LISTENING] = {read_nothing, match_listening, NULL, false},
-    [BY_FAMILY] = {read_family, match_family, NULL, false},
-    [BY_CLOSED] = {read_nothing, NULL, NULL, false},
-    [BY_ALL] = {read_nothing, NULL, NULL, false},
+	[BY_EITHER_END] = { read_endpoint, match_either_end, AN_ADDRESS, false },
+	[BY_LOCAL] = { read_endpoint, match_local, AN_ADDRESS, false },
+	[BY_REMOTE] = { read_endpoint, match_remote, AN_ADDRESS, false },
+	[BY_LOCAL_PORT] = { read_ports, match_local_port, A_PORT, true },
+	[BY_REMOTE_PORT] = { read_ports, match_remote_port, A_PORT, true },
+	[BY_PID] = { read_pid, match_pid, "a process id", false },
+	[BY_USER] = { read_user, match_user, "a user name or uid", false },
+	[BY_COMM] = { read_text, match_comm, "a process name", false },
+	[BY_EXE] = { read_text, match_exe, "a path or file name", false },
+	[BY_UNIT] = { read_text, match_unit, "a unit", false },
+	[BY_CONTAINER] = { read_text, match_container, "a container id", false },
+	[BY_NETNS] = { read_netns, match_netns,
+		       "a network namespace (inode, pid or name) that can be read", false },
+	[BY_PROTO] = { read_proto, match_proto, "a protocol (tcp or udp)", false },
+	[BY_STATE] = { read_state, match_state, "a state (established, listen, syn-sent, ...)",
+		       false },
+	[BY_DIRECTION] = { read_direction, match_direction, "a direction (egress or ingress)",
+			   false },
+	[BY_SINCE] = { read_time, match_since, A_TIME, false },
+	[BY_UNTIL] = { read_time, match_until, A_TIME, false },
+	[BY_LISTENING] = { read_nothing, match_listening, NULL, false },
+	[BY_FAMILY] = { read_family, match_family, NULL, false },
+	[BY_CLOSED] = { read_nothing, NULL, NULL, false },
+	[BY_ALL] = { read_nothing, NULL, NULL, false },
 };
 
 /* VALUE as it may stand in a sentence, and the sentence in JSON. BUF has SHOWN_MAX bytes. */
@@ -606,9 +609,9 @@ bool filter_matches(const struct filter *f, const struct fl_flow *flow,
 {
 	static const struct flow_names no_names;
 	struct subject subject = {
-	    .flow = flow,
-	    .names = names ? names : &no_names,
-	    .realtime_offset_ns = realtime_offset_ns,
+		.flow = flow,
+		.names = names ? names : &no_names,
+		.realtime_offset_ns = realtime_offset_ns,
 	};
 
 	if (flow->ended_ns ? !filter_wants_closed(f) : !filter_wants_live(f))

@@ -17,8 +17,8 @@
 #include <sys/random.h>
 
 #define FIRST_CAPACITY 256u
-#define COUNT_MAX      (1u << 24) /* 3 GB: a larger one is a mistake */
-#define NONE	       UINT32_MAX
+#define COUNT_MAX (1u << 24) /* 3 GB: a larger one is a mistake */
+#define NONE UINT32_MAX
 
 enum table { BY_ID, BY_KEY, TABLES };
 
@@ -41,8 +41,7 @@ struct flows {
 	__u32 count;
 	__u32 limit;
 	__u64 age_ns;
-	__u64
-	    seed; /* ports and addresses are chosen by strangers: they must not choose the chain */
+	__u64 seed; /* strangers choose ports and addresses: they must not choose the chain */
 };
 
 static __u32 place(const struct flows *flows, __u32 nth)
@@ -88,7 +87,7 @@ static void link_entry(struct flows *flows, __u32 at)
 	for (enum table t = 0; t < TABLES; t++) {
 		__u32 *newest = bucket(flows, t, &entry->flow);
 
-		entry->links[t] = (struct link){.newer = NONE, .older = *newest};
+		entry->links[t] = (struct link){ .newer = NONE, .older = *newest };
 		if (*newest != NONE)
 			flows->ring[*newest].links[t].newer = at;
 		*newest = at;

@@ -11,10 +11,14 @@
 
 struct flows;
 
+/* COUNT 0 keeps nothing. -EINVAL more than 16 million, -ENOMEM. */
 int flows_new(size_t count, __u64 age_ns, struct flows **ret_flows);
 void flows_free(struct flows *flows);
 
-/* A CLOSE or UNLISTEN event. A second END of the same id adds what it knows and is not a new entry. */
+/*
+ * A CLOSE or UNLISTEN event. A second END of the same id adds what it knows and is not a new entry.
+ * -EINVAL when FLOW has no id or has not ended, -ENOMEM.
+ */
 int flows_ended(struct flows *flows, const struct fl_flow *flow);
 
 /* ACCEPT that came after CLOSE: the owner becomes final. -ENOENT when the flow is not held. */
@@ -24,12 +28,16 @@ int flows_accepted_late(struct flows *flows, __u64 id, const struct fl_owner *ow
 /* Valid until the next change. -ENOENT. */
 int flows_get(const struct flows *flows, __u64 id, const struct fl_flow **ret_flow);
 
-/* The flow of KEY that lived at boot time AT_NS (0 = the one that ended last). -ENOENT. */
+/*
+ * The flow of KEY that lived at boot time AT_NS (0 = the one that ended last). -ENOENT. One older
+ * than the agent is only known to have lived since seen_ns.
+ */
 int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
 	       const struct fl_flow **ret_flow);
 
-/* Oldest end first. Non-zero from FN stops and is returned. */
-int flows_each(const struct flows *flows, int (*fn)(const struct fl_flow *flow, void *arg), void *arg);
+/* In the order the ends were told, oldest first. Non-zero from FN stops and is returned. */
+int flows_each(const struct flows *flows, int (*fn)(const struct fl_flow *flow, void *arg),
+	       void *arg);
 
 void flows_expire(struct flows *flows, __u64 now_ns);
 size_t flows_count(const struct flows *flows);

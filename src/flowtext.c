@@ -23,9 +23,9 @@ struct alias {
 
 /* What ss prints or takes where it differs from our word. */
 static const struct alias state_aliases[] = {
-    {"listening", FL_STATE_LISTEN},	{"closed", FL_STATE_CLOSE},
-    {"fin_wait_1", FL_STATE_FIN_WAIT1}, {"fin_wait_2", FL_STATE_FIN_WAIT2},
-    {"estab", FL_STATE_ESTABLISHED},
+	{ "listening", FL_STATE_LISTEN },     { "closed", FL_STATE_CLOSE },
+	{ "fin_wait_1", FL_STATE_FIN_WAIT1 }, { "fin_wait_2", FL_STATE_FIN_WAIT2 },
+	{ "estab", FL_STATE_ESTABLISHED },
 };
 
 const char *proto_text(enum fl_proto proto)
@@ -217,7 +217,7 @@ static int normalize(const char *text, char ret_word[WORD_MAX])
 
 int proto_parse(const char *text, enum fl_proto *ret_proto)
 {
-	static const enum fl_proto protos[] = {FL_TCP, FL_UDP};
+	static const enum fl_proto protos[] = { FL_TCP, FL_UDP };
 	char word[WORD_MAX];
 
 	if (normalize(text, word) < 0)

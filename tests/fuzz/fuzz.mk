@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-#   make fuzz                         each tests/fuzz/fuzz_*.c for FUZZ_SECONDS; needs clang's libFuzzer
-#   build/fuzz/fuzz_address FILE      a finding (left in build/fuzz/), once more
+#   make fuzz                      each tests/fuzz/fuzz_*.c for FUZZ_SECONDS, with clang's libFuzzer
+#   build/fuzz/fuzz_address FILE   a finding (left in build/fuzz/), once more
 #
 # All modules are built once more, instrumented, as a library: a harness needs no list of sources.
-# What it defines itself stands in for the module's. Warnings are for the compiler of the real build.
+# What it defines itself stands in for the module's. Warnings are left to the real build.
 
 FUZZ_SECONDS ?= 10
 FUZZ_MAX_LEN ?= 256
@@ -19,9 +19,10 @@ FUZZ_CFLAGS = $(DEFINES) -O1 -g -fno-omit-frame-pointer -MMD -MP \
 .PHONY: fuzz $(FUZZ:=.run)
 fuzz: $(FUZZ:=.run)
 $(FUZZ:=.run): %.run: %
-	@$< -max_total_time=$(FUZZ_SECONDS) -max_len=$(FUZZ_MAX_LEN) -timeout=5 -print_final_stats=1 \
-		-dict=tests/fuzz/fuzz.dict -artifact_prefix=$(B)/fuzz/ >$<.log 2>&1 || { cat $<.log; exit 1; }
-	@echo "$(<F): $$(sed -n 's/stat::number_of_executed_units: *//p' $<.log) inputs, no finding"
+	@$< -max_total_time=$(FUZZ_SECONDS) -max_len=$(FUZZ_MAX_LEN) -timeout=5 \
+		-print_final_stats=1 -dict=tests/fuzz/fuzz.dict -artifact_prefix=$(B)/fuzz/ \
+		>$<.log 2>&1 || { cat $<.log; exit 1; }
+	@sed -n 's/stat::number_of_executed_units: */$(<F): inputs without a finding: /p' $<.log
 
 $(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libmodules.a
 	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(DAEMON_LIBS)

@@ -14,8 +14,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define NOW_NS	  1700007200000000000ULL
-#define OFFSET	  1700000000000000000LL
+#define NOW_NS 1700007200000000000ULL
+#define OFFSET 1700000000000000000LL
 #define LINES_MAX 32
 
 static void must(int holds)
@@ -60,17 +60,17 @@ static int add_line(struct filter *f, const char *line)
 static struct fl_flow sample(unsigned int i)
 {
 	struct fl_flow flow = {
-	    .id = i + 1,
-	    .key = {.proto = i & 1 ? FL_TCP : FL_UDP,
-		    .local = {{[10] = 0xff, [11] = 0xff, [12] = 10, [15] = (__u8)i}},
-		    .local_port = (__u16)(i * 4099),
-		    .remote_port = i & 2 ? 443 : 0},
-	    .owner = {.proc = {.pid = i & 4 ? 123 : 0}, .uid = 1000, .comm = "curl"},
-	    .opened_ns = i * 1000000000ULL,
-	    .ended_ns = i & 8 ? i * 2000000000ULL : 0,
-	    .role = (enum fl_role)(i % 6),
-	    .state = (enum fl_state)(i % 12),
-	    .netns_inum = i * 7,
+		.id = i + 1,
+		.key = { .proto = i & 1 ? FL_TCP : FL_UDP,
+			 .local = { { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = (__u8)i } },
+			 .local_port = (__u16)(i * 4099),
+			 .remote_port = i & 2 ? 443 : 0 },
+		.owner = { .proc = { .pid = i & 4 ? 123 : 0 }, .uid = 1000, .comm = "curl" },
+		.opened_ns = i * 1000000000ULL,
+		.ended_ns = i & 8 ? i * 2000000000ULL : 0,
+		.role = (enum fl_role)(i % 6),
+		.state = (enum fl_state)(i % 12),
+		.netns_inum = i * 7,
 	};
 
 	if (i & 2)
@@ -82,8 +82,8 @@ static struct fl_flow sample(unsigned int i)
 
 static void check_equal(const struct filter *a, const struct filter *b)
 {
-	static const struct flow_names named = {"bob", "nginx.service", "4f1c2d3e",
-						"/usr/bin/curl"};
+	static const struct flow_names named = { "bob", "nginx.service", "4f1c2d3e",
+						 "/usr/bin/curl" };
 	static const struct flow_names nameless;
 
 	must(filter_wants_live(a) == filter_wants_live(b));
@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = strndup((const char *)data, size), *rest = text, *line;
 	char *lines[LINES_MAX];
-	int results[LINES_MAX];
+	int results[LINES_MAX] = { 0 };
 	struct filter *a = NULL, *b = NULL;
 	size_t n = 0;
 

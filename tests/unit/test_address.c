@@ -38,7 +38,7 @@ static bool matches(const char *ep_text, const char *addr_text, __u16 port)
 
 static void test_ipv4_is_stored_mapped(void **state)
 {
-	static const __u8 expected[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, 1, 2, 3};
+	static const __u8 expected[16] = { [10] = 0xff, [11] = 0xff, [12] = 10, 1, 2, 3 };
 	struct fl_addr plain = addr("10.1.2.3"), mapped = addr("::ffff:10.1.2.3");
 
 	(void)state;
@@ -49,8 +49,8 @@ static void test_ipv4_is_stored_mapped(void **state)
 
 static void test_any_is_known_in_both_families(void **state)
 {
-	static const char *const any[] = {"0.0.0.0", "::", "::ffff:0.0.0.0"};
-	static const char *const not_any[] = {"0.0.0.1", "::1", "1.0.0.0", "8000::"};
+	static const char *const any[] = { "0.0.0.0", "::", "::ffff:0.0.0.0" };
+	static const char *const not_any[] = { "0.0.0.1", "::1", "1.0.0.0", "8000::" };
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
@@ -63,15 +63,15 @@ static void test_any_is_known_in_both_families(void **state)
 
 		assert_false(address_is_any(&a));
 	}
-	assert_false(address_is_v4(&(struct fl_addr){{0}}));
+	assert_false(address_is_v4(&(struct fl_addr){ { 0 } }));
 }
 
 static void test_addresses_refused(void **state)
 {
-	static const char *const junk[] = {"",		 " ",	      "1.2.3",	  "1.2.3.4.5",
-					   "256.1.1.1",	 "01.2.3.4",  "1.2.3.4 ", " 1.2.3.4",
-					   "::1%lo",	 "1.2.3.4/8", "[::1]",	  "12345",
-					   "0x7f.0.0.1", "localhost", ":::"};
+	static const char *const junk[] = { "",		  " ",	       "1.2.3",	   "1.2.3.4.5",
+					    "256.1.1.1",  "01.2.3.4",  "1.2.3.4 ", " 1.2.3.4",
+					    "::1%lo",	  "1.2.3.4/8", "[::1]",	   "12345",
+					    "0x7f.0.0.1", "localhost", ":::" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
@@ -92,16 +92,16 @@ static void test_format(void **state)
 		__u16 port;
 		const char *text;
 	} cases[] = {
-	    {"1.2.3.4", 80, "1.2.3.4:80"},
-	    {"::1", 80, "[::1]:80"},
-	    {"0.0.0.0", 0, "*"},
-	    {"::", 0, "*"},
-	    {"0.0.0.0", 53, "0.0.0.0:53"},
-	    {"::", 53, "[::]:53"},
-	    {"1.2.3.4", 0, "1.2.3.4:0"},
-	    {"::ffff:9.8.7.6", 65535, "9.8.7.6:65535"},
-	    {"2001:db8:1234:5678:9abc:def0:1234:5678", 65535,
-	     "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535"},
+		{ "1.2.3.4", 80, "1.2.3.4:80" },
+		{ "::1", 80, "[::1]:80" },
+		{ "0.0.0.0", 0, "*" },
+		{ "::", 0, "*" },
+		{ "0.0.0.0", 53, "0.0.0.0:53" },
+		{ "::", 53, "[::]:53" },
+		{ "1.2.3.4", 0, "1.2.3.4:0" },
+		{ "::ffff:9.8.7.6", 65535, "9.8.7.6:65535" },
+		{ "2001:db8:1234:5678:9abc:def0:1234:5678", 65535,
+		  "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535" },
 	};
 	char buf[ENDPOINT_TEXT], text[ADDRESS_TEXT];
 
@@ -111,7 +111,7 @@ static void test_format(void **state)
 
 		assert_string_equal(endpoint_format(&a, cases[i].port, buf), cases[i].text);
 	}
-	assert_string_equal(address_format(&(struct fl_addr){{0}}, text), "::");
+	assert_string_equal(address_format(&(struct fl_addr){ { 0 } }, text), "::");
 }
 
 static void test_endpoints_read(void **state)
@@ -122,27 +122,27 @@ static void test_endpoints_read(void **state)
 		unsigned int prefix;
 		__u16 port; /* 0: any */
 	} cases[] = {
-	    {"10.1.2.3", "10.1.2.3", 128, 0},
-	    {"10.0.0.0/8", "10.0.0.0", 104, 0},
-	    {"10.1.2.3/8", "10.0.0.0", 104, 0}, /* host bits do not count */
-	    {"10.255.2.3/9", "10.128.0.0", 105, 0},
-	    {"10.0.0.0/8:443", "10.0.0.0", 104, 443},
-	    {"10.1.2.3:443", "10.1.2.3", 128, 443},
-	    {":53", NULL, 0, 53},
-	    {"*:53", NULL, 0, 53},
-	    {"*", NULL, 0, 0},
-	    {"::1", "::1", 128, 0},
-	    {"[::1]", "::1", 128, 0},
-	    {"[::1]:80", "::1", 128, 80},
-	    {"fe80::/10", "fe80::", 10, 0},
-	    {"febf:1::1/10", "fe80::", 10, 0},
-	    {"[fe80::/10]:443", "fe80::", 10, 443},
-	    {"fe80::/10:443", "fe80::", 10, 443},
-	    {"0.0.0.0/0", "0.0.0.0", 96, 0},
-	    {"::/0", "::", 0, 0},
-	    {"::ffff:1.2.3.4", "1.2.3.4", 128, 0},
-	    {"::ffff:1.2.3.4/104", "1.0.0.0", 104, 0},
-	    {"1.2.3.4:65535", "1.2.3.4", 128, 65535},
+		{ "10.1.2.3", "10.1.2.3", 128, 0 },
+		{ "10.0.0.0/8", "10.0.0.0", 104, 0 },
+		{ "10.1.2.3/8", "10.0.0.0", 104, 0 }, /* host bits do not count */
+		{ "10.255.2.3/9", "10.128.0.0", 105, 0 },
+		{ "10.0.0.0/8:443", "10.0.0.0", 104, 443 },
+		{ "10.1.2.3:443", "10.1.2.3", 128, 443 },
+		{ ":53", NULL, 0, 53 },
+		{ "*:53", NULL, 0, 53 },
+		{ "*", NULL, 0, 0 },
+		{ "::1", "::1", 128, 0 },
+		{ "[::1]", "::1", 128, 0 },
+		{ "[::1]:80", "::1", 128, 80 },
+		{ "fe80::/10", "fe80::", 10, 0 },
+		{ "febf:1::1/10", "fe80::", 10, 0 },
+		{ "[fe80::/10]:443", "fe80::", 10, 443 },
+		{ "fe80::/10:443", "fe80::", 10, 443 },
+		{ "0.0.0.0/0", "0.0.0.0", 96, 0 },
+		{ "::/0", "::", 0, 0 },
+		{ "::ffff:1.2.3.4", "1.2.3.4", 128, 0 },
+		{ "::ffff:1.2.3.4/104", "1.0.0.0", 104, 0 },
+		{ "1.2.3.4:65535", "1.2.3.4", 128, 65535 },
 	};
 
 	(void)state;
@@ -164,41 +164,43 @@ static void test_endpoints_read(void **state)
 static void test_endpoints_refused(void **state)
 {
 	static const char *const malformed[] = {
-	    "",
-	    ":",
-	    "/8",
-	    "*/8",
-	    "10.0.0.0/",
-	    "10.0.0.0/08",
-	    "1.2.3.4:",
-	    "1.2.3.4:080",
-	    "1.2.3.4: 80",
-	    "1.2.3.4:+80",
-	    "1.2.3.4:80 ",
-	    " 1.2.3.4",
-	    "[1.2.3.4]",
-	    "[::1",
-	    "[::1]80",
-	    "[::1]:",
-	    "[::1]/64",
-	    "[]:80",
-	    "::1]:80",
-	    "10.0.0.0/8/8",
-	    "1.2.3.4:5:6",
-	    "1.2.3.4:http",
-	    "1.2.3.4/8:",
-	    "/8:80",
-	    "010.1.2.3",
-	    "host:80",
-	    "[::1/64",
-	    "*:*",
-	    "**",
-	    "10.0.0.0/-1",
-	    "1111:2222:3333:4444:5555:6666:7777:8888:9999:1111:2222:3333:4444:5555:6666:7777"};
+		"",
+		":",
+		"/8",
+		"*/8",
+		"10.0.0.0/",
+		"10.0.0.0/08",
+		"1.2.3.4:",
+		"1.2.3.4:080",
+		"1.2.3.4: 80",
+		"1.2.3.4:+80",
+		"1.2.3.4:80 ",
+		" 1.2.3.4",
+		"[1.2.3.4]",
+		"[::1",
+		"[::1]80",
+		"[::1]:",
+		"[::1]/64",
+		"[]:80",
+		"::1]:80",
+		"10.0.0.0/8/8",
+		"1.2.3.4:5:6",
+		"1.2.3.4:http",
+		"1.2.3.4/8:",
+		"/8:80",
+		"010.1.2.3",
+		"host:80",
+		"[::1/64",
+		"*:*",
+		"**",
+		"10.0.0.0/-1",
+		"1111:2222:3333:4444:5555:6666:7777:8888:9999:1111:2222:3333:4444:5555:6666:7777"
+	};
 	static const char *const out_of_range[] = {
-	    "10.0.0.0/33",	 "::/129",  ":0",
-	    "1.2.3.4:65536",	 "[::1]:0", ":99999999999999999999",
-	    "0.0.0.0/4294967296"};
+		"10.0.0.0/33",	     "::/129",	":0",
+		"1.2.3.4:65536",     "[::1]:0", ":99999999999999999999",
+		"0.0.0.0/4294967296"
+	};
 	struct endpoint ep;
 
 	(void)state;
@@ -243,14 +245,14 @@ static void test_any_prefixes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ipv4_is_stored_mapped),
-	    cmocka_unit_test(test_any_is_known_in_both_families),
-	    cmocka_unit_test(test_addresses_refused),
-	    cmocka_unit_test(test_format),
-	    cmocka_unit_test(test_endpoints_read),
-	    cmocka_unit_test(test_endpoints_refused),
-	    cmocka_unit_test(test_matching),
-	    cmocka_unit_test(test_any_prefixes),
+		cmocka_unit_test(test_ipv4_is_stored_mapped),
+		cmocka_unit_test(test_any_is_known_in_both_families),
+		cmocka_unit_test(test_addresses_refused),
+		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_endpoints_read),
+		cmocka_unit_test(test_endpoints_refused),
+		cmocka_unit_test(test_matching),
+		cmocka_unit_test(test_any_prefixes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,21 +16,21 @@
 
 #include <cmocka.h>
 
-#define S	  1000000000ULL
-#define OFFSET	  (1700000000LL * 1000000000LL) /* boot was at @1700000000 */
-#define NOW_NS	  ((__u64)OFFSET + 7200 * S)	/* and that is two hours ago */
+#define S 1000000000ULL
+#define OFFSET (1700000000LL * 1000000000LL) /* boot was at @1700000000 */
+#define NOW_NS ((__u64)OFFSET + 7200 * S)    /* and that is two hours ago */
 #define CONTAINER "4f1c2d3e4a5b60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9"
 
 static const struct flow_names names = {
-    .user = "bob",
-    .unit = "nginx.service",
-    .container = CONTAINER,
-    .exe = "/usr/bin/python3.11",
+	.user = "bob",
+	.unit = "nginx.service",
+	.container = CONTAINER,
+	.exe = "/usr/bin/python3.11",
 };
 
 static struct fl_addr addr(const char *text)
 {
-	struct fl_addr a = {{0}};
+	struct fl_addr a = { { 0 } };
 
 	assert_int_equal(address_parse(text, &a), 0);
 	return a;
@@ -40,18 +40,20 @@ static struct fl_addr addr(const char *text)
 static struct fl_flow session(void)
 {
 	return (struct fl_flow){
-	    .id = 0xff6ea,
-	    .key = {.proto = FL_TCP,
-		    .local = addr("10.0.0.2"),
-		    .remote = addr("93.184.216.34"),
-		    .local_port = 43210,
-		    .remote_port = 443},
-	    .owner = {.proc = {.pid = 123, .start_ns = 1}, .uid = 1000, .comm = "python3.11"},
-	    .opened_ns = 1000 * S,
-	    .seen_ns = 1000 * S,
-	    .role = FL_ROLE_OPENER,
-	    .state = FL_STATE_ESTABLISHED,
-	    .netns_inum = 4026531840u,
+		.id = 0xff6ea,
+		.key = { .proto = FL_TCP,
+			 .local = addr("10.0.0.2"),
+			 .remote = addr("93.184.216.34"),
+			 .local_port = 43210,
+			 .remote_port = 443 },
+		.owner = { .proc = { .pid = 123, .start_ns = 1 },
+			   .uid = 1000,
+			   .comm = "python3.11" },
+		.opened_ns = 1000 * S,
+		.seen_ns = 1000 * S,
+		.role = FL_ROLE_OPENER,
+		.state = FL_STATE_ESTABLISHED,
+		.netns_inum = 4026531840u,
 	};
 }
 
@@ -69,7 +71,7 @@ static struct fl_flow listener(const char *local)
 	struct fl_flow flow = session();
 
 	flow.key.local = addr(local);
-	flow.key.remote = (struct fl_addr){{0}};
+	flow.key.remote = (struct fl_addr){ { 0 } };
 	flow.key.local_port = 80;
 	flow.key.remote_port = 0;
 	flow.role = FL_ROLE_LISTENER;
@@ -106,7 +108,7 @@ static bool says(const struct fl_flow *flow, const char *const *pairs)
 	return filter_matches(f, flow, &names, OFFSET);
 }
 
-#define SAYS(flow, ...) says(&(flow), (const char *const[]){__VA_ARGS__, NULL, NULL})
+#define SAYS(flow, ...) says(&(flow), (const char *const[]){ __VA_ARGS__, NULL, NULL })
 
 static void refused(const char *name, const char *value, int error, const char *sentence)
 {
@@ -123,9 +125,10 @@ static void refused(const char *name, const char *value, int error, const char *
 static void test_the_table(void **state)
 {
 	static const char *const expected[] = {
-	    "addr",  "local",	  "remote",    "lport", "rport", "pid",	  "user",      "comm",
-	    "exe",   "unit",	  "container", "netns", "proto", "state", "direction", "since",
-	    "until", "listening", "tcp",       "udp",	"ipv4",	 "ipv6",  "closed",    "all"};
+		"addr",	 "local",     "remote",	   "lport", "rport", "pid",   "user",	   "comm",
+		"exe",	 "unit",      "container", "netns", "proto", "state", "direction", "since",
+		"until", "listening", "tcp",	   "udp",   "ipv4",  "ipv6",  "closed",	   "all"
+	};
 	size_t n = sizeof(expected) / sizeof(expected[0]);
 
 	(void)state;
@@ -277,7 +280,7 @@ static void test_unit_and_container(void **state)
 
 static void test_what_is_not_known_matches_nothing(void **state)
 {
-	static const char *const fields[] = {"user", "unit", "container", "exe"};
+	static const char *const fields[] = { "user", "unit", "container", "exe" };
 	struct fl_flow flow = session();
 
 	(void)state;
@@ -383,9 +386,9 @@ static void test_wants(void **state)
 	static const struct {
 		const char *name, *value;
 		bool live, closed;
-	} cases[] = {{"closed", NULL, false, true}, {"all", NULL, true, true},
-		     {"since", "1h", true, true},   {"until", "1h", true, true},
-		     {"pid", "1", true, false},	    {"listening", NULL, true, false}};
+	} cases[] = { { "closed", NULL, false, true }, { "all", NULL, true, true },
+		      { "since", "1h", true, true },   { "until", "1h", true, true },
+		      { "pid", "1", true, false },     { "listening", NULL, true, false } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -434,21 +437,21 @@ static void test_older_than_the_agent(void **state)
 
 static void test_bad_times(void **state)
 {
-	static const char *const junk[] = {"yesterday",
-					   "10",
-					   "10x",
-					   "-10m",
-					   "@",
-					   "@-1",
-					   "@1x",
-					   "2026-13-01T00:00:00Z",
-					   "2026-02-30T00:00:00Z",
-					   "2026-01-02T24:00:00Z",
-					   "2026-01-02T03:04:05+2:00",
-					   "2026-01-02T03:04:05.Z",
-					   "2026-01-02",
-					   "2026-01-02T03:04:05Zx",
-					   "@99999999999999999999"};
+	static const char *const junk[] = { "yesterday",
+					    "10",
+					    "10x",
+					    "-10m",
+					    "@",
+					    "@-1",
+					    "@1x",
+					    "2026-13-01T00:00:00Z",
+					    "2026-02-30T00:00:00Z",
+					    "2026-01-02T24:00:00Z",
+					    "2026-01-02T03:04:05+2:00",
+					    "2026-01-02T03:04:05.Z",
+					    "2026-01-02",
+					    "2026-01-02T03:04:05Zx",
+					    "@99999999999999999999" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
@@ -485,10 +488,10 @@ static void test_sentences_are_safe(void **state)
 		"?' is not a process id");
 	memset(value, 'x', sizeof(value) - 1);
 	value[sizeof(value) - 1] = '\0';
-	refused(
-	    "pid", value, -EINVAL,
-	    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is not a process "
-	    "id");
+	refused("pid", value, -EINVAL,
+		"'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is not a "
+		"process "
+		"id");
 }
 
 static void test_values_are_bounded(void **state)
@@ -509,29 +512,29 @@ static void test_values_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_the_table),
-	    cmocka_unit_test(test_nothing_asked_is_everything_alive),
-	    cmocka_unit_test(test_address_is_either_end),
-	    cmocka_unit_test(test_a_listener_has_no_remote_end),
-	    cmocka_unit_test(test_ports),
-	    cmocka_unit_test(test_bad_ports_are_named),
-	    cmocka_unit_test(test_values_of_one_field_are_alternatives),
-	    cmocka_unit_test(test_owner),
-	    cmocka_unit_test(test_exe),
-	    cmocka_unit_test(test_unit_and_container),
-	    cmocka_unit_test(test_what_is_not_known_matches_nothing),
-	    cmocka_unit_test(test_netns),
-	    cmocka_unit_test(test_proto_and_family),
-	    cmocka_unit_test(test_state_and_direction),
-	    cmocka_unit_test(test_listening),
-	    cmocka_unit_test(test_live_and_closed),
-	    cmocka_unit_test(test_wants),
-	    cmocka_unit_test(test_times),
-	    cmocka_unit_test(test_older_than_the_agent),
-	    cmocka_unit_test(test_bad_times),
-	    cmocka_unit_test(test_fields_and_flags),
-	    cmocka_unit_test(test_sentences_are_safe),
-	    cmocka_unit_test(test_values_are_bounded),
+		cmocka_unit_test(test_the_table),
+		cmocka_unit_test(test_nothing_asked_is_everything_alive),
+		cmocka_unit_test(test_address_is_either_end),
+		cmocka_unit_test(test_a_listener_has_no_remote_end),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_bad_ports_are_named),
+		cmocka_unit_test(test_values_of_one_field_are_alternatives),
+		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_exe),
+		cmocka_unit_test(test_unit_and_container),
+		cmocka_unit_test(test_what_is_not_known_matches_nothing),
+		cmocka_unit_test(test_netns),
+		cmocka_unit_test(test_proto_and_family),
+		cmocka_unit_test(test_state_and_direction),
+		cmocka_unit_test(test_listening),
+		cmocka_unit_test(test_live_and_closed),
+		cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_older_than_the_agent),
+		cmocka_unit_test(test_bad_times),
+		cmocka_unit_test(test_fields_and_flags),
+		cmocka_unit_test(test_sentences_are_safe),
+		cmocka_unit_test(test_values_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

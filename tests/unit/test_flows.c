@@ -23,22 +23,23 @@ static void cleanup_flows(struct flows **flows)
 static struct fl_key key(__u16 local_port)
 {
 	return (struct fl_key){
-	    .netns_cookie = 1, .local_port = local_port, .remote_port = 443, .proto = FL_TCP};
+		.netns_cookie = 1, .local_port = local_port, .remote_port = 443, .proto = FL_TCP
+	};
 }
 
 /* Opened at 10 * ID, ended at 10 * ID + 9: lives do not overlap. */
 static struct fl_flow flow(__u64 id, __u16 local_port)
 {
-	return (struct fl_flow){.id = id,
-				.key = key(local_port),
-				.opened_ns = 10 * id,
-				.seen_ns = 10 * id,
-				.ended_ns = 10 * id + 9};
+	return (struct fl_flow){ .id = id,
+				 .key = key(local_port),
+				 .opened_ns = 10 * id,
+				 .seen_ns = 10 * id,
+				 .ended_ns = 10 * id + 9 };
 }
 
 static struct fl_owner owner(__u32 pid)
 {
-	return (struct fl_owner){.proc = {.pid = pid, .start_ns = 5}, .uid = 1000, .comm = "x"};
+	return (struct fl_owner){ .proc = { .pid = pid, .start_ns = 5 }, .uid = 1000, .comm = "x" };
 }
 
 static struct flows *new_flows(size_t count, __u64 age_ns)
@@ -96,7 +97,7 @@ static int walk_one(const struct fl_flow *f, void *arg)
 static void test_empty(void **state)
 {
 	_flows_ struct flows *flows = new_flows(10, HOUR);
-	struct walk walk = {0};
+	struct walk walk = { 0 };
 	const struct fl_flow *found;
 	struct fl_owner o = owner(1);
 
@@ -154,7 +155,7 @@ static void test_found_by_id_and_key(void **state)
 static void test_the_oldest_makes_room(void **state)
 {
 	_flows_ struct flows *flows = new_flows(3, HOUR);
-	struct walk walk = {0};
+	struct walk walk = { 0 };
 
 	(void)state;
 	for (__u64 id = 1; id <= 5; id++)
@@ -172,7 +173,7 @@ static void test_the_oldest_makes_room(void **state)
 static void test_each_stops_when_told(void **state)
 {
 	_flows_ struct flows *flows = new_flows(10, HOUR);
-	struct walk walk = {.stop_after = 2};
+	struct walk walk = { .stop_after = 2 };
 
 	(void)state;
 	for (__u64 id = 1; id <= 5; id++)
@@ -269,7 +270,7 @@ static void test_second_end_adds_what_it_knows(void **state)
 static void test_second_end_takes_nothing_away(void **state)
 {
 	_flows_ struct flows *flows = new_flows(10, HOUR);
-	struct fl_flow first = flow(1, 7), second = {.id = 1, .ended_ns = 500};
+	struct fl_flow first = flow(1, 7), second = { .id = 1, .ended_ns = 500 };
 
 	(void)state;
 	first.owner = owner(42);
@@ -306,7 +307,7 @@ static void test_an_acceptor_replaces_the_interim_owner_only(void **state)
 static void test_accept_after_close(void **state)
 {
 	_flows_ struct flows *flows = new_flows(10, HOUR);
-	struct fl_owner o = owner(42), unknown = {0};
+	struct fl_owner o = owner(42), unknown = { 0 };
 	const struct fl_flow *found = NULL;
 
 	(void)state;
@@ -325,7 +326,7 @@ static void test_accept_after_close(void **state)
 /* The model: the last LIMIT ids, port = id % 50, so that keys are reused and chains are long. */
 static void check_against_model(const struct flows *flows, __u64 first, __u64 last)
 {
-	struct walk walk = {.last_id = first - 1};
+	struct walk walk = { .last_id = first - 1 };
 
 	assert_int_equal(flows_count(flows), last - first + 1);
 	for (__u64 id = first; id <= last; id++) {
@@ -363,21 +364,21 @@ static void test_growing_and_turning(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_empty),
-	    cmocka_unit_test(test_what_cannot_be_kept),
-	    cmocka_unit_test(test_a_bound_of_nothing_keeps_nothing),
-	    cmocka_unit_test(test_found_by_id_and_key),
-	    cmocka_unit_test(test_the_oldest_makes_room),
-	    cmocka_unit_test(test_each_stops_when_told),
-	    cmocka_unit_test(test_age),
-	    cmocka_unit_test(test_reused_tuple_is_told_apart_by_time),
-	    cmocka_unit_test(test_ends_told_out_of_order),
-	    cmocka_unit_test(test_older_than_the_agent),
-	    cmocka_unit_test(test_second_end_adds_what_it_knows),
-	    cmocka_unit_test(test_second_end_takes_nothing_away),
-	    cmocka_unit_test(test_an_acceptor_replaces_the_interim_owner_only),
-	    cmocka_unit_test(test_accept_after_close),
-	    cmocka_unit_test(test_growing_and_turning),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_what_cannot_be_kept),
+		cmocka_unit_test(test_a_bound_of_nothing_keeps_nothing),
+		cmocka_unit_test(test_found_by_id_and_key),
+		cmocka_unit_test(test_the_oldest_makes_room),
+		cmocka_unit_test(test_each_stops_when_told),
+		cmocka_unit_test(test_age),
+		cmocka_unit_test(test_reused_tuple_is_told_apart_by_time),
+		cmocka_unit_test(test_ends_told_out_of_order),
+		cmocka_unit_test(test_older_than_the_agent),
+		cmocka_unit_test(test_second_end_adds_what_it_knows),
+		cmocka_unit_test(test_second_end_takes_nothing_away),
+		cmocka_unit_test(test_an_acceptor_replaces_the_interim_owner_only),
+		cmocka_unit_test(test_accept_after_close),
+		cmocka_unit_test(test_growing_and_turning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

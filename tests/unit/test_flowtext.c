@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 static const enum fl_state states[] = {
-    FL_STATE_ESTABLISHED, FL_STATE_SYN_SENT,  FL_STATE_SYN_RECV, FL_STATE_FIN_WAIT1,
-    FL_STATE_FIN_WAIT2,	  FL_STATE_TIME_WAIT, FL_STATE_CLOSE,	 FL_STATE_CLOSE_WAIT,
-    FL_STATE_LAST_ACK,	  FL_STATE_LISTEN,    FL_STATE_CLOSING,	 FL_STATE_UNCONN,
+	FL_STATE_ESTABLISHED, FL_STATE_SYN_SENT,  FL_STATE_SYN_RECV, FL_STATE_FIN_WAIT1,
+	FL_STATE_FIN_WAIT2,   FL_STATE_TIME_WAIT, FL_STATE_CLOSE,    FL_STATE_CLOSE_WAIT,
+	FL_STATE_LAST_ACK,    FL_STATE_LISTEN,	  FL_STATE_CLOSING,  FL_STATE_UNCONN,
 };
 
 static void test_states_read_back(void **state)
@@ -34,15 +34,15 @@ static void test_states_as_ss_spells_them(void **state)
 		const char *text;
 		enum fl_state state;
 	} cases[] = {
-	    {"listening", FL_STATE_LISTEN},
-	    {"LISTEN", FL_STATE_LISTEN},
-	    {"closed", FL_STATE_CLOSE},
-	    {"syn-sent", FL_STATE_SYN_SENT},
-	    {"TIME-WAIT", FL_STATE_TIME_WAIT},
-	    {"fin-wait-1", FL_STATE_FIN_WAIT1},
-	    {"FIN-WAIT-2", FL_STATE_FIN_WAIT2},
-	    {"ESTAB", FL_STATE_ESTABLISHED},
-	    {"Established", FL_STATE_ESTABLISHED},
+		{ "listening", FL_STATE_LISTEN },
+		{ "LISTEN", FL_STATE_LISTEN },
+		{ "closed", FL_STATE_CLOSE },
+		{ "syn-sent", FL_STATE_SYN_SENT },
+		{ "TIME-WAIT", FL_STATE_TIME_WAIT },
+		{ "fin-wait-1", FL_STATE_FIN_WAIT1 },
+		{ "FIN-WAIT-2", FL_STATE_FIN_WAIT2 },
+		{ "ESTAB", FL_STATE_ESTABLISHED },
+		{ "Established", FL_STATE_ESTABLISHED },
 	};
 
 	(void)state;
@@ -56,8 +56,8 @@ static void test_states_as_ss_spells_them(void **state)
 
 static void test_unknown_words_are_refused(void **state)
 {
-	static const char *const junk[] = {"",	      "unknown", "estabished",
-					   "listen ", "tcp",	 "established_and_a_lot_more"};
+	static const char *const junk[] = { "",	       "unknown", "estabished",
+					    "listen ", "tcp",	  "established_and_a_lot_more" };
 	enum fl_state s = FL_STATE_LISTEN;
 	enum fl_proto p = FL_UDP;
 
@@ -131,10 +131,11 @@ static void test_words_of_roles_reasons_actions(void **state)
 static void test_direction_follows_the_role(void **state)
 {
 	(void)state;
-	assert_string_equal(direction_text(&(struct fl_flow){.role = FL_ROLE_OPENER}), "egress");
-	assert_string_equal(direction_text(&(struct fl_flow){.role = FL_ROLE_ACCEPTOR}), "ingress");
-	assert_null(direction_text(&(struct fl_flow){.role = FL_ROLE_LISTENER}));
-	assert_null(direction_text(&(struct fl_flow){.role = FL_ROLE_EXISTING}));
+	assert_string_equal(direction_text(&(struct fl_flow){ .role = FL_ROLE_OPENER }), "egress");
+	assert_string_equal(direction_text(&(struct fl_flow){ .role = FL_ROLE_ACCEPTOR }),
+			    "ingress");
+	assert_null(direction_text(&(struct fl_flow){ .role = FL_ROLE_LISTENER }));
+	assert_null(direction_text(&(struct fl_flow){ .role = FL_ROLE_EXISTING }));
 }
 
 static void test_flow_ids_are_read(void **state)
@@ -143,16 +144,16 @@ static void test_flow_ids_are_read(void **state)
 		const char *text;
 		__u64 id;
 	} cases[] = {
-	    {"ff6ea", 0xff6ea},
-	    {"0xff6ea", 0xff6ea},
-	    {"sk:ff6ea", 0xff6ea},
-	    {"FF6EA", 0xff6ea},
-	    {"=1046250", 1046250},
-	    {"00000000000ff6ea", 0xff6ea},
-	    {"10", 0x10},
-	    {"ffffffffffffffff", UINT64_MAX},
-	    {"=18446744073709551615", UINT64_MAX},
-	    {"8000000000000001", FL_ID_NUMBERED | 1},
+		{ "ff6ea", 0xff6ea },
+		{ "0xff6ea", 0xff6ea },
+		{ "sk:ff6ea", 0xff6ea },
+		{ "FF6EA", 0xff6ea },
+		{ "=1046250", 1046250 },
+		{ "00000000000ff6ea", 0xff6ea },
+		{ "10", 0x10 },
+		{ "ffffffffffffffff", UINT64_MAX },
+		{ "=18446744073709551615", UINT64_MAX },
+		{ "8000000000000001", FL_ID_NUMBERED | 1 },
 	};
 	char buf[FLOW_ID_TEXT];
 
@@ -170,18 +171,19 @@ static void test_flow_ids_are_read(void **state)
 
 static void test_flow_ids_refused(void **state)
 {
-	static const char *const malformed[] = {
-	    "",	  "0x", "sk:",	"=",	   "xyz",   " ff", "ff ", "=ff",
-	    "-1", "+1", "0x-1", "sk:0xff", "0x0x1", "= 1", "1.0", "ffffffffffffffffffffg"};
-	static const char *const out_of_range[] = {"0",
-						   "0x0",
-						   "=0",
-						   "0000000000000000",
-						   "10000000000000000",
-						   "00000000000000001",
-						   "=18446744073709551616",
-						   "=99999999999999999999",
-						   "=100000000000000000000"};
+	static const char *const malformed[] = { "",	  "0x",	 "sk:",	 "=",
+						 "xyz",	  " ff", "ff ",	 "=ff",
+						 "-1",	  "+1",	 "0x-1", "sk:0xff",
+						 "0x0x1", "= 1", "1.0",	 "ffffffffffffffffffffg" };
+	static const char *const out_of_range[] = { "0",
+						    "0x0",
+						    "=0",
+						    "0000000000000000",
+						    "10000000000000000",
+						    "00000000000000001",
+						    "=18446744073709551616",
+						    "=99999999999999999999",
+						    "=100000000000000000000" };
 	__u64 id = 7;
 
 	(void)state;
@@ -199,17 +201,17 @@ static void test_flow_ids_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_states_read_back),
-	    cmocka_unit_test(test_states_as_ss_spells_them),
-	    cmocka_unit_test(test_unknown_words_are_refused),
-	    cmocka_unit_test(test_protocols),
-	    cmocka_unit_test(test_every_counter_has_its_own_word),
-	    cmocka_unit_test(test_absent_words_are_null),
-	    cmocka_unit_test(test_numbers_outside_the_enums),
-	    cmocka_unit_test(test_words_of_roles_reasons_actions),
-	    cmocka_unit_test(test_direction_follows_the_role),
-	    cmocka_unit_test(test_flow_ids_are_read),
-	    cmocka_unit_test(test_flow_ids_refused),
+		cmocka_unit_test(test_states_read_back),
+		cmocka_unit_test(test_states_as_ss_spells_them),
+		cmocka_unit_test(test_unknown_words_are_refused),
+		cmocka_unit_test(test_protocols),
+		cmocka_unit_test(test_every_counter_has_its_own_word),
+		cmocka_unit_test(test_absent_words_are_null),
+		cmocka_unit_test(test_numbers_outside_the_enums),
+		cmocka_unit_test(test_words_of_roles_reasons_actions),
+		cmocka_unit_test(test_direction_follows_the_role),
+		cmocka_unit_test(test_flow_ids_are_read),
+		cmocka_unit_test(test_flow_ids_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
