@@ -48,7 +48,8 @@ void filter_free(struct filter *f);
 /*
  * -ENOENT no such field, -EINVAL bad value, -ENOMEM; then *RET_WHY is one sentence naming the
  * value, static until the next call, and F is as before. NOW_NS is CLOCK_REALTIME for relative
- * times ("10m" = ten minutes ago; also RFC 3339 and @epoch). VALUE of a flag: NULL, "", "1", "true".
+ * times ("10m" = ten minutes ago; also RFC 3339 and @epoch). VALUE of a flag: NULL, "", "1" or
+ * "true".
  */
 int filter_add(struct filter *f, const char *name, const char *value, __u64 now_ns,
 	       const char **ret_why);
