@@ -103,7 +103,7 @@ int cgroup_id(int fd, __u64 *ret_id)
 	union {
 		struct file_handle handle;
 		char bytes[sizeof(struct file_handle) + sizeof(__u64)];
-	} u = {.handle.handle_bytes = sizeof(__u64)};
+	} u = { .handle.handle_bytes = sizeof(__u64) };
 	struct statfs fs;
 	int mount_id;
 

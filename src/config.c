@@ -18,9 +18,9 @@
 #include <sys/un.h>
 
 #define FILE_MAX_BYTES (64u << 10)
-#define NS_PER_MS      1000000ull
-#define NS_PER_S       1000000000ull
-#define LIST_END       NULL
+#define NS_PER_MS 1000000ull
+#define NS_PER_S 1000000000ull
+#define LIST_END NULL
 
 struct raw {
 	char *socket, *pin_dir, *cgroup, *group;
@@ -88,37 +88,37 @@ struct setting {
 	const char *const *choices;
 };
 
-static const char *const accept_choices[] = {"auto", "syscall", LIST_END};
-static const char *const on_stop_choices[] = {"detach", "keep", LIST_END};
-static const char *const scope_choices[] = {"host", "container", LIST_END};
+static const char *const accept_choices[] = { "auto", "syscall", LIST_END };
+static const char *const on_stop_choices[] = { "detach", "keep", LIST_END };
+static const char *const scope_choices[] = { "host", "container", LIST_END };
 
 #define AT(from, to)                                                                               \
 	.raw_offset = offsetof(struct raw, from), .offset = offsetof(struct config, to),           \
 	.bytes = sizeof(((struct config *)0)->to)
 #define SUN_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
-#define DAY_S	     86400ull
+#define DAY_S 86400ull
 
 /* Choices stand in the order of their enum in config.h. */
 static const struct setting settings[] = {
-	{"socket", KIND_PATH, AT(socket, socket), .max = SUN_PATH_MAX},
-	{"pin_dir", KIND_PATH, AT(pin_dir, pin_dir), .max = 4096},
-	{"cgroup", KIND_PATH, AT(cgroup, cgroup), .max = 4096},
-	{"group", KIND_NAME, AT(group, group), .max = 33},
-	{"accept", KIND_CHOICE, AT(accept, accept), .choices = accept_choices},
-	{"on_stop", KIND_CHOICE, AT(on_stop, on_stop), .choices = on_stop_choices},
-	{"scope", KIND_CHOICE, AT(scope, scope), .choices = scope_choices},
-	{"recent.flows", KIND_COUNT, AT(recent.flows, recent.flows), .min = 1, .max = 100000000},
-	{"recent.age", KIND_DURATION, AT(recent.age, recent.age_s), .min = 1, .max = 365 * DAY_S,
-	 .unit_ns = NS_PER_S},
-	{"limits.flows", KIND_COUNT, AT(limits.flows, limits.flows), .min = 64, .max = 1u << 26},
-	{"limits.processes", KIND_COUNT, AT(limits.processes, limits.processes), .min = 16,
-	 .max = 1u << 22},
-	{"limits.ring", KIND_RING, AT(limits.ring, limits.ring_bytes), .min = 1, .max = 1u << 30},
-	{"poll", KIND_DURATION, AT(poll, poll_ms), .min = 1, .max = 10000, .unit_ns = NS_PER_MS},
-	{"reconcile", KIND_DURATION, AT(reconcile, reconcile_s), .min = 1, .max = DAY_S,
-	 .unit_ns = NS_PER_S},
-	{"udp_idle", KIND_DURATION, AT(udp_idle, udp_idle_s), .min = 1, .max = DAY_S,
-	 .unit_ns = NS_PER_S},
+	{ "socket", KIND_PATH, AT(socket, socket), .max = SUN_PATH_MAX },
+	{ "pin_dir", KIND_PATH, AT(pin_dir, pin_dir), .max = 4096 },
+	{ "cgroup", KIND_PATH, AT(cgroup, cgroup), .max = 4096 },
+	{ "group", KIND_NAME, AT(group, group), .max = 33 },
+	{ "accept", KIND_CHOICE, AT(accept, accept), .choices = accept_choices },
+	{ "on_stop", KIND_CHOICE, AT(on_stop, on_stop), .choices = on_stop_choices },
+	{ "scope", KIND_CHOICE, AT(scope, scope), .choices = scope_choices },
+	{ "recent.flows", KIND_COUNT, AT(recent.flows, recent.flows), .min = 1, .max = 100000000 },
+	{ "recent.age", KIND_DURATION, AT(recent.age, recent.age_s), .min = 1, .max = 365 * DAY_S,
+	  .unit_ns = NS_PER_S },
+	{ "limits.flows", KIND_COUNT, AT(limits.flows, limits.flows), .min = 64, .max = 1u << 26 },
+	{ "limits.processes", KIND_COUNT, AT(limits.processes, limits.processes), .min = 16,
+	  .max = 1u << 22 },
+	{ "limits.ring", KIND_RING, AT(limits.ring, limits.ring_bytes), .min = 1, .max = 1u << 30 },
+	{ "poll", KIND_DURATION, AT(poll, poll_ms), .min = 1, .max = 10000, .unit_ns = NS_PER_MS },
+	{ "reconcile", KIND_DURATION, AT(reconcile, reconcile_s), .min = 1, .max = DAY_S,
+	  .unit_ns = NS_PER_S },
+	{ "udp_idle", KIND_DURATION, AT(udp_idle, udp_idle_s), .min = 1, .max = DAY_S,
+	  .unit_ns = NS_PER_S },
 };
 
 #define SETTINGS (sizeof(settings) / sizeof(*settings))
@@ -181,14 +181,14 @@ static int suffixed_parse(const char *text, const struct suffix *suffixes, uint6
 int duration_parse(const char *text, uint64_t *ret_ns)
 {
 	static const struct suffix units[] = {
-	    {"ns", 1},
-	    {"us", 1000},
-	    {"ms", NS_PER_MS},
-	    {"s", NS_PER_S},
-	    {"m", 60 * NS_PER_S},
-	    {"h", 3600 * NS_PER_S},
-	    {"d", DAY_S * NS_PER_S},
-	    {NULL, 0},
+		{ "ns", 1 },
+		{ "us", 1000 },
+		{ "ms", NS_PER_MS },
+		{ "s", NS_PER_S },
+		{ "m", 60 * NS_PER_S },
+		{ "h", 3600 * NS_PER_S },
+		{ "d", DAY_S * NS_PER_S },
+		{ NULL, 0 },
 	};
 
 	return suffixed_parse(text, units, ret_ns);
@@ -197,7 +197,8 @@ int duration_parse(const char *text, uint64_t *ret_ns)
 int size_parse(const char *text, uint64_t *ret_bytes)
 {
 	static const struct suffix units[] = {
-	    {"", 1}, {"KiB", 1ull << 10}, {"MiB", 1ull << 20}, {"GiB", 1ull << 30}, {NULL, 0},
+		{ "", 1 },   { "KiB", 1ull << 10 }, { "MiB", 1ull << 20 }, { "GiB", 1ull << 30 },
+		{ NULL, 0 },
 	};
 
 	return suffixed_parse(text, units, ret_bytes);
@@ -227,7 +228,7 @@ static int fault(char *why, size_t size, const char *format, ...)
 }
 
 #define FAULT(...) fault(why, size, __VA_ARGS__)
-#define SHOWN	   "'%.64s' "
+#define SHOWN "'%.64s' "
 
 static int read_range(const struct setting *s, const char *word, uint64_t value,
 		      uint64_t *ret_value, char *why, size_t size)
@@ -466,11 +467,11 @@ int config_load(struct config *c, const char *path)
 int config_init(struct config *c)
 {
 	*c = (struct config){
-	    .recent = {.flows = 100000, .age_s = 3600},
-	    .limits = {.flows = 262144, .processes = 16384, .ring_bytes = 16u << 20},
-	    .poll_ms = 50,
-	    .reconcile_s = 30,
-	    .udp_idle_s = 120,
+		.recent = { .flows = 100000, .age_s = 3600 },
+		.limits = { .flows = 262144, .processes = 16384, .ring_bytes = 16u << 20 },
+		.poll_ms = 50,
+		.reconcile_s = 30,
+		.udp_idle_s = 120,
 	};
 	c->socket = strdup("/run/flowner/flowner.sock");
 	c->pin_dir = strdup("/sys/fs/bpf/flowner");

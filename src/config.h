@@ -13,18 +13,23 @@ enum config_on_stop { CONFIG_STOP_DETACH, CONFIG_STOP_KEEP };
 enum config_scope { CONFIG_SCOPE_HOST, CONFIG_SCOPE_CONTAINER };
 
 struct config {
-	char *socket;	/* /run/flowner/flowner.sock */
-	char *pin_dir;	/* /sys/fs/bpf/flowner */
-	char *cgroup;	/* NULL = the host's root */
-	char *group;	/* flowner */
+	char *socket;  /* /run/flowner/flowner.sock */
+	char *pin_dir; /* /sys/fs/bpf/flowner */
+	char *cgroup;  /* NULL = the host's root */
+	char *group;   /* flowner */
 	enum config_accept accept;
 	enum config_on_stop on_stop;
 	enum config_scope scope;
-	struct { uint64_t flows; uint64_t age_s; } recent;		   /* 100000, 3600 */
-	struct { uint32_t flows, processes, ring_bytes; } limits; /* 262144, 16384, 16 MiB */
-	uint32_t poll_ms;	/* 50 */
-	uint32_t reconcile_s;	/* 30 */
-	uint32_t udp_idle_s;	/* 120 */
+	struct {
+		uint64_t flows;
+		uint64_t age_s;
+	} recent; /* 100000, 3600 */
+	struct {
+		uint32_t flows, processes, ring_bytes;
+	} limits;	      /* 262144, 16384, 16 MiB */
+	uint32_t poll_ms;     /* 50 */
+	uint32_t reconcile_s; /* 30 */
+	uint32_t udp_idle_s;  /* 120 */
 };
 
 int config_init(struct config *c); /* the defaults */

@@ -18,14 +18,14 @@
 #include <string.h>
 #include <time.h>
 
-#define WAYS		 8
-#define USER_SETS	 128 /* x WAYS = 1024 users */
-#define CGROUP_SETS	 512 /* x WAYS = 4096 cgroups */
-#define NS_PER_S	 1000000000ull
-#define USER_LIFE_NS	 (60 * NS_PER_S)
-#define CGROUP_GONE_NS	 NS_PER_S /* a cgroup not found is asked again after this */
-#define FOREVER		 UINT64_MAX
-#define FILEID_KERNFS	 0xfe /* linux/exportfs.h: the handle is the id, since 5.5 */
+#define WAYS 8
+#define USER_SETS 128	/* x WAYS = 1024 users */
+#define CGROUP_SETS 512 /* x WAYS = 4096 cgroups */
+#define NS_PER_S 1000000000ull
+#define USER_LIFE_NS (60 * NS_PER_S)
+#define CGROUP_GONE_NS NS_PER_S /* a cgroup not found is asked again after this */
+#define FOREVER UINT64_MAX
+#define FILEID_KERNFS 0xfe /* linux/exportfs.h: the handle is the id, since 5.5 */
 #define PASSWD_BYTES_MAX (1u << 20)
 
 /* ---- cache: id to text, WAYS places for each id, the one used longest ago is given up ---- */
@@ -151,7 +151,7 @@ static int cgroup_open(int mount_fd, __u64 id)
 	union {
 		struct file_handle handle;
 		char bytes[sizeof(struct file_handle) + sizeof(__u64)];
-	} u = {.handle = {.handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS}};
+	} u = { .handle = { .handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS } };
 
 	memcpy(u.handle.f_handle, &id, sizeof(id));
 	return open_by_handle_at(mount_fd, &u.handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -285,8 +285,8 @@ static bool part_before(const char *path, const char *end, struct part *ret_part
 static bool is_unit(const char *text, size_t len)
 {
 	static const char *const suffixes[] = {
-	    ".service", ".scope", ".socket", ".mount",	".automount",
-	    ".swap",	".path",  ".timer",  ".target", ".device",
+		".service", ".scope", ".socket", ".mount",  ".automount",
+		".swap",    ".path",  ".timer",	 ".target", ".device",
 	};
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
@@ -329,20 +329,20 @@ static const struct runtime {
 	const char *above, *before, *after;
 	enum id_kind kind;
 } runtimes[] = {
-	{NULL, "docker-", ".scope", ID_HEX},	 /* docker, systemd driver */
-	{NULL, "cri-containerd-", ".scope", ID_HEX}, /* containerd, systemd driver */
-	{NULL, "nerdctl-", ".scope", ID_HEX},
-	{NULL, "libpod-payload-", "", ID_HEX}, /* podman; not its libpod-conmon- */
-	{NULL, "libpod-", ".scope", ID_HEX},
-	{NULL, "libpod-", "", ID_HEX},
-	{NULL, "crio-", ".scope", ID_HEX}, /* CRI-O; not its crio-conmon- */
-	{NULL, "crio-", "", ID_HEX},
-	{NULL, "", "", ID_HEX},		 /* /docker/ID, /kubepods/.../podUID/ID */
-	{NULL, "lxc.payload.", "", ID_NAME}, /* LXC 4 and later */
-	{"lxc.payload", "", "", ID_NAME},
-	{"lxc", "", "", ID_NAME},		      /* LXC before, Proxmox */
-	{NULL, "machine-", ".scope", ID_ESCAPED}, /* systemd-nspawn, libvirt */
-	{NULL, "systemd-nspawn@", ".service", ID_ESCAPED},
+	{ NULL, "docker-", ".scope", ID_HEX },	       /* docker, systemd driver */
+	{ NULL, "cri-containerd-", ".scope", ID_HEX }, /* containerd, systemd driver */
+	{ NULL, "nerdctl-", ".scope", ID_HEX },
+	{ NULL, "libpod-payload-", "", ID_HEX }, /* podman; not its libpod-conmon- */
+	{ NULL, "libpod-", ".scope", ID_HEX },
+	{ NULL, "libpod-", "", ID_HEX },
+	{ NULL, "crio-", ".scope", ID_HEX }, /* CRI-O; not its crio-conmon- */
+	{ NULL, "crio-", "", ID_HEX },
+	{ NULL, "", "", ID_HEX },	       /* /docker/ID, /kubepods/.../podUID/ID */
+	{ NULL, "lxc.payload.", "", ID_NAME }, /* LXC 4 and later */
+	{ "lxc.payload", "", "", ID_NAME },
+	{ "lxc", "", "", ID_NAME },		    /* LXC before, Proxmox */
+	{ NULL, "machine-", ".scope", ID_ESCAPED }, /* systemd-nspawn, libvirt */
+	{ NULL, "systemd-nspawn@", ".service", ID_ESCAPED },
 };
 
 static int hex_value(char c)

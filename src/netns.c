@@ -28,7 +28,7 @@
 #define SO_NETNS_COOKIE 71
 #endif
 #define PID_MAX_LIMIT (4u << 20) /* the kernel's, on 64 bit */
-#define OWN_NETNS     "/proc/thread-self/ns/net"
+#define OWN_NETNS "/proc/thread-self/ns/net"
 
 struct seen {
 	__u32 *inums;
@@ -211,7 +211,7 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
 	static const struct {
 		const char *dir;
 		bool is_proc;
-	} places[] = {{"/run/netns", false}, {"/run/docker/netns", false}, {"/proc", true}};
+	} places[] = { { "/run/netns", false }, { "/run/docker/netns", false }, { "/proc", true } };
 	struct seen seen = {};
 	int r = 0;
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define TEXT_HEAD offsetof(struct fl_text, text)
-#define MEMFD	  "memfd:"
+#define MEMFD "memfd:"
 
 struct image {
 	struct process p;
@@ -128,7 +128,7 @@ int procs_new(const struct maps *maps, size_t limit, struct procs **ret_procs)
 	procs->buckets = 16;
 	while (procs->buckets < limit && procs->buckets < (1u << 24))
 		procs->buckets *= 2;
-	procs->table = calloc(procs->buckets, sizeof(*procs->table));
+	procs->table = calloc(procs->buckets, sizeof(struct image *));
 	if (!procs->table) {
 		free(procs);
 		return -ENOMEM;

@@ -14,10 +14,10 @@ struct maps;
 struct procs;
 
 struct process {
-	struct fl_process rec;	/* rec.key always set; the rest zero (login_uid unset) when not known */
-	bool known;		/* rec came from the kernel side */
-	char *exe;		/* NULL = not known; without " (deleted)" */
-	char *args;		/* ARGS_LEN bytes with NULs; NULL = not known */
+	struct fl_process rec; /* key always set; else zero (login_uid unset) when not known */
+	bool known;	       /* rec came from the kernel side */
+	char *exe;	       /* NULL = not known; without " (deleted)" */
+	char *args;	       /* ARGS_LEN bytes with NULs; NULL = not known */
 	size_t args_len;
 	bool args_truncated;
 	const char *previous_exe; /* image this one replaced by exec, if seen; owned by the table */

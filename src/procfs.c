@@ -16,8 +16,8 @@
 #include <sys/sysmacros.h>
 
 #define PROC_PID_INIT_INO 0xEFFFFFFCu /* include/linux/proc_ns.h */
-#define DELETED		  " (deleted)"
-#define MEMFD		  "/memfd:"
+#define DELETED " (deleted)"
+#define MEMFD "/memfd:"
 
 /* What must not change while we look. */
 struct identity {
@@ -56,7 +56,7 @@ static ssize_t text_read(int dir, const char *name, char *buf, size_t size)
 	return n;
 }
 
-/* Fields 4, 22 and 28; the name in field 2 may hold anything, so count from its last parenthesis. */
+/* Fields 4, 22, 28. The name in field 2 may hold anything: count from its last parenthesis. */
 static int stat_parse(const char *stat, struct identity *id)
 {
 	const char *rest = strrchr(stat, ')');
@@ -250,7 +250,7 @@ static __u64 ticks(__u64 start_ns)
 
 int procfs_read(const struct fl_proc_key *key, struct procfs *ret_proc)
 {
-	struct procfs proc = {.login_uid = FL_LOGIN_UNSET};
+	struct procfs proc = { .login_uid = FL_LOGIN_UNSET };
 	struct identity before = {}, after = {};
 	_close_ int dir = -1;
 	char path[32];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One look at one process in /proc, for processes older than the agent: what was there between two
- * equal reads of start time, parent, executable and stack, so that a reused pid or an exec in between
- * gives nothing instead of a mixture.
+ * equal reads of start time, parent, executable and stack, so that a reused pid or an exec in
+ * between gives nothing instead of a mixture.
  */
 #ifndef FLOWNER_PROCFS_H
 #define FLOWNER_PROCFS_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 struct procfs {
-	char *exe; /* without " (deleted)" */
+	char *exe;  /* without " (deleted)" */
 	char *args; /* ARGS_LEN bytes with NULs; NULL = none or not ours to see */
 	size_t args_len;
 	bool args_truncated;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Strict YAML: one pass over libyaml's events for what a schema cannot see, one over its document
- * for keys unknown or written twice, then libcyaml with the schema. libcyaml says where by a backtrace in its
- * log, which is where line and column of its errors are read from.
+ * for keys unknown or written twice, then libcyaml with the schema. libcyaml
+ * says where by a backtrace in its log: line and column of its errors are read from that.
  */
 #include "yamlfile.h"
 
@@ -281,8 +281,8 @@ static void take_log(cyaml_log_t level, void *arg, const char *format, va_list a
 static void explain(const struct cyaml_told *told, cyaml_err_t code, struct yamlfile_error *error)
 {
 	/* without a backtrace it is the top of the document that is wrong */
-	yaml_mark_t mark = {.line = told->line ? told->line - 1 : 0,
-			    .column = told->line ? told->column - 1 : 0};
+	yaml_mark_t mark = { .line = told->line ? told->line - 1 : 0,
+			     .column = told->line ? told->column - 1 : 0 };
 	char expected[32];
 
 	if (sscanf(told->what, "Expecting %31[A-Z], got event", expected) == 1) {
@@ -298,11 +298,11 @@ static void explain(const struct cyaml_told *told, cyaml_err_t code, struct yaml
 static cyaml_config_t cyaml_settings(struct cyaml_told *told)
 {
 	return (cyaml_config_t){
-	    .log_fn = take_log,
-	    .log_ctx = told,
-	    .log_level = CYAML_LOG_ERROR,
-	    .mem_fn = cyaml_mem,
-	    .flags = CYAML_CFG_NO_ALIAS,
+		.log_fn = take_log,
+		.log_ctx = told,
+		.log_level = CYAML_LOG_ERROR,
+		.mem_fn = cyaml_mem,
+		.flags = CYAML_CFG_NO_ALIAS,
 	};
 }
 

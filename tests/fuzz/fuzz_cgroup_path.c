@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Any string as a cgroup path: what comes back is a name within its bound, or nothing is written. */
+/* Any string as a cgroup path: what comes back is a name within its bound, or nothing is. */
 #include "names.h"
 
 #include <stddef.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as records of the event ring. The input is a list of {kind, size (2 bytes)} and that many
- * bytes, so that one run mixes records of one image; sizes and types are put right half of the time,
- * which random bytes would hardly ever do. The same bytes also stand in the maps: link without maps.c.
+ * Any bytes as records of the event ring. The input is a list of {kind, size (2 bytes)} and that
+ * many bytes, so that one run mixes records of one image; sizes and types are put right half of
+ * the time, which random bytes would hardly ever do. The same bytes also stand in the maps, whose
+ * lookup is here.
  */
 #include "maps.h"
 #include "proc.h"
@@ -15,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define KINDS	 4
+#define KINDS 4
 #define REPAIRED 0x80
 
 static struct {
@@ -39,7 +40,8 @@ int maps_get_process(const struct maps *m, const struct fl_proc_key *key,
 	}
 	if (ret_text) {
 		memset(ret_text, 0, sizeof(*ret_text));
-		memcpy(ret_text, map_value.bytes, size < sizeof(*ret_text) ? size : sizeof(*ret_text));
+		memcpy(ret_text, map_value.bytes,
+		       size < sizeof(*ret_text) ? size : sizeof(*ret_text));
 	}
 	return 0;
 }
@@ -48,15 +50,17 @@ int maps_get_process(const struct maps *m, const struct fl_proc_key *key,
 static struct fl_owner owner_of(uint8_t which)
 {
 	return (struct fl_owner){
-		.proc = {.start_ns = 1, .pid = 0x40000000u + (which & 1), .exec_id = which >> 1 & 3},
+		.proc = { .start_ns = 1,
+			  .pid = 0x40000000u + (which & 1),
+			  .exec_id = which >> 1 & 3 },
 	};
 }
 
 static void repair(uint8_t *bytes, uint16_t size, uint8_t kind, uint8_t which)
 {
-	static const enum fl_record_type types[KINDS] = {FL_RECORD_PROCESS, FL_RECORD_TEXT,
-							 FL_RECORD_EXIT, FL_RECORD_TEXT};
-	const struct fl_record head = {.type = types[kind], .size = size};
+	static const enum fl_record_type types[KINDS] = { FL_RECORD_PROCESS, FL_RECORD_TEXT,
+							  FL_RECORD_EXIT, FL_RECORD_TEXT };
+	const struct fl_record head = { .type = types[kind], .size = size };
 	const struct fl_proc_key key = owner_of(which).proc;
 
 	if (size < sizeof(head) + sizeof(key))
@@ -81,9 +85,11 @@ static void expect_sound(const struct process *p)
 		abort();
 	if (p->exe && (p->exe[0] == '\0' || strlen(p->exe) > FL_EXE_MAX + 1))
 		abort();
-	if (p->args ? !p->args_len || p->args_len > FL_ARGS_MAX || p->args[p->args_len] : p->args_len)
+	if (p->args ? !p->args_len || p->args_len > FL_ARGS_MAX || p->args[p->args_len]
+		    : p->args_len)
 		abort();
-	if (p->rec.ancestor_count > FL_ANCESTORS || strnlen(p->rec.comm, FL_COMM_LEN) == FL_COMM_LEN)
+	if (p->rec.ancestor_count > FL_ANCESTORS ||
+	    strnlen(p->rec.comm, FL_COMM_LEN) == FL_COMM_LEN)
 		abort();
 }
 

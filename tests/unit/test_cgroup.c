@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which line of a mount table is cgroup2, and ids of its directories where there is one. */
 #include "cgroup.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,14 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 #define PROC "22 28 0:21 / /proc rw,nosuid shared:12 - proc proc rw\n"
-#define V1   "33 31 0:28 / /sys/fs/cgroup/cpu rw,nosuid shared:9 - cgroup cgroup rw,cpu\n"
+#define V1 "33 31 0:28 / /sys/fs/cgroup/cpu rw,nosuid shared:9 - cgroup cgroup rw,cpu\n"
 
 /* NULL when none was found */
 static char *mount_of(const char *table)
@@ -41,28 +42,29 @@ static void mount_tables(void **state)
 		const char *table, *mount;
 	} cases[] = {
 		/* unified host */
-		{PROC "35 29 0:30 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n",
-		 "/sys/fs/cgroup"},
+		{ PROC "35 29 0:30 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n",
+		  "/sys/fs/cgroup" },
 		/* hybrid host, optional fields */
-		{PROC V1 "41 31 0:38 / /sys/fs/cgroup/unified rw shared:1 master:2 - cgroup2 none rw\n",
-		 "/sys/fs/cgroup/unified"},
+		{ PROC V1
+		  "41 31 0:38 / /sys/fs/cgroup/unified rw shared:1 master:2 - cgroup2 none rw\n",
+		  "/sys/fs/cgroup/unified" },
 		/* a part of the tree bound somewhere comes first */
-		{"40 1 0:30 /docker/x /mnt/part rw - cgroup2 c rw\n"
-		 "41 1 0:30 / /first rw - cgroup2 c rw\n42 1 0:30 / /second rw - cgroup2 c rw\n",
-		 "/first"},
+		{ "40 1 0:30 /docker/x /mnt/part rw - cgroup2 c rw\n"
+		  "41 1 0:30 / /first rw - cgroup2 c rw\n42 1 0:30 / /second rw - cgroup2 c rw\n",
+		  "/first" },
 		/* only a part: better than nothing */
-		{"40 1 0:30 /docker/x /mnt/part rw - cgroup2 c rw\n"
-		 "40 1 0:30 /docker/y /mnt/other rw - cgroup2 c rw\n",
-		 "/mnt/part"},
+		{ "40 1 0:30 /docker/x /mnt/part rw - cgroup2 c rw\n"
+		  "40 1 0:30 /docker/y /mnt/other rw - cgroup2 c rw\n",
+		  "/mnt/part" },
 		/* escapes; a lone backslash and a non-octal digit are kept */
-		{"41 1 0:30 / /a\\040b\\011c\\134d\\08 rw - cgroup2 c rw\n", "/a b\tc\\d\\08"},
+		{ "41 1 0:30 / /a\\040b\\011c\\134d\\08 rw - cgroup2 c rw\n", "/a b\tc\\d\\08" },
 		/* the word in other places */
-		{"41 1 0:30 / /cgroup2 rw - tmpfs cgroup2 rw\n", NULL},
-		{"41 1 0:30 cgroup2\n", NULL},
-		{"41 1 0:30 / /x rw -\n", NULL},
-		{"- cgroup2\n\n \n", NULL},
-		{PROC V1, NULL},
-		{"", NULL},
+		{ "41 1 0:30 / /cgroup2 rw - tmpfs cgroup2 rw\n", NULL },
+		{ "41 1 0:30 cgroup2\n", NULL },
+		{ "41 1 0:30 / /x rw -\n", NULL },
+		{ "- cgroup2\n\n \n", NULL },
+		{ PROC V1, NULL },
+		{ "", NULL },
 	};
 
 	(void)state;
@@ -134,10 +136,8 @@ static void namespace_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mount_tables),
-		cmocka_unit_test(no_table),
-		cmocka_unit_test(id_is_the_inode),
-		cmocka_unit_test(id_of_what_is_no_cgroup),
+		cmocka_unit_test(mount_tables),	     cmocka_unit_test(no_table),
+		cmocka_unit_test(id_is_the_inode),   cmocka_unit_test(id_of_what_is_no_cgroup),
 		cmocka_unit_test(namespace_is_told),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* flowner.yaml: every key arrives, every mistake is refused with its place, nothing half-applied. */
+/* flowner.yaml: every key arrives, every mistake is refused with its place, nothing by halves. */
 #include "config.h"
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 struct outcome {
@@ -70,11 +71,12 @@ static void defaults(void **state)
 
 static void every_key(void **state)
 {
-	static const char text[] = "socket: /s\npin_dir: /p\ncgroup: /c\ngroup: g\naccept: syscall\n"
-				   "on_stop: keep\nscope: container\n"
-				   "recent: {flows: 5, age: 2m}\n"
-				   "limits:\n  flows: 100\n  processes: 20\n  ring: 100KiB\n"
-				   "poll: 20ms\nreconcile: 1m\nudp_idle: 1h\n";
+	static const char text[] =
+		"socket: /s\npin_dir: /p\ncgroup: /c\ngroup: g\naccept: syscall\n"
+		"on_stop: keep\nscope: container\n"
+		"recent: {flows: 5, age: 2m}\n"
+		"limits:\n  flows: 100\n  processes: 20\n  ring: 100KiB\n"
+		"poll: 20ms\nreconcile: 1m\nudp_idle: 1h\n";
 	struct outcome o = told_by(parse, text);
 
 	(void)state;
@@ -100,7 +102,7 @@ static void every_key(void **state)
 
 static void nothing_said_is_the_defaults(void **state)
 {
-	static const char *const empty[] = {"", "\n\n", "# only a comment\n"};
+	static const char *const empty[] = { "", "\n\n", "# only a comment\n" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++) {
@@ -146,42 +148,43 @@ static void mistakes_have_a_place(void **state)
 	static const struct {
 		const char *text, *place, *about;
 	} cases[] = {
-		{"socket: /a\nnope: 1\n", "f.yaml:2:1: ", "'nope'"},
-		{"limits:\n  ring: 1MiB\n  rang: 1\n", "f.yaml:3:3: ", "'rang'"},
-		{"limits: {flows: 100, bar: 1}\n", "f.yaml:1:22: ", "'bar'"},
-		{"poll: 20ms\naccept: always\n", "f.yaml:2:9: ", "auto or syscall"},
-		{"limits: 3\n", "f.yaml:1:9: ", "mapping"},
-		{"socket: [a]\n", "f.yaml:1:9: ", "string"},
-		{"- a\n", "f.yaml:1:1: ", "mapping"},
-		{"word", "f.yaml:1:1: ", "mapping"},
-		{"socket: /a\nsocket: /b\n", "f.yaml:2:1: ", "twice"},
-		{"socket: !x /a\n", "f.yaml:1:9: ", "'!x'"},
-		{"group: ! a\n", "f.yaml:1:8: ", "tag"},
-		{"group: !!str a\n", "f.yaml:1:8: ", "tag"},
-		{"limits: !x {}\n", "f.yaml:1:9: ", "tag"},
-		{"group: \"\"\n", "f.yaml:1:8: ", "empty"},
-		{"group:\n", "f.yaml:1:7: ", "empty"},
-		{"group: \"a\\0b\"\n", "f.yaml:1:8: ", "NUL"},
-		{"group: &a b\n", "f.yaml:1:8: ", "anchors"},
-		{"group: a\n---\ngroup: b\n", "f.yaml:2:1: ", "document"},
-		{"? [a]\n: b\n", "f.yaml:1:3: ", "key"},
-		{"group: [a\n", "f.yaml:2:1: ", ""},
-		{"a: b: c\n", "f.yaml:1:5: ", ""},
-		{"socket: relative\n", "f.yaml:1:9: socket: ", "absolute"},
-		{"poll: 50\n", "f.yaml:1:7: poll: ", "duration"},
-		{"poll: 11s\n", "f.yaml:1:7: poll: ", "range"},
-		{"poll: 0ms\n", "f.yaml:1:7: poll: ", "range"},
-		{"poll: 1500us\n", "f.yaml:1:7: poll: ", "whole"},
-		{"recent:\n  age: 1500ms\n", "f.yaml:2:8: recent.age: ", "whole"},
-		{"recent: {flows: 0}\n", "f.yaml:1:17: recent.flows: ", "range"},
-		{"recent: {flows: -1}\n", "f.yaml:1:17: recent.flows: ", "count"},
-		{"limits: {flows: 4294967297}\n", "f.yaml:1:17: limits.flows: ", "range"},
-		{"limits: {flows: 99999999999999999999}\n", "f.yaml:1:17: limits.flows: ", "count"},
-		{"limits: {ring: 16MB}\n", "f.yaml:1:16: limits.ring: ", "size"},
-		{"limits: {ring: 0}\n", "f.yaml:1:16: limits.ring: ", "range"},
-		{"limits: {ring: 2GiB}\n", "f.yaml:1:16: limits.ring: ", "range"},
-		{"group: abcdefghijklmnopqrstuvwxyzabcdefg\n", "f.yaml:1:8: group: ", "longer"},
-		{"group: \"a\xff\"\n", "f.yaml: ", "UTF-8"},
+		{ "socket: /a\nnope: 1\n", "f.yaml:2:1: ", "'nope'" },
+		{ "limits:\n  ring: 1MiB\n  rang: 1\n", "f.yaml:3:3: ", "'rang'" },
+		{ "limits: {flows: 100, bar: 1}\n", "f.yaml:1:22: ", "'bar'" },
+		{ "poll: 20ms\naccept: always\n", "f.yaml:2:9: ", "auto or syscall" },
+		{ "limits: 3\n", "f.yaml:1:9: ", "mapping" },
+		{ "socket: [a]\n", "f.yaml:1:9: ", "string" },
+		{ "- a\n", "f.yaml:1:1: ", "mapping" },
+		{ "word", "f.yaml:1:1: ", "mapping" },
+		{ "socket: /a\nsocket: /b\n", "f.yaml:2:1: ", "twice" },
+		{ "socket: !x /a\n", "f.yaml:1:9: ", "'!x'" },
+		{ "group: ! a\n", "f.yaml:1:8: ", "tag" },
+		{ "group: !!str a\n", "f.yaml:1:8: ", "tag" },
+		{ "limits: !x {}\n", "f.yaml:1:9: ", "tag" },
+		{ "group: \"\"\n", "f.yaml:1:8: ", "empty" },
+		{ "group:\n", "f.yaml:1:7: ", "empty" },
+		{ "group: \"a\\0b\"\n", "f.yaml:1:8: ", "NUL" },
+		{ "group: &a b\n", "f.yaml:1:8: ", "anchors" },
+		{ "group: a\n---\ngroup: b\n", "f.yaml:2:1: ", "document" },
+		{ "? [a]\n: b\n", "f.yaml:1:3: ", "key" },
+		{ "group: [a\n", "f.yaml:2:1: ", "" },
+		{ "a: b: c\n", "f.yaml:1:5: ", "" },
+		{ "socket: relative\n", "f.yaml:1:9: socket: ", "absolute" },
+		{ "poll: 50\n", "f.yaml:1:7: poll: ", "duration" },
+		{ "poll: 11s\n", "f.yaml:1:7: poll: ", "range" },
+		{ "poll: 0ms\n", "f.yaml:1:7: poll: ", "range" },
+		{ "poll: 1500us\n", "f.yaml:1:7: poll: ", "whole" },
+		{ "recent:\n  age: 1500ms\n", "f.yaml:2:8: recent.age: ", "whole" },
+		{ "recent: {flows: 0}\n", "f.yaml:1:17: recent.flows: ", "range" },
+		{ "recent: {flows: -1}\n", "f.yaml:1:17: recent.flows: ", "count" },
+		{ "limits: {flows: 4294967297}\n", "f.yaml:1:17: limits.flows: ", "range" },
+		{ "limits: {flows: 99999999999999999999}\n",
+		  "f.yaml:1:17: limits.flows: ", "count" },
+		{ "limits: {ring: 16MB}\n", "f.yaml:1:16: limits.ring: ", "size" },
+		{ "limits: {ring: 0}\n", "f.yaml:1:16: limits.ring: ", "range" },
+		{ "limits: {ring: 2GiB}\n", "f.yaml:1:16: limits.ring: ", "range" },
+		{ "group: abcdefghijklmnopqrstuvwxyzabcdefg\n", "f.yaml:1:8: group: ", "longer" },
+		{ "group: \"a\xff\"\n", "f.yaml: ", "UTF-8" },
 	};
 
 	(void)state;
@@ -261,13 +264,20 @@ static void durations(void **state)
 		const char *text;
 		uint64_t ns;
 	} good[] = {
-		{"1ns", 1},	      {"2us", 2000},	       {"500ms", 500000000},
-		{"30s", 30000000000}, {"10m", 600000000000},   {"1h", 3600000000000},
-		{"1d", 86400000000000}, {"0s", 0}, {"18446744073s", 18446744073000000000u},
+		{ "1ns", 1 },
+		{ "2us", 2000 },
+		{ "500ms", 500000000 },
+		{ "30s", 30000000000 },
+		{ "10m", 600000000000 },
+		{ "1h", 3600000000000 },
+		{ "1d", 86400000000000 },
+		{ "0s", 0 },
+		{ "18446744073s", 18446744073000000000u },
 	};
-	static const char *const bad[] = {"",    "s",	  "1",	  "-1s",  " 1s",	  "1 s", "1s ",
-					  "1.5s", "+1s", "0x1s", "1S", "18446744074s", "1h30m",
-					  "99999999999999999999ns"};
+	static const char *const bad[] = {
+		"",	"s",   "1",    "-1s", " 1s",	      "1 s",   "1s ",
+		"1.5s", "+1s", "0x1s", "1S",  "18446744074s", "1h30m", "99999999999999999999ns"
+	};
 	uint64_t ns;
 
 	(void)state;
@@ -284,8 +294,9 @@ static void durations(void **state)
 
 static void sizes(void **state)
 {
-	static const char *const bad[] = {"", "KiB", "1kib", "1KB", "1k", "-1", "1 KiB", "1.5MiB",
-					  "18014398509481985KiB"};
+	static const char *const bad[] = { "",	    "KiB",    "1kib",
+					   "1KB",   "1k",     "-1",
+					   "1 KiB", "1.5MiB", "18014398509481985KiB" };
 	uint64_t bytes;
 
 	(void)state;

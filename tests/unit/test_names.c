@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Units and containers from the cgroup paths that systemd and the runtimes write; users; paths. */
-#include "names.h"
 #include "cgroup.h"
+#include "names.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,11 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -25,30 +26,32 @@ static void units(void **state)
 	static const struct {
 		const char *path, *unit;
 	} cases[] = {
-		{"/system.slice/sshd.service", "sshd.service"},
-		{"/system.slice/system-getty.slice/getty@tty1.service", "getty@tty1.service"},
-		{"/init.scope", "init.scope"},
-		{"/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "foo.service"},
-		{"/user.slice/user-1000.slice/user@1000.service/init.scope", "init.scope"},
-		{"/user.slice/user-1000.slice/session-3.scope", "session-3.scope"},
-		{"/system.slice/docker-" HEX ".scope", "docker-" HEX ".scope"},
-		{"/system.slice/docker-" HEX ".scope/system.slice/nginx.service", "nginx.service"},
-		{"/machine.slice/libpod-" HEX ".scope/container", "libpod-" HEX ".scope"},
-		{"/system.slice/foo.service/worker/1", "foo.service"},
-		{"/system.slice/foo.service/", "foo.service"},
-		{"//system.slice//foo.service//x", "foo.service"},
-		{"/system.slice/dev-disk\\x2dby\\x2did.swap", "dev-disk\\x2dby\\x2did.swap"},
-		{"/system.slice/run-x.mount", "run-x.mount"},
-		{"/system.slice/x.socket", "x.socket"},
-		{"/system.slice/_cpu.service", "cpu.service"},
-		{"/system.slice", NULL},
-		{"/user.slice/user-1000.slice", NULL},
-		{"/", NULL},
-		{"", NULL},
-		{"/docker/" HEX, NULL},
-		{"/.service", NULL},
-		{"/_.service", NULL},
-		{"/foo.services", NULL},
+		{ "/system.slice/sshd.service", "sshd.service" },
+		{ "/system.slice/system-getty.slice/getty@tty1.service", "getty@tty1.service" },
+		{ "/init.scope", "init.scope" },
+		{ "/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service",
+		  "foo.service" },
+		{ "/user.slice/user-1000.slice/user@1000.service/init.scope", "init.scope" },
+		{ "/user.slice/user-1000.slice/session-3.scope", "session-3.scope" },
+		{ "/system.slice/docker-" HEX ".scope", "docker-" HEX ".scope" },
+		{ "/system.slice/docker-" HEX ".scope/system.slice/nginx.service",
+		  "nginx.service" },
+		{ "/machine.slice/libpod-" HEX ".scope/container", "libpod-" HEX ".scope" },
+		{ "/system.slice/foo.service/worker/1", "foo.service" },
+		{ "/system.slice/foo.service/", "foo.service" },
+		{ "//system.slice//foo.service//x", "foo.service" },
+		{ "/system.slice/dev-disk\\x2dby\\x2did.swap", "dev-disk\\x2dby\\x2did.swap" },
+		{ "/system.slice/run-x.mount", "run-x.mount" },
+		{ "/system.slice/x.socket", "x.socket" },
+		{ "/system.slice/_cpu.service", "cpu.service" },
+		{ "/system.slice", NULL },
+		{ "/user.slice/user-1000.slice", NULL },
+		{ "/", NULL },
+		{ "", NULL },
+		{ "/docker/" HEX, NULL },
+		{ "/.service", NULL },
+		{ "/_.service", NULL },
+		{ "/foo.services", NULL },
 	};
 	char unit[UNIT_MAX];
 
@@ -65,17 +68,16 @@ static void units(void **state)
 
 static void a_unit_name_has_a_bound(void **state)
 {
-	char path[600] = "/outer.service/", unit[UNIT_MAX];
-	size_t used = strlen(path);
+	char letters[UNIT_MAX], path[600], unit[UNIT_MAX];
+	const int longest = UNIT_MAX - 1 - (int)strlen(".service");
 
 	(void)state;
-	memset(path + used, 'a', 255 - 8);
-	strcpy(path + used + 255 - 8, ".service");
+	memset(letters, 'a', sizeof(letters));
+	snprintf(path, sizeof(path), "/outer.service/%.*s.service", longest, letters);
 	assert_int_equal(cgroup_path_unit(path, unit), 0);
 	assert_int_equal(strlen(unit), UNIT_MAX - 1);
 	/* one more is no unit name */
-	memset(path + used, 'a', 256 - 8);
-	strcpy(path + used + 256 - 8, ".service");
+	snprintf(path, sizeof(path), "/outer.service/%.*s.service", longest + 1, letters);
 	assert_int_equal(cgroup_path_unit(path, unit), 0);
 	assert_string_equal(unit, "outer.service");
 }
@@ -85,48 +87,52 @@ static void containers(void **state)
 	static const struct {
 		const char *path, *id;
 	} cases[] = {
-		{"/docker/" HEX, HEX},
-		{"/system.slice/docker-" HEX ".scope", HEX},
-		{"/system.slice/docker-" HEX ".scope/init.scope", HEX},
-		{"/docker/" ONE "/docker/" HEX, HEX},
-		{"/docker/" HEX "/system.slice/foo.service", HEX},
-		{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1.slice/"
-		 "cri-containerd-" HEX ".scope", HEX},
-		{"/kubepods/besteffort/" POD "/" HEX, HEX},
-		{"/system.slice/containerd.service/kubepods-burstable-pod1.slice:cri-containerd:" HEX,
-		 HEX},
-		{"/machine.slice/libpod-" HEX ".scope", HEX},
-		{"/machine.slice/libpod-" HEX ".scope/container", HEX},
-		{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" HEX ".scope", HEX},
-		{"/x/libpod-payload-" HEX, HEX},
-		{"/machine.slice/libpod-conmon-" HEX ".scope", NULL},
-		{"/kubepods.slice/crio-" HEX ".scope", HEX},
-		{"/kubepods.slice/crio-" HEX ".scope/container", HEX},
-		{"/kubepods.slice/crio-conmon-" HEX ".scope", NULL},
-		{"/docker/" ONE "/machine.slice/libpod-conmon-" HEX ".scope", ONE},
-		{"/lxc.payload.web", "web"},
-		{"/lxc.payload.web/system.slice/x.service", "web"},
-		{"/lxc.payload/web", "web"},
-		{"/lxc/101/ns", "101"},
-		{"/lxc.monitor.web", NULL},
-		{"/lxc", NULL},
-		{"/machine.slice/machine-my\\x2dbox.scope/payload", "my-box"},
-		{"/machine.slice/machine-\\x2f.scope", NULL},
-		{"/machine.slice/machine-\\x00.scope", NULL},
-		{"/machine.slice/machine-\\x2.scope", NULL},
-		{"/machine.slice/machine-\\.scope", NULL},
-		{"/machine.slice/machine-a\\", NULL},
-		{"/machine.slice/machine-.scope", NULL},
-		{"/machine.slice/systemd-nspawn@box.service/payload", "box"},
-		{"/docker/0123", NULL},
-		{"/docker/" HEX "0", NULL},
-		{"/docker/g123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL},
-		{"/lxc.payload." HEX "0", NULL}, /* longer than an id may be */
-		{"/system.slice/docker.service", NULL},
-		{"/user.slice", NULL},
-		{"/", NULL},
-		{"", NULL},
-		{":", NULL},
+		{ "/docker/" HEX, HEX },
+		{ "/system.slice/docker-" HEX ".scope", HEX },
+		{ "/system.slice/docker-" HEX ".scope/init.scope", HEX },
+		{ "/docker/" ONE "/docker/" HEX, HEX },
+		{ "/docker/" HEX "/system.slice/foo.service", HEX },
+		{ "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1.slice/"
+		  "cri-containerd-" HEX ".scope",
+		  HEX },
+		{ "/kubepods/besteffort/" POD "/" HEX, HEX },
+		{ "/system.slice/containerd.service/"
+		  "kubepods-burstable-pod1.slice:cri-containerd:" HEX,
+		  HEX },
+		{ "/machine.slice/libpod-" HEX ".scope", HEX },
+		{ "/machine.slice/libpod-" HEX ".scope/container", HEX },
+		{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" HEX ".scope",
+		  HEX },
+		{ "/x/libpod-payload-" HEX, HEX },
+		{ "/machine.slice/libpod-conmon-" HEX ".scope", NULL },
+		{ "/kubepods.slice/crio-" HEX ".scope", HEX },
+		{ "/kubepods.slice/crio-" HEX ".scope/container", HEX },
+		{ "/kubepods.slice/crio-conmon-" HEX ".scope", NULL },
+		{ "/docker/" ONE "/machine.slice/libpod-conmon-" HEX ".scope", ONE },
+		{ "/lxc.payload.web", "web" },
+		{ "/lxc.payload.web/system.slice/x.service", "web" },
+		{ "/lxc.payload/web", "web" },
+		{ "/lxc/101/ns", "101" },
+		{ "/lxc.monitor.web", NULL },
+		{ "/lxc", NULL },
+		{ "/machine.slice/machine-my\\x2dbox.scope/payload", "my-box" },
+		{ "/machine.slice/machine-\\x2f.scope", NULL },
+		{ "/machine.slice/machine-\\x00.scope", NULL },
+		{ "/machine.slice/machine-\\x2.scope", NULL },
+		{ "/machine.slice/machine-\\.scope", NULL },
+		{ "/machine.slice/machine-a\\", NULL },
+		{ "/machine.slice/machine-.scope", NULL },
+		{ "/machine.slice/systemd-nspawn@box.service/payload", "box" },
+		{ "/docker/0123", NULL },
+		{ "/docker/" HEX "0", NULL },
+		{ "/docker/g123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+		  NULL },
+		{ "/lxc.payload." HEX "0", NULL }, /* longer than an id may be */
+		{ "/system.slice/docker.service", NULL },
+		{ "/user.slice", NULL },
+		{ "/", NULL },
+		{ "", NULL },
+		{ ":", NULL },
 	};
 	char id[CONTAINER_ID_MAX];
 
@@ -174,7 +180,7 @@ static void cgroup_unknown(void **state)
 	names_free(names);
 }
 
-/* DIR below the cgroup2 mount, made for this test: its path comes back, and stays when it is gone. */
+/* A cgroup made for this test: its path comes back, and stays when it is gone. */
 static void cgroup_is_remembered(void **state)
 {
 	char *mount = NULL, path[4200], own[64];
@@ -183,7 +189,7 @@ static void cgroup_is_remembered(void **state)
 	int fd;
 
 	(void)state;
-	if (geteuid() || cgroup_mount(&mount)) {
+	if (geteuid() || cgroup_mount(&mount) || !mount) {
 		print_message("needs root (open_by_handle_at) and cgroup2\n");
 		skip();
 	}
@@ -222,12 +228,9 @@ static void cgroup_is_remembered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(units),
-		cmocka_unit_test(a_unit_name_has_a_bound),
-		cmocka_unit_test(containers),
-		cmocka_unit_test(users),
-		cmocka_unit_test(cgroup_unknown),
-		cmocka_unit_test(cgroup_is_remembered),
+		cmocka_unit_test(units),	  cmocka_unit_test(a_unit_name_has_a_bound),
+		cmocka_unit_test(containers),	  cmocka_unit_test(users),
+		cmocka_unit_test(cgroup_unknown), cmocka_unit_test(cgroup_is_remembered),
 	};
 
 	return cmocka_run_group_tests_name("names", tests, NULL, NULL);

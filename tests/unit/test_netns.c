@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Network namespaces: our own without root; another one, entered and left again, with it. */
 #include "netns.h"
+#include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 #ifndef SO_NETNS_COOKIE
@@ -51,21 +52,21 @@ static void parse(void **state)
 		const char *text;
 		int r;
 	} bad[] = {
-		{"", -EINVAL},
-		{"0", -EINVAL},
-		{"4294967296", -EINVAL},
-		{"99999999999999999999", -EINVAL},
-		{"a/b", -EINVAL},
-		{"..", -EINVAL},
-		{"../x", -EINVAL},
-		{"no-such-namespace", -ENOENT},
-		{"-1", -ENOENT},
-		{"/nonexistent", -ENOENT},
-		{"/etc/passwd", -ENOENT},
-		{"/etc/passwd/x", -ENOENT},
-		{"/proc/self/ns/mnt", -ENOENT},
-		{"/proc/self/ns", -ENOENT},
-		{"4194304", -ENOENT}, /* one above the highest pid */
+		{ "", -EINVAL },
+		{ "0", -EINVAL },
+		{ "4294967296", -EINVAL },
+		{ "99999999999999999999", -EINVAL },
+		{ "a/b", -EINVAL },
+		{ "..", -EINVAL },
+		{ "../x", -EINVAL },
+		{ "no-such-namespace", -ENOENT },
+		{ "-1", -ENOENT },
+		{ "/nonexistent", -ENOENT },
+		{ "/etc/passwd", -ENOENT },
+		{ "/etc/passwd/x", -ENOENT },
+		{ "/proc/self/ns/mnt", -ENOENT },
+		{ "/proc/self/ns", -ENOENT },
+		{ "4194304", -ENOENT }, /* one above the highest pid */
 	};
 	char text[64];
 	__u32 inum = 77;

@@ -4,19 +4,19 @@
  * the bound. The maps are replaced by FAKE below: the linker takes this definition before the
  * module's.
  */
-#include "proc.h"
 #include "maps.h"
+#include "proc.h"
 #include "procfs.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
@@ -24,6 +24,7 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 #define HEAD offsetof(struct fl_text, text)
@@ -57,12 +58,12 @@ int maps_get_process(const struct maps *m, const struct fl_proc_key *key,
 /* Of a process that cannot be: nothing in /proc answers for it. */
 static struct fl_proc_key key_of(__u32 pid, __u32 exec_id)
 {
-	return (struct fl_proc_key){.start_ns = 5, .pid = 0x40000000u + pid, .exec_id = exec_id};
+	return (struct fl_proc_key){ .start_ns = 5, .pid = 0x40000000u + pid, .exec_id = exec_id };
 }
 
 static struct fl_owner owner_of(struct fl_proc_key key, const char *comm)
 {
-	struct fl_owner owner = {.proc = key, .uid = 1000, .gid = 100};
+	struct fl_owner owner = { .proc = key, .uid = 1000, .gid = 100 };
 
 	snprintf(owner.comm, sizeof(owner.comm), "%s", comm);
 	return owner;
@@ -70,7 +71,9 @@ static struct fl_owner owner_of(struct fl_proc_key key, const char *comm)
 
 static struct fl_process process_of(struct fl_proc_key key, const char *comm)
 {
-	struct fl_process rec = {.head = {FL_RECORD_PROCESS, sizeof(rec)}, .key = key, .uid = 7};
+	struct fl_process rec = { .head = { FL_RECORD_PROCESS, sizeof(rec) },
+				  .key = key,
+				  .uid = 7 };
 
 	snprintf(rec.comm, sizeof(rec.comm), "%s", comm);
 	return rec;
@@ -79,7 +82,7 @@ static struct fl_process process_of(struct fl_proc_key key, const char *comm)
 static struct fl_text text_of(struct fl_proc_key key, const char *exe, const char *args,
 			      size_t args_len)
 {
-	struct fl_text text = {.head = {.type = FL_RECORD_TEXT}, .key = key, .ready = 1};
+	struct fl_text text = { .head = { .type = FL_RECORD_TEXT }, .key = key, .ready = 1 };
 
 	text.exe_len = (__u32)strlen(exe);
 	text.args_len = (__u32)args_len;
@@ -162,7 +165,7 @@ static void records_in_either_order(void **state)
 		const struct process *p;
 
 		rec.ancestor_count = 1;
-		rec.ancestors[0] = (struct fl_ancestor){.pid = 9, .comm = "bash"};
+		rec.ancestors[0] = (struct fl_ancestor){ .pid = 9, .comm = "bash" };
 		if (i)
 			add_process(*state, &rec);
 		assert_int_equal(add_text(*state, &text, text.head.size), 0);
@@ -231,7 +234,7 @@ static void damaged_map_values_are_not_believed(void **state)
 
 static void memory_files_have_one_spelling(void **state)
 {
-	static const char *const spellings[] = {"memfd:x", "/memfd:x"};
+	static const char *const spellings[] = { "memfd:x", "/memfd:x" };
 
 	for (__u32 i = 0; i < 2; i++) {
 		struct fl_text text = text_of(key_of(i, 0), spellings[i], "", 0);
@@ -293,10 +296,10 @@ static void damaged_text_is_refused(void **state)
 	REFUSED(0);
 	REFUSED(4);
 	REFUSED(HEAD - 1);
-	REFUSED(good.head.size - 1);			   /* cut in the ring */
-	REFUSED(good.head.size, t.head.size--);		   /* claims less than it holds */
+	REFUSED(good.head.size - 1);		/* cut in the ring */
+	REFUSED(good.head.size, t.head.size--); /* claims less than it holds */
 	REFUSED(good.head.size, t.head.size = 0);
-	REFUSED(good.head.size, t.head.size++);		   /* claims more than came */
+	REFUSED(good.head.size, t.head.size++); /* claims more than came */
 	REFUSED(good.head.size, t.head.size = 0xffffffffu);
 	REFUSED(good.head.size, t.head.type = FL_RECORD_PROCESS);
 	REFUSED(good.head.size, t.exe_len++);
@@ -305,7 +308,7 @@ static void damaged_text_is_refused(void **state)
 	REFUSED(sizeof(t), t.args_len = FL_ARGS_MAX + 1, t.head.size = sizeof(t));
 	REFUSED(good.head.size, t.exe_len = 0xffffffffu);
 	REFUSED(good.head.size, t.args_len = 0xffffffffu);
-	REFUSED(good.head.size, t.text[2] = '\0');	   /* a NUL in the path */
+	REFUSED(good.head.size, t.text[2] = '\0');	  /* a NUL in the path */
 	REFUSED(good.head.size, t.text[t.exe_len] = 'y'); /* no NUL after it */
 #undef REFUSED
 	assert_int_equal(procs_count(*state), 0);
@@ -345,10 +348,13 @@ static void damaged_process_is_refused(void **state)
 static void exit_is_kept(void **state)
 {
 	struct fl_process rec = process_of(key_of(1, 0), "x");
-	struct fl_exit end = {.head = {FL_RECORD_EXIT, sizeof(end)}, .key = key_of(1, 0), .time_ns = 9};
+	struct fl_exit end = { .head = { FL_RECORD_EXIT, sizeof(end) },
+			       .key = key_of(1, 0),
+			       .time_ns = 9 };
 
 	assert_int_equal(procs_exited(*state, &end, sizeof(end) - 1), -EINVAL);
-	assert_int_equal(procs_exited(*state, &end, sizeof(end)), 0); /* not known: nothing to note */
+	assert_int_equal(procs_exited(*state, &end, sizeof(end)),
+			 0); /* not known: nothing to note */
 	assert_int_equal(procs_count(*state), 0);
 	add_process(*state, &rec);
 	assert_int_equal(procs_exited(*state, &end, sizeof(end)), 0);
@@ -363,7 +369,7 @@ static void previous_is_the_image_before(void **state)
 	static const struct {
 		__u32 exec_id;
 		const char *exe;
-	} images[] = {{5, "/five"}, {1, "/one"}, {3, "/three"}};
+	} images[] = { { 5, "/five" }, { 1, "/one" }, { 3, "/three" } };
 	struct fl_text other = text_of(key_of(2, 2), "/other", "", 0);
 
 	for (size_t i = 0; i < 3; i++) {
@@ -430,7 +436,7 @@ static void need_host_pids(void)
 /* As the kernel side would have it, to the tick. */
 static struct fl_proc_key key_of_pid(pid_t pid)
 {
-	struct fl_proc_key key = {.pid = (__u32)pid, .exec_id = 1};
+	struct fl_proc_key key = { .pid = (__u32)pid, .exec_id = 1 };
 	char path[64], text[1024], *rest;
 	unsigned long long ticks = 0;
 	FILE *f;
@@ -525,8 +531,9 @@ static void an_image_that_ended_is_not_looked_for(void **state)
 	const struct fl_proc_key key = key_of_pid(getpid());
 	struct fl_proc_key next = key;
 	struct fl_process rec;
-	struct fl_exit end = {.head = {FL_RECORD_EXIT, sizeof(end)}, .key = key, .time_ns = 9,
-			      .replaced = 1};
+	struct fl_exit end = {
+		.head = { FL_RECORD_EXIT, sizeof(end) }, .key = key, .time_ns = 9, .replaced = 1
+	};
 	char comm[FL_COMM_LEN];
 
 	need_host_pids();
@@ -549,7 +556,7 @@ static void an_image_that_ended_is_not_looked_for(void **state)
 /* Runs the file open at FD (closed here) with ARGS until killed. */
 static pid_t run(int fd, char *const args[])
 {
-	char *const env[] = {NULL};
+	char *const env[] = { NULL };
 	int gone[2];
 	char c;
 	pid_t pid;
@@ -557,6 +564,8 @@ static pid_t run(int fd, char *const args[])
 	assert_int_equal(pipe2(gone, O_CLOEXEC), 0);
 	pid = fork();
 	if (pid == 0) {
+		/* also when an assertion ends this test early */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		fexecve(fd, args, env);
 		_exit(127);
 	}
@@ -586,7 +595,7 @@ static void copy_sleep(int to)
 	close(from);
 }
 
-static char *const sleep_args[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
+static char *const sleep_args[] = { (char[]){ "sleep" }, (char[]){ "1000" }, NULL };
 
 static void read_comm(pid_t pid, char comm[FL_COMM_LEN])
 {
@@ -675,7 +684,7 @@ static void no_file_no_answer(void **state)
 /* What the child of the next test does: become the other of two files, for ever. */
 static int flip(char *name)
 {
-	char next[64], *args[] = {next, (char[]){"flip"}, NULL}, *env[] = {NULL};
+	char next[64], *args[] = { next, (char[]){ "flip" }, NULL }, *env[] = { NULL };
 
 	snprintf(next, sizeof(next), "%s", name);
 	next[strlen(next) - 1] ^= 'a' ^ 'b';
@@ -698,7 +707,7 @@ static void copy_self(const char *name)
 /* Always one image, never the path of one with the arguments of the other. */
 static void an_exec_meanwhile_is_no_mixture(void **state)
 {
-	char a[64], b[64], *args[] = {a, (char[]){"flip"}, NULL}, *env[] = {NULL};
+	char a[64], b[64], *args[] = { a, (char[]){ "flip" }, NULL }, *env[] = { NULL };
 	struct fl_proc_key key;
 	int seen = 0, refused = 0;
 	pid_t pid;
@@ -710,6 +719,7 @@ static void an_exec_meanwhile_is_no_mixture(void **state)
 	copy_self(b);
 	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execve(a, args, env);
 		_exit(127);
 	}
@@ -721,7 +731,7 @@ static void an_exec_meanwhile_is_no_mixture(void **state)
 			refused++;
 			continue;
 		}
-		/* before its first exec the child is this test; in an exec there are no arguments yet */
+		/* before its first exec it is this test; within one it has no arguments */
 		if (found.args && !strncmp(found.exe, a, strlen(a) - 1)) {
 			assert_string_equal(found.args, found.exe);
 			seen++;
