@@ -10,7 +10,7 @@ die() { echo "deps: $*" >&2; exit 1; }
 debian_packages() {
 	case $1 in
 	build) echo make gcc libc6-dev clang "$(debian_bpftool)" libbpf-dev libelf-dev zlib1g-dev \
-		libjansson-dev libcyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
+		libjansson-dev libcyaml-dev libyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
 	test) echo libcmocka-dev liburing-dev pkgconf iproute2 curl procps ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags git ;;
 	fuzz) echo libclang-rt-dev ;;
@@ -43,7 +43,7 @@ install_debian() {
 fedora_packages() {
 	case $1 in
 	build) echo make gcc clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel \
-		jansson-devel libcyaml-devel libmnl-devel libmicrohttpd-devel util-linux ;;
+		jansson-devel libcyaml-devel libyaml-devel libmnl-devel libmicrohttpd-devel util-linux ;;
 	test) echo libcmocka-devel liburing-devel pkgconf iproute curl procps-ng libasan libubsan ;;
 	lint) echo clang-tools-extra cppcheck ShellCheck ctags git ;;
 	fuzz) echo compiler-rt ;;
