@@ -189,9 +189,10 @@ static void cgroup_is_remembered(void **state)
 	int fd;
 
 	(void)state;
-	if (geteuid() || cgroup_mount(&mount) || !mount) {
+	if (geteuid() || cgroup_mount(&mount)) {
 		print_message("needs root (open_by_handle_at) and cgroup2\n");
 		skip();
+		return; /* skip() does not come back, which analyzers do not know */
 	}
 	snprintf(own, sizeof(own), "/flowner-test-%d.service", getpid());
 	snprintf(path, sizeof(path), "%s%s", mount, own);
