@@ -19,7 +19,7 @@
 
 #include "cleanup.h"
 
-#define PIECE_BYTES    (64 * 1024)
+#define PIECE_BYTES (64 * 1024)
 #define ERROR_BODY_MAX (16 * 1024)
 
 struct exchange {
@@ -47,7 +47,7 @@ static long long now_ms(void)
 /* 0 when FD is ready for EVENTS (or broken: the next call says how), -ETIMEDOUT. */
 static int wait_for(int fd, short events, int wait_ms)
 {
-	struct pollfd p = {.fd = fd, .events = events};
+	struct pollfd p = { .fd = fd, .events = events };
 	long long end = now_ms() + wait_ms;
 
 	for (;;) {
@@ -66,8 +66,8 @@ static int wait_for(int fd, short events, int wait_ms)
 /* A full backlog is EAGAIN here, without a way to wait for room: the socket blocks until later. */
 static int connect_to(const char *path, int wait_ms, int *ret_fd)
 {
-	struct timeval limit = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct timeval limit = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	_close_ int fd = -1;
 
 	if (strlen(path) >= sizeof(un.sun_path))
@@ -188,7 +188,7 @@ static void error_sentence(const struct exchange *x, char *sentence, size_t size
 int client_get(const struct client_request *request, response_line_fn fn, void *arg,
 	       struct client_answer *ret_answer)
 {
-	struct exchange x = {.request = request, .fn = fn, .arg = arg};
+	struct exchange x = { .request = request, .fn = fn, .arg = arg };
 	_cleanup_(response_cleanup) struct response *response = NULL;
 	_close_ int fd = -1;
 	int r;

@@ -8,8 +8,8 @@
 
 #include "response.h"
 
-#define CLIENT_SOCKET	  "/run/flowner/flowner.sock"
-#define CLIENT_WAIT_MS	  30000
+#define CLIENT_SOCKET "/run/flowner/flowner.sock"
+#define CLIENT_WAIT_MS 30000
 #define CLIENT_ERROR_TEXT 512
 
 struct client_request {

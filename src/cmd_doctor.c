@@ -13,10 +13,10 @@
 #include "table.h"
 
 static const struct column columns[] = {
-    {.title = "HOOK"},
-    {.title = "ATTACH"},
-    {.title = "STATUS"},
-    {.title = "LOST", .cut = 1, .least = 12},
+	{ .title = "HOOK" },
+	{ .title = "ATTACH" },
+	{ .title = "STATUS" },
+	{ .title = "LOST", .cut = 1, .least = 12 },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -95,10 +95,10 @@ static int print_hooks(const json_t *hooks, bool header)
 	json_array_foreach (hooks, i, hook) {
 		char buf[RECORD_TEXT];
 		const char *row[COLUMNS] = {
-		    record_string(hook, "moment"),
-		    record_string(hook, "attach"),
-		    status_text(hook, buf),
-		    record_string(hook, "lost"),
+			record_string(hook, "moment"),
+			record_string(hook, "attach"),
+			status_text(hook, buf),
+			record_string(hook, "lost"),
 		};
 
 		r = table_add(table, (__s64)i, 0, row);
@@ -162,14 +162,15 @@ static int on_line(const char *line, size_t len, void *arg)
 
 static int run_doctor(struct options *o)
 {
-	struct doctor d = {.json = o->json, .no_header = o->no_header};
+	struct doctor d = { .json = o->json, .no_header = o->no_header };
 
 	return command_ask(o, "/v1/doctor", NULL, CLIENT_WAIT_MS, on_line, &d);
 }
 
 const struct command command_doctor = {
-    .name = "doctor",
-    .arguments = "",
-    .help = "Show which hooks this kernel gives the daemon, and what is lost without the others.",
-    .run = run_doctor,
+	.name = "doctor",
+	.arguments = "",
+	.help = "Show which hooks this kernel gives the daemon, and what is lost without the "
+		"others.",
+	.run = run_doctor,
 };

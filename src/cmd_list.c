@@ -28,24 +28,24 @@ enum {
 };
 
 static const struct column columns[COLUMNS] = {
-    [AGE] = {.title = "AGE"},
-    [PROTO] = {.title = "PROTO"},
-    [STATE] = {.title = "STATE", .cut = 4, .least = 5},
-    [DIR] = {.title = "DIR", .cut = 5, .least = 3, .drop = 2},
-    [LOCAL] = {.title = "LOCAL"},
-    [REMOTE] = {.title = "REMOTE"},
-    [PID] = {.title = "PID"},
-    [USER] = {.title = "USER", .cut = 3, .least = 5, .drop = 3},
-    [COMM] = {.title = "COMM", .cut = 1, .least = 6},
-    [UNIT] = {.title = "UNIT/CONTAINER", .cut = 2, .least = 6, .drop = 1},
-    [FLOW_ID] = {.title = "FLOW_ID"},
+	[AGE] = { .title = "AGE" },
+	[PROTO] = { .title = "PROTO" },
+	[STATE] = { .title = "STATE", .cut = 4, .least = 5 },
+	[DIR] = { .title = "DIR", .cut = 5, .least = 3, .drop = 2 },
+	[LOCAL] = { .title = "LOCAL" },
+	[REMOTE] = { .title = "REMOTE" },
+	[PID] = { .title = "PID" },
+	[USER] = { .title = "USER", .cut = 3, .least = 5, .drop = 3 },
+	[COMM] = { .title = "COMM", .cut = 1, .least = 6 },
+	[UNIT] = { .title = "UNIT/CONTAINER", .cut = 2, .least = 6, .drop = 1 },
+	[FLOW_ID] = { .title = "FLOW_ID" },
 };
 
 static const record_cell cells[COLUMNS] = {
-    [AGE] = record_age,	      [PROTO] = record_proto,	  [STATE] = record_state,
-    [DIR] = record_direction, [LOCAL] = record_local,	  [REMOTE] = record_remote,
-    [PID] = record_pid,	      [USER] = record_user,	  [COMM] = record_comm,
-    [UNIT] = record_unit,     [FLOW_ID] = record_flow_id,
+	[AGE] = record_age,	  [PROTO] = record_proto,     [STATE] = record_state,
+	[DIR] = record_direction, [LOCAL] = record_local,     [REMOTE] = record_remote,
+	[PID] = record_pid,	  [USER] = record_user,	      [COMM] = record_comm,
+	[UNIT] = record_unit,	  [FLOW_ID] = record_flow_id,
 };
 
 struct listing {
@@ -103,7 +103,7 @@ static int on_json(const char *line, size_t len, void *arg)
 static int run_list(struct options *o)
 {
 	_cleanup_(free_table) struct table *table = NULL;
-	struct listing l = {0};
+	struct listing l = { 0 };
 	int code;
 
 	if (table_new(columns, COLUMNS, &table) < 0) {
@@ -124,10 +124,10 @@ static int run_list(struct options *o)
 }
 
 const struct command command_list = {
-    .name = "list",
-    .arguments = "[ADDR[/LEN][:PORT]...]",
-    .help = "List sessions, listeners and unconnected UDP sockets with their owners.",
-    .filters = true,
-    .max_args = -1,
-    .run = run_list,
+	.name = "list",
+	.arguments = "[ADDR[/LEN][:PORT]...]",
+	.help = "List sessions, listeners and unconnected UDP sockets with their owners.",
+	.filters = true,
+	.max_args = -1,
+	.run = run_list,
 };

@@ -16,8 +16,8 @@ static int run_metrics(struct options *o)
 }
 
 const struct command command_metrics = {
-    .name = "metrics",
-    .arguments = "",
-    .help = "Print the daemon's metrics as OpenMetrics text.",
-    .run = run_metrics,
+	.name = "metrics",
+	.arguments = "",
+	.help = "Print the daemon's metrics as OpenMetrics text.",
+	.run = run_metrics,
 };

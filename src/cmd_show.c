@@ -33,7 +33,7 @@ static int on_line(const char *line, size_t len, void *arg)
 
 static int run_show(struct options *o)
 {
-	struct showing s = {.json = o->json};
+	struct showing s = { .json = o->json };
 	char path[sizeof("/v1/flows/") + FLOW_ID_TEXT];
 	char text[FLOW_ID_TEXT];
 	__u64 id = 0;
@@ -48,10 +48,10 @@ static int run_show(struct options *o)
 }
 
 const struct command command_show = {
-    .name = "show",
-    .arguments = "FLOW_ID",
-    .help = "Show everything known of one flow: ff6ea, 0xff6ea, sk:ff6ea or =1046250.",
-    .min_args = 1,
-    .max_args = 1,
-    .run = run_show,
+	.name = "show",
+	.arguments = "FLOW_ID",
+	.help = "Show everything known of one flow: ff6ea, 0xff6ea, sk:ff6ea or =1046250.",
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_show,
 };

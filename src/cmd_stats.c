@@ -12,11 +12,12 @@
 #include "record.h"
 #include "table.h"
 
-static const struct column counter_columns[] = {{.title = "COUNTER"}, {.title = "VALUE"}};
+static const struct column counter_columns[] = { { .title = "COUNTER" }, { .title = "VALUE" } };
 static const struct column map_columns[] = {
-    {.title = "MAP"}, {.title = "ENTRIES"}, {.title = "CAPACITY"}, {.title = "USED"}};
+	{ .title = "MAP" }, { .title = "ENTRIES" }, { .title = "CAPACITY" }, { .title = "USED" }
+};
 #define MAP_COLUMNS (sizeof(map_columns) / sizeof(map_columns[0]))
-#define NAME_ROOM   128
+#define NAME_ROOM 128
 
 struct stats {
 	bool json;
@@ -42,7 +43,7 @@ static int add_counters(struct table *t, const char *above, const json_t *object
 		if (json_is_object(value)) {
 			r = add_counters(t, name, value);
 		} else if (json_is_integer(value) || json_is_string(value)) {
-			const char *row[] = {name, record_text(value, "", buf)};
+			const char *row[] = { name, record_text(value, "", buf) };
 
 			r = table_add(t, 0, 0, row);
 		}
@@ -58,10 +59,10 @@ static int add_map(struct table *t, const char *name, const json_t *map)
 	json_int_t capacity = json_integer_value(json_object_get(map, "capacity"));
 	char entries_text[RECORD_TEXT], capacity_text[RECORD_TEXT], used[RECORD_TEXT] = "";
 	const char *row[MAP_COLUMNS] = {
-	    name,
-	    record_text(map, "entries", entries_text),
-	    record_text(map, "capacity", capacity_text),
-	    used,
+		name,
+		record_text(map, "entries", entries_text),
+		record_text(map, "capacity", capacity_text),
+		used,
 	};
 
 	if (capacity > 0)
@@ -130,14 +131,14 @@ static int on_line(const char *line, size_t len, void *arg)
 
 static int run_stats(struct options *o)
 {
-	struct stats s = {.json = o->json, .no_header = o->no_header};
+	struct stats s = { .json = o->json, .no_header = o->no_header };
 
 	return command_ask(o, "/v1/stats", NULL, CLIENT_WAIT_MS, on_line, &s);
 }
 
 const struct command command_stats = {
-    .name = "stats",
-    .arguments = "",
-    .help = "Show the daemon's counters and how full its maps are.",
-    .run = run_stats,
+	.name = "stats",
+	.arguments = "",
+	.help = "Show the daemon's counters and how full its maps are.",
+	.run = run_stats,
 };

@@ -19,9 +19,11 @@ static const struct {
 	size_t width;
 	record_cell cell;
 } columns[] = {
-    {"TIME", 12, record_clock},	 {"ACTION", 11, record_action}, {"PROTO", 5, record_proto},
-    {"LOCAL", 21, record_local}, {"REMOTE", 21, record_remote}, {"PID", 7, record_pid},
-    {"USER", 8, record_user},	 {"COMM", 15, record_comm},	{"FLOW_ID", 0, record_flow_id},
+	{ "TIME", 12, record_clock },	  { "ACTION", 11, record_action },
+	{ "PROTO", 5, record_proto },	  { "LOCAL", 21, record_local },
+	{ "REMOTE", 21, record_remote },  { "PID", 7, record_pid },
+	{ "USER", 8, record_user },	  { "COMM", 15, record_comm },
+	{ "FLOW_ID", 0, record_flow_id },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -143,8 +145,8 @@ static int read_own_options(struct options *o, struct watch *w)
 
 static int run_watch(struct options *o)
 {
-	struct sigaction interrupt = {.sa_handler = on_interrupt};
-	struct watch w = {.json = o->json};
+	struct sigaction interrupt = { .sa_handler = on_interrupt };
+	struct watch w = { .json = o->json };
 	int code = read_own_options(o, &w);
 
 	if (code != EXIT_FOUND)
@@ -162,23 +164,23 @@ static int run_watch(struct options *o)
 }
 
 static const struct filter_field own_options[] = {
-    {.name = "count", .letter = 'c', .value = "N", .help = "end after N events"},
-    {.name = "replay",
-     .value = "SEQ",
-     .help = "first the events after number SEQ that the daemon still has"},
-    {.name = NULL},
+	{ .name = "count", .letter = 'c', .value = "N", .help = "end after N events" },
+	{ .name = "replay",
+	  .value = "SEQ",
+	  .help = "first the events after number SEQ that the daemon still has" },
+	{ .name = NULL },
 };
 
 /* Events are of now: what asks for a span of time or for ended flows does not apply. */
-static const char *const no_filters[] = {"since", "until", "closed", "all", NULL};
+static const char *const no_filters[] = { "since", "until", "closed", "all", NULL };
 
 const struct command command_watch = {
-    .name = "watch",
-    .arguments = "[ADDR[/LEN][:PORT]...]",
-    .help = "Show sessions opening, being accepted and closing, as it happens.",
-    .options = own_options,
-    .filters = true,
-    .no_filters = no_filters,
-    .max_args = -1,
-    .run = run_watch,
+	.name = "watch",
+	.arguments = "[ADDR[/LEN][:PORT]...]",
+	.help = "Show sessions opening, being accepted and closing, as it happens.",
+	.options = own_options,
+	.filters = true,
+	.no_filters = no_filters,
+	.max_args = -1,
+	.run = run_watch,
 };

@@ -60,7 +60,7 @@ static int bad_endpoint(struct options *o, const char *text)
 /* `who tcp 10.0.0.1:80 [...]`, `who :53`. */
 static int read_arguments(struct options *o, struct question *q)
 {
-	struct endpoint local = {0}, remote = {0};
+	struct endpoint local = { 0 }, remote = { 0 };
 	enum fl_proto proto;
 	int i = 0;
 
@@ -122,8 +122,8 @@ static int make_query(struct options *o, const struct question *q)
 
 static int run_who(struct options *o)
 {
-	struct asking a = {.json = o->json};
-	struct question q = {0};
+	struct asking a = { .json = o->json };
+	struct question q = { 0 };
 	int r = read_arguments(o, &q);
 	int code;
 
@@ -143,17 +143,19 @@ static int run_who(struct options *o)
 }
 
 static const struct filter_field own_options[] = {
-    {.name = "netns", .value = "NETNS", .help = "network namespace: inode, pid or name"},
-    {.name = "at", .value = "TIME", .help = "who had it then: 10m (ago), RFC 3339 or @SECONDS"},
-    {.name = NULL},
+	{ .name = "netns", .value = "NETNS", .help = "network namespace: inode, pid or name" },
+	{ .name = "at",
+	  .value = "TIME",
+	  .help = "who had it then: 10m (ago), RFC 3339 or @SECONDS" },
+	{ .name = NULL },
 };
 
 const struct command command_who = {
-    .name = "who",
-    .arguments = "[tcp|udp] LOCAL [REMOTE]",
-    .help = "Say who owns a session: 10.0.0.1:80, [::1]:80, or :53 for any address.",
-    .options = own_options,
-    .min_args = 1,
-    .max_args = 3,
-    .run = run_who,
+	.name = "who",
+	.arguments = "[tcp|udp] LOCAL [REMOTE]",
+	.help = "Say who owns a session: 10.0.0.1:80, [::1]:80, or :53 for any address.",
+	.options = own_options,
+	.min_args = 1,
+	.max_args = 3,
+	.run = run_who,
 };

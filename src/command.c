@@ -124,9 +124,10 @@ static int explain_status(const struct client_answer *answer)
 int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
 		response_line_fn fn, void *arg)
 {
-	struct client_request request = {
-	    .socket = o->socket, .wait_ms = CLIENT_WAIT_MS, .idle_ms = idle_ms};
-	struct client_answer answer = {0};
+	struct client_request request = { .socket = o->socket,
+					  .wait_ms = CLIENT_WAIT_MS,
+					  .idle_ms = idle_ms };
+	struct client_answer answer = { 0 };
 	_free_ char *target = NULL;
 	int r;
 

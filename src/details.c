@@ -13,7 +13,7 @@
 #include "table.h"
 
 #define COVERS_MAX 5
-#define PATH_ROOM  256
+#define PATH_ROOM 256
 
 struct block {
 	const struct record_view *view;
@@ -191,33 +191,42 @@ static const struct detail {
 	detail_fn write; /* NULL: the one field it covers, as it is; no label: nothing */
 	const char *covers[COVERS_MAX];
 } details[] = {
-    {"flow", true, NULL, {"flowner.flow_id"}},
-    {"session",
-     true,
-     write_session,
-     {"network.transport", "network.direction", "flowner.local", "flowner.remote"}},
-    {"state", true, write_state, {"flowner.state", "event.reason"}},
-    {"age", true, write_age, {NULL}},
-    {"owner", true, write_owner, {"process.pid", "process.name", "user.id", "user.name"}},
-    {"role", true, write_role, {"flowner.role", "flowner.accepted"}},
-    {"exe", true, write_exe, {"process.executable", "flowner.exe_deleted", "flowner.exe_memfd"}},
-    {"args", true, write_args, {"process.args", "process.command_line", "flowner.args_truncated"}},
-    {"parents", true, write_parents, {"process.parent", "flowner.ancestors"}},
-    {"unit", true, NULL, {"systemd.unit"}},
-    {"container", true, NULL, {"container.id"}},
-    {"opened", false, NULL, {"event.start"}},
-    {"opened before", false, NULL, {"flowner.opened_before"}},
-    {"closed", false, NULL, {"event.end"}},
-    {"duration", false, write_duration, {"event.duration"}},
-    {"process started", false, NULL, {"process.start"}},
-    {"previous exe", false, NULL, {"flowner.previous_executable"}},
-    {"peer flow", false, NULL, {"flowner.peer_flow_id"}},
-    {"netns", false, write_netns, {"flowner.netns", "flowner.netns_cookie"}},
-    {"community id", false, NULL, {"network.community_id"}},
-    /* said otherwise above, or the same for every flow */
-    {NULL, false, NULL, {"@timestamp", "ecs", "event.kind", "event.category", "event.type"}},
-    {NULL, false, NULL, {"network.type", "event.outcome", "source.ip", "source.port"}},
-    {NULL, false, NULL, {"destination.ip", "destination.port"}},
+	{ "flow", true, NULL, { "flowner.flow_id" } },
+	{ "session",
+	  true,
+	  write_session,
+	  { "network.transport", "network.direction", "flowner.local", "flowner.remote" } },
+	{ "state", true, write_state, { "flowner.state", "event.reason" } },
+	{ "age", true, write_age, { NULL } },
+	{ "owner", true, write_owner, { "process.pid", "process.name", "user.id", "user.name" } },
+	{ "role", true, write_role, { "flowner.role", "flowner.accepted" } },
+	{ "exe",
+	  true,
+	  write_exe,
+	  { "process.executable", "flowner.exe_deleted", "flowner.exe_memfd" } },
+	{ "args",
+	  true,
+	  write_args,
+	  { "process.args", "process.command_line", "flowner.args_truncated" } },
+	{ "parents", true, write_parents, { "process.parent", "flowner.ancestors" } },
+	{ "unit", true, NULL, { "systemd.unit" } },
+	{ "container", true, NULL, { "container.id" } },
+	{ "opened", false, NULL, { "event.start" } },
+	{ "opened before", false, NULL, { "flowner.opened_before" } },
+	{ "closed", false, NULL, { "event.end" } },
+	{ "duration", false, write_duration, { "event.duration" } },
+	{ "process started", false, NULL, { "process.start" } },
+	{ "previous exe", false, NULL, { "flowner.previous_executable" } },
+	{ "peer flow", false, NULL, { "flowner.peer_flow_id" } },
+	{ "netns", false, write_netns, { "flowner.netns", "flowner.netns_cookie" } },
+	{ "community id", false, NULL, { "network.community_id" } },
+	/* said otherwise above, or the same for every flow */
+	{ NULL,
+	  false,
+	  NULL,
+	  { "@timestamp", "ecs", "event.kind", "event.category", "event.type" } },
+	{ NULL, false, NULL, { "network.type", "event.outcome", "source.ip", "source.port" } },
+	{ NULL, false, NULL, { "destination.ip", "destination.port" } },
 };
 #define DETAILS (sizeof(details) / sizeof(details[0]))
 
@@ -233,9 +242,10 @@ static bool covered(const char *path)
 static void put_line(struct block *b, const char *label, const char *text)
 {
 	char name[PRINTABLE_ROOM(PATH_ROOM) + 1];
-	size_t width;
+	size_t end = printable(label, name), width;
 
-	strcpy(name + printable(label, name), ":");
+	name[end] = ':';
+	name[end + 1] = '\0';
 	width = printable_columns(name);
 	if (!b->out) {
 		b->width = width > b->width ? width : b->width;
@@ -310,7 +320,7 @@ static void put_block(struct block *b, const json_t *record, bool brief)
 
 void details_print(const json_t *record, const struct record_view *view, bool brief, FILE *out)
 {
-	struct block b = {.view = view};
+	struct block b = { .view = view };
 
 	put_block(&b, record, brief);
 	b.out = out;

@@ -13,23 +13,23 @@
 #include "options.h"
 
 static const struct command *const commands[] = {
-    &command_list,   &command_who,   &command_show,    &command_watch,
-    &command_doctor, &command_stats, &command_metrics,
+	&command_list,	 &command_who,	 &command_show,	   &command_watch,
+	&command_doctor, &command_stats, &command_metrics,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct filter_field main_options[] = {
-    {.name = "version", .letter = 'V', .flag = true, .help = "print the version"},
-    {.name = NULL},
+	{ .name = "version", .letter = 'V', .flag = true, .help = "print the version" },
+	{ .name = NULL },
 };
 
 /* What stands before the subcommand; the rest is not looked at. */
 static const struct command flowner = {
-    .name = "COMMAND",
-    .arguments = "[ARGUMENTS]",
-    .help = "Which process owns this connection?",
-    .options = main_options,
-    .max_args = -1,
+	.name = "COMMAND",
+	.arguments = "[ARGUMENTS]",
+	.help = "Which process owns this connection?",
+	.options = main_options,
+	.max_args = -1,
 };
 
 static const struct command *find_command(const char *name)

@@ -11,7 +11,7 @@
 #include "cleanup.h"
 #include "client.h"
 
-#define ROWS_MAX  64
+#define ROWS_MAX 64
 #define LONG_BASE 256 /* what getopt_long() returns for row 0: above every letter */
 
 enum global {
@@ -23,23 +23,23 @@ enum global {
 };
 
 static const struct filter_field globals[] = {
-    [GLOBAL_SOCKET] = {.name = "socket",
-		       .value = "PATH",
-		       .help = "socket of the daemon (also $FLOWNER_SOCKET)"},
-    [GLOBAL_JSON] = {.name = "json",
-		     .letter = 'j',
-		     .flag = true,
-		     .help = "JSON as the daemon sends it"},
-    [GLOBAL_NUMERIC] = {.name = "numeric",
-			.letter = 'n',
-			.flag = true,
-			.help = "user ids instead of user names"},
-    [GLOBAL_NO_HEADER] = {.name = "no-header",
-			  .letter = 'H',
+	[GLOBAL_SOCKET] = { .name = "socket",
+			    .value = "PATH",
+			    .help = "socket of the daemon (also $FLOWNER_SOCKET)" },
+	[GLOBAL_JSON] = { .name = "json",
+			  .letter = 'j',
 			  .flag = true,
-			  .help = "no line with the names of the columns"},
-    [GLOBAL_HELP] = {.name = "help", .letter = 'h', .flag = true, .help = "this text"},
-    {.name = NULL},
+			  .help = "JSON as the daemon sends it" },
+	[GLOBAL_NUMERIC] = { .name = "numeric",
+			     .letter = 'n',
+			     .flag = true,
+			     .help = "user ids instead of user names" },
+	[GLOBAL_NO_HEADER] = { .name = "no-header",
+			       .letter = 'H',
+			       .flag = true,
+			       .help = "no line with the names of the columns" },
+	[GLOBAL_HELP] = { .name = "help", .letter = 'h', .flag = true, .help = "this text" },
+	{ .name = NULL },
 };
 
 /* All that one command takes; for getopt_long() and for looking its answers up. */
@@ -116,7 +116,7 @@ void options_init(struct options *o)
 {
 	const char *socket = getenv("FLOWNER_SOCKET");
 
-	*o = (struct options){.socket = socket && *socket ? socket : CLIENT_SOCKET};
+	*o = (struct options){ .socket = socket && *socket ? socket : CLIENT_SOCKET };
 }
 
 void options_release(struct options *o)
@@ -267,7 +267,7 @@ const char *options_own(const struct options *o, const char *name)
 static void help_row(const struct filter_field *row, FILE *out)
 {
 	char left[64];
-	char letter[] = {'-', row->letter, ',', '\0'};
+	char letter[] = { '-', row->letter, ',', '\0' };
 
 	snprintf(left, sizeof(left), "  %-3s --%s%s%s", row->letter ? letter : "", row->name,
 		 row->flag ? "" : " ", row->flag || !row->value ? "" : row->value);

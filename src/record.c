@@ -14,9 +14,9 @@
 #include "flowtext.h"
 #include "wallclock.h"
 
-#define NS_PER_S	1000000000ULL
+#define NS_PER_S 1000000000ULL
 #define CONTAINER_SHOWN 12 /* as container engines cut their ids */
-#define KEY_ROOM	64 /* for one part of a path */
+#define KEY_ROOM 64	   /* for one part of a path */
 
 void record_view_init(struct record_view *view, bool numeric)
 {
@@ -103,7 +103,7 @@ const char *record_duration(__u64 ns, char *buf)
 	static const struct {
 		__u64 seconds;
 		char unit;
-	} units[] = {{24 * 3600, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	} units[] = { { 24 * 3600, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
 	__u64 s = ns / NS_PER_S;
 	size_t i = 0;
 
@@ -189,12 +189,14 @@ const char *record_remote(const json_t *record, const struct record_view *view, 
 
 const char *record_pid(const json_t *record, const struct record_view *view, char *buf)
 {
-	const char *pid = record_text(record, "process.pid", buf);
+	const json_t *pid = record_get(record, "process.pid");
 
 	(void)view;
-	if (pid == buf && record_interim(record))
-		strcat(buf, "?");
-	return pid;
+	if (!json_is_integer(pid))
+		return NULL;
+	snprintf(buf, RECORD_TEXT, "%" JSON_INTEGER_FORMAT "%s", json_integer_value(pid),
+		 record_interim(record) ? "?" : "");
+	return buf;
 }
 
 const char *record_user(const json_t *record, const struct record_view *view, char *buf)

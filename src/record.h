@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RECORD_TEXT	96 /* room for what a cell makes itself: endpoints, numbers, ages */
+#define RECORD_TEXT 96 /* room for what a cell makes itself: endpoints, numbers, ages */
 #define RECORD_DURATION 24
 
 struct record_view {

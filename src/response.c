@@ -258,8 +258,8 @@ static int chunk_size(struct response *r)
 		return -EPROTO;
 	for (; isxdigit((unsigned char)*s); s++) {
 		unsigned int digit = isdigit((unsigned char)*s)
-					 ? (unsigned int)(*s - '0')
-					 : (unsigned int)((*s | 32) - 'a' + 10);
+					     ? (unsigned int)(*s - '0')
+					     : (unsigned int)((*s | 32) - 'a' + 10);
 
 		if (n > UINT64_MAX >> 4)
 			return -EPROTO;

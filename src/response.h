@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RESPONSE_LINE_MAX  (1u << 20)	/* bytes of one line of the body */
-#define RESPONSE_HEAD_MAX  (64u * 1024) /* bytes of status line, fields and trailers together */
-#define RESPONSE_FIELD_MAX 8192		/* bytes of one of those lines */
+#define RESPONSE_LINE_MAX (1u << 20)   /* bytes of one line of the body */
+#define RESPONSE_HEAD_MAX (64u * 1024) /* bytes of status line, fields and trailers together */
+#define RESPONSE_FIELD_MAX 8192	       /* bytes of one of those lines */
 
 /* One line of the body without its '\n', not NUL terminated. Non-zero stops and must be positive.
  */

@@ -12,7 +12,7 @@
 #include "cleanup.h"
 #include "printable.h"
 
-#define ELLIPSIS      "\xe2\x80\xa6" /* U+2026, one column */
+#define ELLIPSIS "\xe2\x80\xa6" /* U+2026, one column */
 #define WIDTH_UNKNOWN 80
 
 struct row {
@@ -78,7 +78,7 @@ static const char *or_dash(const char *cell)
 
 int table_add(struct table *t, __s64 order, __u64 tie, const char *const *cells)
 {
-	size_t bytes = 0;
+	size_t bytes = 1; /* a table without columns is odd, not an error */
 	char *copy, *end, *fitted;
 	int r = grow(t);
 
@@ -92,8 +92,8 @@ int table_add(struct table *t, __s64 order, __u64 tie, const char *const *cells)
 	end = copy;
 	for (size_t i = 0; i < t->count; i++)
 		end += printable(or_dash(cells[i]), end) + 1;
-	fitted = realloc(copy, (size_t)(end - copy));
-	t->rows[t->used++] = (struct row){order, tie, fitted ? fitted : copy};
+	fitted = realloc(copy, (size_t)(end - copy) + 1);
+	t->rows[t->used++] = (struct row){ order, tie, fitted ? fitted : copy };
 	return 0;
 }
 
@@ -115,7 +115,7 @@ void table_sort(struct table *t)
 size_t table_width(int fd)
 {
 	const char *columns = getenv("COLUMNS");
-	struct winsize ws = {0};
+	struct winsize ws = { 0 };
 	long n;
 
 	if (!isatty(fd))
