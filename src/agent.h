@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the daemon's modules share at run time: plain pointers to each other's state, owned by main. */
+/*
+ * What the daemon's modules share at run time, and what happens to a record of the event ring: into
+ * the process table, the recent index, and on to those who watch.
+ */
 #ifndef FLOWNER_AGENT_H
 #define FLOWNER_AGENT_H
 
 #include <flowner/flow.h>
+#include <stdbool.h>
 
 struct maps;
 struct flows;
@@ -12,6 +16,7 @@ struct names;
 struct hooks;
 struct config;
 struct api;
+struct ring_buffer;
 
 struct agent {
 	struct maps *maps;
@@ -26,7 +31,28 @@ struct agent {
 	__u64 started_ns;	  /* CLOCK_BOOTTIME */
 	__u64 sequence;		  /* of the last event published */
 	char host[256];
+	struct ring_buffer *ring;
+	bool ready;		   /* past the self-test: our own sessions are news, too */
+	__u64 ring_lost;	   /* FL_CNT_RING_FULL as last told to the watchers */
+	__u64 unknown_sockets;	   /* as the last reconciliation counted them */
 };
+
+/*
+ * Tables of C's sizes, host name, clock offset. What is set stays NULL-safe for agent_release(). The
+ * maps and the api come later, from those who own them.
+ */
+int agent_init(struct agent *agent, struct config *c, struct hooks *hooks);
+void agent_release(struct agent *agent);
+
+/* Connects the agent to the ring with this map fd, and the tables to MAPS. */
+int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd);
+
+/* Now and then: expire what is old, tell of dropped records. */
+void agent_tick(struct agent *agent);
+
+/* Maps against kernel; what was found ended is published. True when sockets without an entry have
+ * appeared: seeding is worth another walk. */
+bool agent_reconcile(struct agent *agent);
 
 /* Read the ring now, before answering a question: what the asker did just before is then included. */
 int agent_drain(struct agent *agent);

@@ -168,6 +168,8 @@ const char *counter_text(enum fl_counter c)
 		return "end_repaired";
 	case FL_CNT_END_RECONCILED:
 		return "end_reconciled";
+	case FL_CNT_UDP_IDLE:
+		return "udp_idle";
 	case FL_CNT_UDP_UNOWNED:
 		return "udp_unowned";
 	case FL_CNT_UDP_PARSE:

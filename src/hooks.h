@@ -3,6 +3,7 @@
 #ifndef FLOWNER_HOOKS_H
 #define FLOWNER_HOOKS_H
 
+#include <flowner/control.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,11 +14,16 @@ enum hook_status {
 	HOOK_SILENT,	 /* attached but the self-test did not see it fire: taken off again */
 };
 
+#define HOOK_NO_PROBE (-1)
+
 struct hook {
 	const char *moment;  /* "accept" */
 	const char *attach;  /* "lsm/sock_graft", as in the ELF section name */
 	const char *program; /* name of the BPF program */
-	const char *lost;    /* what is lost when no better row and not this one is on; NULL nothing */
+	const char *lost;    /* what stays lost when this is the row that is on, or the last one and
+				off too; NULL nothing */
+	int rank;	     /* order of preference within the moment, 0 first */
+	int probe;	     /* enum fl_probe its program notes in the self-test, or HOOK_NO_PROBE */
 	bool optional;	     /* the agent runs without any row of this moment */
 	/* filled in at run time */
 	enum hook_status status;
@@ -26,8 +32,18 @@ struct hook {
 
 struct hooks; /* the table with its state, see hooks.c */
 
+/* The table, every row HOOK_UNUSED. -ENOMEM. */
+int hooks_new(struct hooks **ret_hooks);
+void hooks_free(struct hooks *h);
+
 size_t hooks_count(const struct hooks *h);
 const struct hook *hooks_at(const struct hooks *h, size_t i);
+
+struct hook *hooks_row(struct hooks *h, size_t i); /* for the one who attaches */
+
+bool hook_is_iterator(const struct hook *hook);
+bool hook_is_cgroup(const struct hook *hook);
+const char *hook_status_text(enum hook_status status);
 
 /* "full", "no LSM", "no trampolines", "lowest": the tier of design.md this kernel gives us. */
 const char *hooks_tier(const struct hooks *h);

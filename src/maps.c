@@ -138,7 +138,7 @@ static int batch_read(const struct maps *m, struct batch *b, __u32 *from, bool f
 int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
 {
 	_cleanup_(batch_release) struct batch b = {0};
-	__u32 from = 0, count;
+	__u32 from = 0, count = 0;
 	bool first = true;
 	int r, more;
 
@@ -186,24 +186,82 @@ int maps_get_process(const struct maps *m, const struct fl_proc_key *key,
 	return 0;
 }
 
+struct per_cpu {
+	int cpus;
+	__u64 *values;
+};
+
+static void per_cpu_release(struct per_cpu *p)
+{
+	free(p->values);
+}
+
+static int per_cpu_read(const struct maps *m, enum fl_counter counter, struct per_cpu *p)
+{
+	__u32 index = counter;
+
+	p->cpus = libbpf_num_possible_cpus();
+	if (p->cpus < 0)
+		return p->cpus;
+	p->values = calloc((size_t)p->cpus, sizeof(*p->values));
+	if (!p->values)
+		return -ENOMEM;
+	return bpf_map_lookup_elem(m->counters, &index, p->values) < 0 ? -errno : 0;
+}
+
 int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value)
 {
-	int cpus = libbpf_num_possible_cpus();
-	_free_ __u64 *values = NULL;
-	__u32 index = counter;
+	_cleanup_(per_cpu_release) struct per_cpu p = {0};
 	__u64 sum = 0;
+	int r;
 
-	if (cpus < 0)
-		return cpus;
-	values = calloc((size_t)cpus, sizeof(*values));
-	if (!values)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(m->counters, &index, values) < 0)
-		return -errno;
-	for (int i = 0; i < cpus; i++)
-		sum += values[i];
+	r = per_cpu_read(m, counter, &p);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < p.cpus; i++)
+		sum += p.values[i];
 	*ret_value = sum;
 	return 0;
+}
+
+int maps_count(const struct maps *m, enum fl_counter counter, __u64 n)
+{
+	_cleanup_(per_cpu_release) struct per_cpu p = {0};
+	__u32 index = counter;
+	int r;
+
+	r = per_cpu_read(m, counter, &p);
+	if (r < 0)
+		return r;
+	p.values[0] += n;
+	return bpf_map_update_elem(m->counters, &index, p.values, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int maps_active_ns(const struct maps *m, __u64 id, __u64 *ret_active_ns)
+{
+	struct fl_socket s;
+
+	if (bpf_map_lookup_elem(m->socket_to_process, &id, &s) < 0)
+		return -errno;
+	*ret_active_ns = s.active_ns;
+	return 0;
+}
+
+int maps_show_member(const struct maps *m, const struct fl_flow *flow)
+{
+	struct fl_connection c;
+
+	if (bpf_map_lookup_elem(m->l7_connections, &flow->key, &c) < 0)
+		return -errno;
+	if (c.flow_id)
+		return 0;
+	c.flow_id = flow->id;
+	c.owner = flow->owner;
+	c.opened_ns = flow->opened_ns;
+	c.role = flow->role;
+	c.accepted = flow->accepted;
+	c.check = fl_check_connection(&flow->key, &c);
+	return bpf_map_update_elem(m->l7_connections, &flow->key, &c, BPF_EXIST) < 0 ? -errno : 0;
 }
 
 static int table_fd(const struct maps *m, enum maps_table table)
@@ -293,29 +351,12 @@ int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum)
 	return 0;
 }
 
-/* The image has one flow fewer; a gone image's record goes with its last. */
-static void process_flow_removed(const struct maps *m, const struct fl_proc_key *key)
-{
-	struct fl_process p;
-
-	if (bpf_map_lookup_elem(m->processes, key, &p) < 0 || !p.flows)
-		return;
-	p.flows--;
-	if (p.exited_ns && !p.flows) {
-		bpf_map_delete_elem(m->process_text, key);
-		bpf_map_delete_elem(m->processes, key);
-		return;
-	}
-	bpf_map_update_elem(m->processes, key, &p, BPF_EXIST);
-}
-
 int maps_end_flow(const struct maps *m, const struct fl_flow *flow)
 {
 	struct fl_connection c;
 
 	if (bpf_map_delete_elem(m->socket_to_process, &flow->id) < 0)
 		return -errno;
-	process_flow_removed(m, &flow->owner.proc);
 	if (bpf_map_lookup_elem(m->l7_connections, &flow->key, &c) < 0)
 		return 0;
 	if (c.members > 1) {
@@ -341,6 +382,34 @@ int maps_configure(const struct maps *m, void (*fn)(struct fl_config *config, vo
 	fn(&config, arg);
 	if (bpf_map_update_elem(m->config, &zero, &config, BPF_ANY) < 0)
 		return -errno;
+	return 0;
+}
+
+int maps_forget_process(const struct maps *m, const struct fl_proc_key *key)
+{
+	bpf_map_delete_elem(m->process_text, key);
+	if (bpf_map_delete_elem(m->processes, key) < 0)
+		return -errno;
+	return 0;
+}
+
+int maps_each_process(const struct maps *m, int (*fn)(const struct fl_process *p, void *arg),
+		      void *arg)
+{
+	struct fl_proc_key key, next;
+	struct fl_process p;
+	bool first = true;
+	int r;
+
+	while (!bpf_map_get_next_key(m->processes, first ? NULL : &key, &next)) {
+		if (!bpf_map_lookup_elem(m->processes, &next, &p) && p.head.type) {
+			r = fn(&p, arg);
+			if (r)
+				return r;
+		}
+		key = next;
+		first = false;
+	}
 	return 0;
 }
 

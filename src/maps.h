@@ -56,10 +56,25 @@ int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries
 int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum);
 
 /*
- * Takes FLOW out of both maps, if it still is the same flow, and gives the process record back. For
- * ends the kernel side did not see. -ENOENT when it ended meanwhile.
+ * Takes FLOW out of both maps, if it still is the same flow: for ends the kernel side did not see.
+ * The count of flows in its process record is left alone (the kernel side changes it at any time);
+ * the sweep looks at the flows themselves. -ENOENT when it ended meanwhile.
  */
 int maps_end_flow(const struct maps *m, const struct fl_flow *flow);
+
+/* Last traffic of a UDP peer, CLOCK_BOOTTIME, as exact as the sweep's epochs. -ENOENT. */
+int maps_active_ns(const struct maps *m, __u64 id, __u64 *ret_active_ns);
+
+/* FLOW's local key is shared and shows nobody since its shown member ended: show FLOW. */
+int maps_show_member(const struct maps *m, const struct fl_flow *flow);
+
+/* Adds to a counter that only the daemon writes. */
+int maps_count(const struct maps *m, enum fl_counter counter, __u64 n);
+
+/* Every process record once. FN may call maps_forget_process() on the one it is given. */
+int maps_each_process(const struct maps *m, int (*fn)(const struct fl_process *p, void *arg),
+		      void *arg);
+int maps_forget_process(const struct maps *m, const struct fl_proc_key *key);
 
 /* Change the live config: read, let FN edit, write. The daemon is its only writer. */
 int maps_configure(const struct maps *m, void (*fn)(struct fl_config *config, void *arg), void *arg);

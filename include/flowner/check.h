@@ -16,8 +16,8 @@
 #define FL_CHECK_PRIME 0xff51afd7ed558ccdULL
 
 /* Not inlined: unrolled, its loads would take up half of a BPF stack. */
-static inline __attribute__((noinline)) __u64 fl_check_mix(__u64 h, const void *data,
-							   unsigned int words)
+static __attribute__((noinline, unused)) __u64 fl_check_mix(__u64 h, const void *data,
+							    unsigned int words)
 {
 	const char *p = __builtin_assume_aligned(data, 8);
 

@@ -235,6 +235,7 @@ enum fl_counter {
 	FL_CNT_NO_LISTENER,	 /* passive open whose listener was not known: no interim owner */
 	FL_CNT_END_REPAIRED,	 /* end seen by the tracepoint only */
 	FL_CNT_END_RECONCILED,	 /* end found by reconciliation only */
+	FL_CNT_UDP_IDLE,	 /* UDP peers ended by the sweep: silent for udp_idle */
 	FL_CNT_UDP_UNOWNED,	 /* datagram on a socket no process hook had shown us */
 	FL_CNT_UDP_PARSE,	 /* datagram whose headers could not be read */
 	FL_CNT_UDP_PENDING_FULL, /* more unread peers than a socket remembers for recv() */

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent.h"
+#include "api.h"
+#include "config.h"
+#include "flows.h"
+#include "maps.h"
+#include "names.h"
+#include "netns.h"
+#include "proc.h"
+#include "reconcile.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Images in the daemon's table: those of the recent index and of live flows, with room to spare. */
+#define IMAGES_PER_FLOW 1
+#define IMAGES_MIN 4096
+
+static __u64 clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (__u64)ts.tv_sec * 1000000000ull + (__u64)ts.tv_nsec;
+}
+
+static size_t images_limit(const struct config *c)
+{
+	size_t limit = (size_t)c->recent.flows * IMAGES_PER_FLOW + c->limits.processes;
+
+	return limit < IMAGES_MIN ? IMAGES_MIN : limit;
+}
+
+int agent_init(struct agent *agent, struct config *c, struct hooks *hooks)
+{
+	__u32 inum;
+	int r;
+
+	*agent = (struct agent){.config = c, .hooks = hooks};
+	agent->started_ns = clock_ns(CLOCK_BOOTTIME);
+	agent->realtime_offset_ns =
+		(__s64)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
+	if (gethostname(agent->host, sizeof(agent->host) - 1) < 0)
+		return -errno;
+	(void)netns_self(&agent->netns_cookie, &inum);
+	r = names_new(&agent->names);
+	if (r < 0)
+		return r;
+	return flows_new(c->recent.flows, c->recent.age_s * 1000000000ull, &agent->flows);
+}
+
+void agent_release(struct agent *agent)
+{
+	api_free(agent->api);
+	ring_buffer__free(agent->ring);
+	flows_free(agent->flows);
+	procs_free(agent->procs);
+	names_free(agent->names);
+}
+
+/* What the kernel side does not know or need not carry. */
+static void complete(const struct agent *agent, struct fl_flow *flow)
+{
+	if (!flow->seen_ns)
+		flow->seen_ns = flow->opened_ns ? flow->opened_ns : agent->maps->seeded_ns;
+	(void)maps_netns_inum(agent->maps, flow->key.netns_cookie, &flow->netns_inum);
+}
+
+static void ended(struct agent *agent, struct fl_event *e)
+{
+	if (flows_ended(agent->flows, &e->flow) < 0)
+		return;
+	api_publish(agent->api, e);
+}
+
+/* An accept() that came after the end: the record of the ended flow gets its owner. */
+static void accepted_late(struct agent *agent, struct fl_event *e)
+{
+	const struct fl_flow *flow;
+
+	if (flows_accepted_late(agent->flows, e->flow.id, &e->flow.owner, &flow) < 0)
+		return;
+	e->flow = *flow;
+	api_publish(agent->api, e);
+}
+
+static void on_event(struct agent *agent, const struct fl_event *record)
+{
+	struct fl_event e = *record;
+
+	if (!agent->ready && e.flow.owner.proc.pid == (__u32)getpid())
+		return; /* the self-test */
+	if (e.head.type == FL_EVENT_ACCEPT && !e.flow.key.local_port) {
+		accepted_late(agent, &e);
+		return;
+	}
+	complete(agent, &e.flow);
+	if (e.flow.ended_ns)
+		ended(agent, &e);
+	else
+		api_publish(agent->api, &e);
+}
+
+/* One record. The ring is shared memory: nothing is believed that its size does not cover. */
+static int on_record(void *arg, void *data, size_t size)
+{
+	const struct fl_record *head = data;
+	struct agent *agent = arg;
+
+	if (size < sizeof(*head))
+		return 0;
+	switch (head->type) {
+	case FL_RECORD_PROCESS:
+		(void)procs_add_process(agent->procs, data, size);
+		break;
+	case FL_RECORD_TEXT:
+		(void)procs_add_text(agent->procs, data, size);
+		break;
+	case FL_RECORD_EXIT:
+		(void)procs_exited(agent->procs, data, size);
+		break;
+	case FL_EVENT_LISTEN:
+	case FL_EVENT_UNLISTEN:
+	case FL_EVENT_OPEN:
+	case FL_EVENT_ESTABLISHED:
+	case FL_EVENT_ACCEPT:
+	case FL_EVENT_USER:
+	case FL_EVENT_CLOSE:
+		if (size >= sizeof(struct fl_event))
+			on_event(agent, data);
+		break;
+	}
+	return 0;
+}
+
+int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd)
+{
+	int r;
+
+	agent->maps = maps;
+	r = procs_new(maps, images_limit(agent->config), &agent->procs);
+	if (r < 0)
+		return r;
+	agent->ring = ring_buffer__new(ring_map_fd, on_record, agent, NULL);
+	return agent->ring ? 0 : -errno;
+}
+
+int agent_drain(struct agent *agent)
+{
+	int r = ring_buffer__consume(agent->ring);
+
+	return r < 0 ? r : 0;
+}
+
+static void tell_lost(struct agent *agent)
+{
+	__u64 lost;
+
+	if (maps_counter(agent->maps, FL_CNT_RING_FULL, &lost) < 0 || lost <= agent->ring_lost)
+		return;
+	api_notice(agent->api, "lost", "the event ring was full", lost - agent->ring_lost);
+	agent->ring_lost = lost;
+}
+
+void agent_tick(struct agent *agent)
+{
+	(void)agent_drain(agent);
+	tell_lost(agent);
+	flows_expire(agent->flows, clock_ns(CLOCK_BOOTTIME));
+}
+
+static void found_ended(struct agent *agent, const struct fl_flow *flow)
+{
+	struct fl_event e = {.time_ns = flow->ended_ns, .flow = *flow};
+
+	e.head.type = flow->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE;
+	e.head.size = sizeof(e);
+	ended(agent, &e);
+}
+
+bool agent_reconcile(struct agent *agent)
+{
+	struct reconcile_result result;
+	bool appeared;
+
+	(void)agent_drain(agent);
+	if (reconcile_run(agent, found_ended, &result) < 0)
+		return false;
+	appeared = result.unknown > agent->unknown_sockets;
+	agent->unknown_sockets = result.unknown;
+	return appeared;
+}
+
+int agent_abort(struct agent *agent, __u64 flow_id, const char **ret_why)
+{
+	(void)agent;
+	(void)flow_id;
+	*ret_why = "this flownerd cannot cut flows";
+	return -EOPNOTSUPP;
+}

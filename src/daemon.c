@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon.h"
+#include "agent.h"
+#include "api.h"
+#include "cleanup.h"
+#include "config.h"
+#include "track.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+enum source {
+	SOURCE_SIGNAL,
+	SOURCE_POLL,
+	SOURCE_RECONCILE,
+	SOURCE_RING,
+	SOURCE_API,
+};
+
+struct loop {
+	int epoll;
+	int signals;
+	int poll_timer;
+	int reconcile_timer;
+	bool stop;
+};
+
+static void loop_release(struct loop *l)
+{
+	cleanup_close(&l->epoll);
+	cleanup_close(&l->signals);
+	cleanup_close(&l->poll_timer);
+	cleanup_close(&l->reconcile_timer);
+}
+
+static int add(struct loop *l, int fd, enum source source)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u32 = source};
+
+	if (fd < 0)
+		return -errno;
+	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+static int timer(uint64_t period_ms)
+{
+	struct itimerspec spec = {
+		.it_interval = {.tv_sec = (time_t)(period_ms / 1000),
+				.tv_nsec = (long)(period_ms % 1000) * 1000000},
+	};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	spec.it_value = spec.it_interval;
+	if (fd >= 0)
+		timerfd_settime(fd, 0, &spec, NULL);
+	return fd;
+}
+
+static int stop_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int loop_open(struct loop *l, const struct agent *agent)
+{
+	const struct config *c = agent->config;
+	int r;
+
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll < 0)
+		return -errno;
+	l->signals = stop_signals();
+	l->poll_timer = timer(c->poll_ms);
+	l->reconcile_timer = timer((uint64_t)c->reconcile_s * 1000);
+	r = add(l, l->signals, SOURCE_SIGNAL);
+	if (!r)
+		r = add(l, l->poll_timer, SOURCE_POLL);
+	if (!r)
+		r = add(l, l->reconcile_timer, SOURCE_RECONCILE);
+	if (!r)
+		r = add(l, ring_buffer__epoll_fd(agent->ring), SOURCE_RING);
+	if (!r)
+		r = add(l, api_fd(agent->api), SOURCE_API);
+	return r;
+}
+
+static void timer_done(int fd)
+{
+	uint64_t expirations;
+
+	(void)!read(fd, &expirations, sizeof(expirations));
+}
+
+static void dispatch(struct loop *l, struct agent *agent, struct track *track, enum source source)
+{
+	switch (source) {
+	case SOURCE_SIGNAL:
+		l->stop = true;
+		break;
+	case SOURCE_POLL:
+		timer_done(l->poll_timer);
+		agent_tick(agent);
+		break;
+	case SOURCE_RECONCILE:
+		timer_done(l->reconcile_timer);
+		if (agent_reconcile(agent))
+			(void)track_seed(track);
+		break;
+	case SOURCE_RING:
+		(void)agent_drain(agent);
+		break;
+	case SOURCE_API:
+		break; /* api_run() follows every wake-up: it has timeouts of its own */
+	}
+}
+
+int daemon_run(struct agent *agent, struct track *track)
+{
+	_cleanup_(loop_release) struct loop l = {-1, -1, -1, -1, false};
+	struct epoll_event events[8];
+	int r = loop_open(&l, agent);
+
+	if (r < 0)
+		return r;
+	while (!l.stop) {
+		int n = epoll_wait(l.epoll, events, 8, api_timeout_ms(agent->api));
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (int i = 0; i < n; i++)
+			dispatch(&l, agent, track, events[i].data.u32);
+		r = api_run(agent->api);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* flownerd: options, then wire the modules in order and run the loop. Each failure is one line. */
+#include "agent.h"
+#include "api.h"
+#include "arguments.h"
+#include "cgroup.h"
+#include "cleanup.h"
+#include "config.h"
+#include "daemon.h"
+#include "fail.h"
+#include "hooks.h"
+#include "notify.h"
+#include "track.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 4 };
+
+static int complain(const struct fail *f, int r)
+{
+	fprintf(stderr, "flownerd: %s\n", f->text);
+	return r == -EPERM || r == -EACCES || r == -EOPNOTSUPP ? EXIT_REFUSED : EXIT_FAILED;
+}
+
+static int id_of_cgroup(const char *path, __u64 *ret_id, struct fail *f)
+{
+	_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return fail(f, -errno, "cannot open the cgroup '%s': %s", path, strerror(errno));
+	r = cgroup_id(fd, ret_id);
+	if (r < 0)
+		return fail(f, r, "'%s' is not a cgroup2 directory: %s", path, strerror(-r));
+	return 0;
+}
+
+/* Where to attach, and what is in scope: everything, or what is at or below that cgroup. */
+static int find_scope(const struct config *c, char **ret_path, __u64 *ret_scope, struct fail *f)
+{
+	_free_ char *root = NULL;
+	__u64 id, root_id;
+	bool host;
+	int r;
+
+	r = cgroup_mount(&root);
+	if (r < 0)
+		return fail(f, r, "no cgroup2 filesystem is mounted: mount one with "
+				  "'mount -t cgroup2 none /sys/fs/cgroup'");
+	r = cgroup_is_host_namespace(&host);
+	if (r < 0)
+		return fail(f, r, "cannot read '/proc/self/ns/cgroup': %s", strerror(-r));
+	if (!host && !c->cgroup && c->scope != CONFIG_SCOPE_CONTAINER)
+		return fail(f, -EPERM,
+			    "in a private cgroup namespace, where only this container could be seen: "
+			    "run with --cgroupns=host, or say --scope container");
+	r = id_of_cgroup(root, &root_id, f);
+	if (!r)
+		r = id_of_cgroup(c->cgroup ? c->cgroup : root, &id, f);
+	if (r < 0)
+		return r;
+	*ret_scope = host && id == root_id ? 0 : id;
+	*ret_path = c->cgroup ? strdup(c->cgroup) : TAKE_PTR(root);
+	return *ret_path ? 0 : fail(f, -ENOMEM, "out of memory");
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int listen_api(struct agent *agent, struct fail *f)
+{
+	const char *path = agent->config->socket;
+	int r = api_new(agent, path, &agent->api);
+
+	if (r == -EADDRINUSE)
+		return fail(f, r,
+			    "another flownerd listens at '%s': stop it, or give this one its own "
+			    "--socket and --pin-dir",
+			    path);
+	if (r < 0)
+		return fail(f, r, "cannot listen at '%s': %s", path, strerror(-r));
+	return 0;
+}
+
+/* The maps are filled before anybody is told that we are ready. */
+static int begin(struct agent *agent, struct track *t, struct fail *f)
+{
+	int r = agent_connect(agent, track_maps(t), track_ring(t)), found;
+
+	if (r < 0)
+		return fail(f, r, "cannot read the event ring: %s", strerror(-r));
+	r = agent_drain(agent);
+	if (r < 0)
+		return fail(f, r, "cannot read the event ring: %s", strerror(-r));
+	found = track_seed(t);
+	if (found < 0)
+		return fail(f, found, "cannot walk the open sockets: %s", strerror(-found));
+	agent->ready = true;
+	(void)agent_reconcile(agent);
+	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
+	fprintf(stderr, "flownerd: tier '%s', %d sockets found open, answering at '%s'\n",
+		hooks_tier(agent->hooks), found, agent->config->socket);
+	(void)notify("READY=1");
+	return 0;
+}
+
+static int serve(struct config *c, struct hooks *hooks)
+{
+	_free_ char *cgroup = NULL;
+	struct track *t = NULL;
+	struct agent agent;
+	struct fail f;
+	__u64 scope = 0;
+	int r;
+
+	r = agent_init(&agent, c, hooks);
+	if (r < 0)
+		(void)fail(&f, r, "cannot start: %s", strerror(-r));
+	if (!r)
+		r = find_scope(c, &cgroup, &scope, &f);
+	if (!r)
+		r = listen_api(&agent, &f);
+	if (!r)
+		r = track_open(c, cgroup, scope, hooks, &t, &f);
+	if (!r)
+		r = begin(&agent, t, &f);
+	if (!r) {
+		r = daemon_run(&agent, t);
+		if (r < 0)
+			(void)fail(&f, r, "stopped: %s", strerror(-r));
+		(void)notify("STOPPING=1");
+	}
+	agent_release(&agent);
+	track_close(t, c->on_stop == CONFIG_STOP_DETACH || r < 0);
+	return r < 0 ? complain(&f, r) : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_(config_release) struct config config = {0};
+	struct hooks *hooks = NULL;
+	struct arguments args;
+	struct fail f;
+	int r;
+
+	r = arguments_parse(argc, argv, &args);
+	if (r)
+		return r < 0 ? EXIT_USAGE : EXIT_DONE;
+	r = arguments_apply(&args, &config);
+	if (r < 0)
+		return EXIT_FAILED;
+	if (args.detach) {
+		r = track_remove_pins(config.pin_dir, &f);
+		return r < 0 ? complain(&f, r) : EXIT_DONE;
+	}
+	block_signals();
+	r = hooks_new(&hooks);
+	if (r < 0)
+		return EXIT_FAILED;
+	r = serve(&config, hooks);
+	hooks_free(hooks);
+	return r;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hooks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Rows of one moment stand together. Within a moment the rows of the lowest rank that all work are
+ * taken; a rank of several rows (IPv4 and IPv6) is all or nothing.
+ */
+#define ROW(moment_, rank_, attach_, program_, probe_, lost_, optional_)                           \
+	{                                                                                          \
+		.moment = moment_, .attach = attach_, .program = program_, .lost = lost_,          \
+		.rank = rank_, .probe = probe_, .optional = optional_,                             \
+	}
+#define NEED(moment_, rank_, attach_, program_, probe_, lost_)                                     \
+	ROW(moment_, rank_, attach_, program_, probe_, lost_, false)
+#define TRY(moment_, rank_, attach_, program_, probe_, lost_)                                      \
+	ROW(moment_, rank_, attach_, program_, probe_, lost_, true)
+
+/* clang-format off */
+static const struct hook table[] = {
+	NEED("tcp", 0, "sockops", "track_sockops", HOOK_NO_PROBE,
+	    "everything of TCP"),
+	NEED("connect", 0, "cgroup/connect4", "track_connect4", HOOK_NO_PROBE,
+	    "UDP sessions of connect(), later lives of TCP sockets"),
+	NEED("connect", 0, "cgroup/connect6", "track_connect6", HOOK_NO_PROBE,
+	    "UDP sessions of connect(), later lives of TCP sockets"),
+	NEED("udp bind", 0, "cgroup/post_bind4", "udp_post_bind4", HOOK_NO_PROBE,
+	    "UDP servers"),
+	NEED("udp bind", 0, "cgroup/post_bind6", "udp_post_bind6", HOOK_NO_PROBE,
+	    "UDP servers"),
+	NEED("udp send", 0, "cgroup/sendmsg4", "udp_sendmsg4", HOOK_NO_PROBE,
+	    "UDP clients without connect()"),
+	NEED("udp send", 0, "cgroup/sendmsg6", "udp_sendmsg6", HOOK_NO_PROBE,
+	    "UDP clients without connect()"),
+	NEED("udp receive", 0, "cgroup/recvmsg4", "udp_recvmsg4", HOOK_NO_PROBE,
+	    "which process serves a UDP peer"),
+	NEED("udp receive", 0, "cgroup/recvmsg6", "udp_recvmsg6", HOOK_NO_PROBE,
+	    "which process serves a UDP peer"),
+	NEED("udp packet", 0, "cgroup_skb/egress", "udp_egress", HOOK_NO_PROBE,
+	    "UDP sessions"),
+	NEED("udp packet", 0, "cgroup_skb/ingress", "udp_ingress", HOOK_NO_PROBE,
+	    "UDP sessions"),
+	NEED("udp close", 0, "cgroup/sock_release", "udp_release", HOOK_NO_PROBE,
+	    "the end of UDP sessions until the next sweep"),
+	TRY("accept", 0, "tp_btf/sys_exit", "accept_syscall", FL_PROBE_ACCEPT_SYSCALL,
+	    NULL),
+	TRY("accept", 1, "lsm/sock_graft", "accept_lsm", FL_PROBE_ACCEPT_LSM,
+	    NULL),
+	TRY("accept", 2, "fexit/inet_csk_accept", "accept_fexit", FL_PROBE_ACCEPT_FEXIT,
+	    NULL),
+	TRY("accept", 3, "kretprobe/inet_csk_accept", "accept_kretprobe", FL_PROBE_ACCEPT_KRETPROBE,
+	    NULL),
+	TRY("accept", 4, "cgroup/getpeername4", "accept_getpeername4", FL_PROBE_ACCEPT_GETPEERNAME,
+	    "accept() without an address buffer shows at the first use of the socket"),
+	TRY("accept", 4, "cgroup/getpeername6", "accept_getpeername6", HOOK_NO_PROBE,
+	    "accept() without an address buffer shows at the first use of the socket"),
+	TRY("first use", 0, "tp_btf/sock_send_length", "touch_send", FL_PROBE_TOUCH,
+	    "accept() without an address buffer shows when the socket closes"),
+	TRY("first use", 0, "tp_btf/sock_recv_length", "touch_recv", HOOK_NO_PROBE,
+	    "which process serves a UDP peer when it receives without asking for the address"),
+	TRY("tcp state", 0, "tp_btf/inet_sock_set_state", "track_set_state", HOOK_NO_PROBE,
+	    "the end of TCP sessions older than the agent until the next sweep"),
+	TRY("socket freed", 0, "fentry/__sk_free", "free_fentry", FL_PROBE_FREE,
+	    NULL),
+	TRY("socket freed", 1, "kprobe/__sk_free", "free_kprobe", FL_PROBE_FREE,
+	    "an end missed by every other hook waits for the sweep"),
+	TRY("exit", 0, "fentry/do_exit", "exit_fentry", FL_PROBE_EXIT,
+	    NULL),
+	TRY("exit", 1, "kprobe/do_exit", "exit_kprobe", FL_PROBE_EXIT,
+	    NULL),
+	TRY("exit", 2, "tp_btf/sched_process_exit", "exit_tp", FL_PROBE_EXIT,
+	    "process records stay until the sweep"),
+	TRY("exec", 0, "tp_btf/sched_process_exec", "exec_tp", HOOK_NO_PROBE,
+	    "records of replaced images stay until the sweep"),
+	TRY("older sockets", 0, "iter/task_file", "seed_files", HOOK_NO_PROBE,
+	    "sockets older than the agent"),
+	TRY("older sockets", 0, "iter/tcp", "seed_tcp", HOOK_NO_PROBE,
+	    "connections waiting for accept() since before the agent"),
+};
+/* clang-format on */
+
+#define ROWS (sizeof(table) / sizeof(table[0]))
+
+struct hooks {
+	struct hook rows[ROWS];
+};
+
+int hooks_new(struct hooks **ret_hooks)
+{
+	struct hooks *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	memcpy(h->rows, table, sizeof(table));
+	*ret_hooks = h;
+	return 0;
+}
+
+void hooks_free(struct hooks *h)
+{
+	free(h);
+}
+
+size_t hooks_count(const struct hooks *h)
+{
+	(void)h;
+	return ROWS;
+}
+
+const struct hook *hooks_at(const struct hooks *h, size_t i)
+{
+	return &h->rows[i];
+}
+
+struct hook *hooks_row(struct hooks *h, size_t i)
+{
+	return &h->rows[i];
+}
+
+bool hook_is_iterator(const struct hook *hook)
+{
+	return !strncmp(hook->attach, "iter/", 5);
+}
+
+bool hook_is_cgroup(const struct hook *hook)
+{
+	return !strncmp(hook->attach, "cgroup", 6) || !strcmp(hook->attach, "sockops");
+}
+
+static const struct hook *row_of(const struct hooks *h, const char *program)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!strcmp(h->rows[i].program, program))
+			return &h->rows[i];
+	}
+	return NULL;
+}
+
+static bool usable(const struct hooks *h, const char *program)
+{
+	const struct hook *row = row_of(h, program);
+
+	return row && (row->status == HOOK_ON || row->status == HOOK_UNUSED);
+}
+
+const char *hooks_tier(const struct hooks *h)
+{
+	if (usable(h, "accept_lsm"))
+		return "full";
+	if (usable(h, "accept_fexit"))
+		return "no LSM";
+	if (usable(h, "accept_kretprobe"))
+		return "no trampolines";
+	return "lowest";
+}
+
+const char *hook_status_text(enum hook_status status)
+{
+	switch (status) {
+	case HOOK_UNUSED:
+		return "unused";
+	case HOOK_ON:
+		return "on";
+	case HOOK_REFUSED:
+		return "refused";
+	case HOOK_SILENT:
+		return "silent";
+	}
+	return NULL;
+}

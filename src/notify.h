@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tells whoever started us (systemd, a test) how we are: sd_notify(3)'s protocol, one datagram. */
+#ifndef FLOWNER_NOTIFY_H
+#define FLOWNER_NOTIFY_H
+
+/* Sends STATE ("READY=1") to $NOTIFY_SOCKET. 0 when there is none. */
+int notify(const char *state);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pins.h"
+#include "cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+static void cleanup_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* The nearest directory above that exists says which filesystem DIR will be on. */
+static bool on_bpffs(const char *dir)
+{
+	char path[PATH_MAX];
+	struct statfs fs;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	while (statfs(path, &fs) < 0) {
+		if (errno != ENOENT || !strcmp(path, "/") || !strcmp(path, "."))
+			return false;
+		memmove(path, dirname(path), strlen(path) + 1);
+	}
+	return (unsigned long)fs.f_type == (unsigned long)BPF_FS_MAGIC;
+}
+
+static int make_dir(const char *dir, mode_t mode)
+{
+	if (mkdir(dir, mode) < 0 && errno != EEXIST)
+		return -errno;
+	return chmod(dir, mode) < 0 ? -errno : 0;
+}
+
+static int give_to_group(const char *path, const char *group)
+{
+	struct group *g = group ? getgrnam(group) : NULL;
+
+	if (!g)
+		return 0;
+	return chown(path, (uid_t)-1, g->gr_gid) < 0 ? -errno : 0;
+}
+
+static int prepare(struct pins *p, const char *group)
+{
+	char links[PATH_MAX];
+	int r;
+
+	r = make_dir(p->dir, 0750);
+	if (r < 0)
+		return r;
+	r = give_to_group(p->dir, group);
+	if (r < 0)
+		return r;
+	return make_dir(pins_link_path(p, "", links, sizeof(links)), 0700);
+}
+
+int pins_open(struct pins *p, const char *dir, const char *group, struct fail *f)
+{
+	int r;
+
+	p->dir = dir;
+	p->lock = -1;
+	if (!on_bpffs(dir))
+		return fail(f, -ENOTSUP,
+			    "'%s' is not on a bpf filesystem: mount one with "
+			    "'mount -t bpf bpf /sys/fs/bpf'",
+			    dir);
+	r = prepare(p, group);
+	if (r < 0)
+		return fail(f, r, "cannot create '%s': %s", dir, strerror(-r));
+	p->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->lock < 0)
+		return fail(f, -errno, "cannot open '%s': %s", dir, strerror(errno));
+	if (flock(p->lock, LOCK_EX | LOCK_NB) < 0) {
+		pins_close(p);
+		return fail(f, -EBUSY,
+			    "another flownerd uses '%s': stop it, or give this one its own --pin-dir "
+			    "and --socket",
+			    dir);
+	}
+	return 0;
+}
+
+void pins_close(struct pins *p)
+{
+	if (p->lock >= 0)
+		close(p->lock);
+	p->lock = -1;
+}
+
+const char *pins_map_path(const struct pins *p, const char *name, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s/%s", p->dir, name);
+	return buf;
+}
+
+const char *pins_link_path(const struct pins *p, const char *name, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s/links/%s", p->dir, name);
+	return buf;
+}
+
+int pins_publish(const struct pins *p, const char *name, const char *group)
+{
+	char path[PATH_MAX];
+
+	pins_map_path(p, name, path, sizeof(path));
+	if (chmod(path, 0640) < 0)
+		return -errno;
+	return give_to_group(path, group);
+}
+
+static int drop_entries(const char *dir, bool (*keep)(const char *name, void *arg), void *arg)
+{
+	_cleanup_(cleanup_dir) DIR *d = opendir(dir);
+	struct dirent *e;
+	int r = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(d))) {
+		if (e->d_type == DT_DIR || !strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		if (keep && keep(e->d_name, arg))
+			continue;
+		if (unlinkat(dirfd(d), e->d_name, 0) < 0)
+			r = -errno;
+	}
+	return r;
+}
+
+int pins_drop_links(const struct pins *p, bool (*keep)(const char *name, void *arg), void *arg)
+{
+	char links[PATH_MAX];
+
+	return drop_entries(pins_link_path(p, "", links, sizeof(links)), keep, arg);
+}
+
+int pins_remove(const struct pins *p)
+{
+	char links[PATH_MAX];
+	int r, dropped;
+
+	r = pins_drop_links(p, NULL, NULL);
+	dropped = drop_entries(p->dir, NULL, NULL);
+	if (rmdir(pins_link_path(p, "", links, sizeof(links))) < 0 && errno != ENOENT && !r)
+		r = -errno;
+	if (rmdir(p->dir) < 0 && errno != ENOENT && !r)
+		r = -errno;
+	return r < 0 ? r : dropped;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe.h"
+#include "cleanup.h"
+#include "hooks.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/perf_event.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const struct bpf_insn empty[] = {
+	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+	{.code = BPF_JMP | BPF_EXIT},
+};
+
+struct trial {
+	const char *prefix;
+	enum bpf_prog_type type;
+	enum bpf_attach_type attach;
+	bool is_kprobe;
+	bool is_return;
+};
+
+static const struct trial trials[] = {
+	{"lsm/", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, false, false},
+	{"fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, false, false},
+	{"fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, false, false},
+	{"tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, false, false},
+	{"kprobe/", BPF_PROG_TYPE_KPROBE, 0, true, false},
+	{"kretprobe/", BPF_PROG_TYPE_KPROBE, 0, true, true},
+};
+
+/* The number perf_event_open() knows kprobes by; the file is absent where there are none. */
+static int kprobe_type(int *ret_type)
+{
+	_fclose_ FILE *f = fopen("/sys/bus/event_source/devices/kprobe/type", "re");
+
+	if (!f)
+		return -errno;
+	if (fscanf(f, "%d", ret_type) != 1)
+		return -EIO;
+	return 0;
+}
+
+static int try_kprobe(const char *function, bool is_return)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	_close_ int fd = -1;
+	int type, r;
+
+	r = kprobe_type(&type);
+	if (r < 0)
+		return r;
+	attr.type = (__u32)type;
+	attr.config = is_return ? 1 : 0;
+	attr.kprobe_func = (__u64)(unsigned long)function;
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : 0;
+}
+
+static int try_load(const struct trial *t, const char *name)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = t->attach);
+	_close_ int fd = -1;
+	int id = libbpf_find_vmlinux_btf_id(name, t->attach);
+
+	if (id < 0)
+		return id;
+	opts.attach_btf_id = (__u32)id;
+	fd = bpf_prog_load(t->type, "probe", "GPL", empty, sizeof(empty) / sizeof(empty[0]), &opts);
+	return fd < 0 ? -errno : 0;
+}
+
+int probe_hook(const struct hook *hook)
+{
+	for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
+		const struct trial *t = &trials[i];
+		size_t len = strlen(t->prefix);
+
+		if (strncmp(hook->attach, t->prefix, len) != 0)
+			continue;
+		if (t->is_kprobe)
+			return try_kprobe(hook->attach + len, t->is_return);
+		return try_load(t, hook->attach + len);
+	}
+	return 0;
+}
+
+static bool capable(const struct __user_cap_data_struct data[2], unsigned int cap)
+{
+	return data[cap / 32].effective & (1u << (cap % 32));
+}
+
+static int probe_capabilities(struct fail *f)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return fail(f, -errno, "cannot read the capabilities of this process");
+	if (capable(data, CAP_SYS_ADMIN))
+		return 0;
+	if (!capable(data, CAP_BPF) || !capable(data, CAP_PERFMON) || !capable(data, CAP_NET_ADMIN))
+		return fail(f, -EPERM,
+			    "not permitted: run as root, or with the capabilities CAP_BPF, "
+			    "CAP_PERFMON and CAP_NET_ADMIN");
+	return 0;
+}
+
+static int probe_ring(struct fail *f)
+{
+	_close_ int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "probe", 0, 0,
+					(__u32)sysconf(_SC_PAGESIZE), NULL);
+
+	if (fd >= 0)
+		return 0;
+	if (errno == EINVAL)
+		return fail(f, -EOPNOTSUPP,
+			    "this kernel has no BPF ring buffer: Linux 5.8 or newer is needed");
+	return fail(f, -errno, "cannot create a BPF map: %s", strerror(errno));
+}
+
+int probe_kernel(struct fail *f)
+{
+	int r = probe_capabilities(f);
+
+	if (r < 0)
+		return r;
+	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+		return fail(f, -EOPNOTSUPP,
+			    "this kernel has no type information in '/sys/kernel/btf/vmlinux': one "
+			    "built with CONFIG_DEBUG_INFO_BTF is needed");
+	return probe_ring(f);
+}

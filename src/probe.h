@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What this kernel allows, found out by doing the real thing once with an empty program; never by
+ * version. Loading is not proof that a program is called: selftest.h is.
+ */
+#ifndef FLOWNER_PROBE_H
+#define FLOWNER_PROBE_H
+
+#include "fail.h"
+
+struct hook;
+
+/*
+ * Loads (and, for kprobes, attaches) an empty program the way HOOK would be. 0 when the kernel takes
+ * it, or when there is no cheap trial and the real load will tell; negative errno of its refusal.
+ */
+int probe_hook(const struct hook *hook);
+
+/* What nothing works without, each with its own sentence: BTF, the capabilities, a ring buffer. */
+int probe_kernel(struct fail *f);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "selftest.h"
+#include "cleanup.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+static void *end_at_once(void *arg)
+{
+	return arg;
+}
+
+static int end_a_thread(void)
+{
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, end_at_once, NULL);
+
+	if (r)
+		return -r;
+	pthread_join(thread, NULL);
+	return 0;
+}
+
+/* Every moment a row may want to see: listen, connect, accept with an address, send, close. */
+static int talk_to_ourselves(void)
+{
+	_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_close_ int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_close_ int server = -1;
+	struct sockaddr_in addr = {.sin_family = AF_INET};
+	socklen_t len = sizeof(addr);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (listener < 0 || client < 0)
+		return -errno;
+	if (bind(listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(listener, 1) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&addr, &len) < 0 ||
+	    connect(client, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	server = accept4(listener, (struct sockaddr *)&addr, &len, SOCK_CLOEXEC);
+	if (server < 0 || send(server, "x", 1, MSG_NOSIGNAL) < 0)
+		return -errno;
+	return end_a_thread();
+}
+
+static void set_tester(struct fl_config *config, void *arg)
+{
+	config->selftest_pid = *(__u32 *)arg;
+}
+
+static int run_watched(const struct maps *m)
+{
+	__u32 pid = (__u32)getpid(), nobody = 0;
+	int r, talked;
+
+	r = maps_configure(m, set_tester, &pid);
+	if (r < 0)
+		return r;
+	talked = talk_to_ourselves();
+	r = maps_configure(m, set_tester, &nobody);
+	return talked < 0 ? talked : r;
+}
+
+bool selftest_fires(const struct maps *m, enum fl_probe probe)
+{
+	__u32 index = probe;
+	__u64 count = 0;
+
+	if (bpf_map_update_elem(m->fired, &index, &count, BPF_ANY) < 0 || run_watched(m) < 0)
+		return true;
+	if (bpf_map_lookup_elem(m->fired, &index, &count) < 0)
+		return true;
+	return count > 0;
+}

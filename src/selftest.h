@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A loopback connection of our own, to see which programs are really called: an LSM program attaches
+ * to a kernel that never calls it, a kretprobe to a function that was inlined.
+ */
+#ifndef FLOWNER_SELFTEST_H
+#define FLOWNER_SELFTEST_H
+
+#include "maps.h"
+#include <stdbool.h>
+
+/* True when a program noting PROBE ran while this process connected, accepted, sent, closed and
+ * ended a thread; also true when the test itself could not be made (no loopback here). */
+bool selftest_fires(const struct maps *m, enum fl_probe probe);
+
+#endif
