@@ -166,7 +166,7 @@ enum MHD_Result answer_flows(struct request *request)
 {
 	_cleanup_(cleanup_filter) struct filter *filter = NULL;
 	_cleanup_(cleanup_answer) struct answer *answer = NULL;
-	struct listing listing = {.request = request};
+	struct listing listing = { .request = request };
 	char why[QUERY_WHY];
 	int r;
 
@@ -275,9 +275,9 @@ enum MHD_Result answer_abort(struct request *request)
 struct search {
 	struct request *request;
 	struct who who;
-	__u64 at_ns;	   /* CLOCK_BOOTTIME, 0 = now */
-	__u32 netns_inum;  /* 0 = not said */
-	bool has_own;	   /* some match is of the daemon's own namespace */
+	__u64 at_ns;	  /* CLOCK_BOOTTIME, 0 = now */
+	__u32 netns_inum; /* 0 = not said */
+	bool has_own;	  /* some match is of the daemon's own namespace */
 	struct answer *answer;
 };
 
@@ -390,7 +390,7 @@ static int search_parse(struct search *s, char why[QUERY_WHY])
 enum MHD_Result answer_who(struct request *request)
 {
 	_cleanup_(cleanup_answer) struct answer *answer = NULL;
-	struct search search = {.request = request};
+	struct search search = { .request = request };
 	char why[QUERY_WHY];
 	int r;
 

@@ -59,14 +59,14 @@ static const struct route {
 	request_handler handler;
 	bool changes; /* root only */
 } routes[] = {
-	{"GET", "/v1/flows", answer_flows, false},
-	{"GET", "/v1/flows/", answer_flow, false},
-	{"DELETE", "/v1/flows/", answer_abort, true},
-	{"GET", "/v1/who", answer_who, false},
-	{"GET", "/v1/events", answer_events, false},
-	{"GET", "/v1/doctor", answer_doctor, false},
-	{"GET", "/v1/stats", answer_stats, false},
-	{"GET", "/metrics", answer_metrics, false},
+	{ "GET", "/v1/flows", answer_flows, false },
+	{ "GET", "/v1/flows/", answer_flow, false },
+	{ "DELETE", "/v1/flows/", answer_abort, true },
+	{ "GET", "/v1/who", answer_who, false },
+	{ "GET", "/v1/events", answer_events, false },
+	{ "GET", "/v1/doctor", answer_doctor, false },
+	{ "GET", "/v1/stats", answer_stats, false },
+	{ "GET", "/metrics", answer_metrics, false },
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -299,15 +299,14 @@ static void notify_connection(void *arg, struct MHD_Connection *connection, void
 static int start_daemon(struct api *api)
 {
 	const union MHD_DaemonInfo *info;
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = { .events = EPOLLIN };
 
 	api->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-		handle_request, api, MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_S, MHD_OPTION_NOTIFY_CONNECTION,
-		notify_connection, api, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle_request, api,
+		MHD_OPTION_LISTEN_SOCKET, api->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned int)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_S,
+		MHD_OPTION_NOTIFY_CONNECTION, notify_connection, api, MHD_OPTION_END);
 	if (!api->daemon)
 		return errno ? -errno : -EIO;
 	(void)TAKE_FD(api->listen_fd); /* closed with the daemon */
@@ -326,7 +325,7 @@ static void cleanup_api(struct api **api)
 
 static int open_fds(struct api *api)
 {
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = { .events = EPOLLIN };
 
 	api->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (api->epoll_fd < 0)

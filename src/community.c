@@ -59,8 +59,8 @@ const char *community_id(const struct fl_key *key, char *buf)
 {
 	bool v4 = address_is_v4(&key->local) && address_is_v4(&key->remote);
 	size_t skip = v4 ? V4_AT : 0, size = sizeof(struct fl_addr) - skip, at = 0;
-	struct side local = {key->local.b + skip, key->local_port};
-	struct side remote = {key->remote.b + skip, key->remote_port};
+	struct side local = { key->local.b + skip, key->local_port };
+	struct side remote = { key->remote.b + skip, key->remote_port };
 	const struct side *first = &local, *second = &remote;
 	uint8_t bytes[2 + 2 * sizeof(struct fl_addr) + 2 + 4], digest[SHA1_BYTES];
 

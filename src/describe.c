@@ -36,7 +36,7 @@ void describe_flow(struct agent *agent, const struct fl_flow *flow, struct descr
 {
 	ret->flow = flow;
 	ret->process = NULL;
-	ret->names = (struct flow_names){0};
+	ret->names = (struct flow_names){ 0 };
 	if (!flow->owner.proc.pid)
 		return;
 	ret->process = procs_get(agent->procs, &flow->owner);
@@ -48,8 +48,7 @@ void describe_flow(struct agent *agent, const struct fl_flow *flow, struct descr
 
 bool describe_matches(struct agent *agent, const struct description *d, const struct filter *filter)
 {
-	return !filter ||
-	       filter_matches(filter, d->flow, &d->names, agent->realtime_offset_ns);
+	return !filter || filter_matches(filter, d->flow, &d->names, agent->realtime_offset_ns);
 }
 
 /* The other end of a local session is the flow of the reversed key; 0 when there is none here. */

@@ -23,7 +23,8 @@ struct description {
 void describe_flow(struct agent *agent, const struct fl_flow *flow, struct description *ret);
 
 /* Whether FILTER (NULL: everything) takes what was described. */
-bool describe_matches(struct agent *agent, const struct description *d, const struct filter *filter);
+bool describe_matches(struct agent *agent, const struct description *d,
+		      const struct filter *filter);
 
 /* New reference, NULL without memory. EVENT NULL for a flow of a list. */
 json_t *describe_json(struct agent *agent, const struct description *d,

@@ -124,13 +124,13 @@ static void put_types(struct builder *b, json_t *event)
 		const char *action;
 		const char *types[2];
 	} table[] = {
-		{"listen", {"start"}},
-		{"open", {"start"}},
-		{"unlisten", {"end"}},
-		{"close", {"end"}},
-		{"established", {"connection", "info"}},
-		{"accept", {"connection", "info"}},
-		{"user", {"change"}},
+		{ "listen", { "start" } },
+		{ "open", { "start" } },
+		{ "unlisten", { "end" } },
+		{ "close", { "end" } },
+		{ "established", { "connection", "info" } },
+		{ "accept", { "connection", "info" } },
+		{ "user", { "change" } },
 	};
 	const char *const *types = NULL;
 	json_t *array = json_array();
@@ -471,10 +471,10 @@ json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow,
 	return finish(&b, root);
 }
 
-json_t *json_notice(const struct json_context *ctx, const struct json_event *event,
-		    const char *why, __u64 count)
+json_t *json_notice(const struct json_context *ctx, const struct json_event *event, const char *why,
+		    __u64 count)
 {
-	struct builder b = {.ctx = ctx, .event = event};
+	struct builder b = { .ctx = ctx, .event = event };
 	json_t *root = json_object(), *object;
 
 	if (!root)

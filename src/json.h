@@ -10,20 +10,21 @@ struct process;
 struct flow_names;
 
 struct json_context {
-	const char *host;	   /* host.name */
-	__s64 realtime_offset_ns;  /* CLOCK_REALTIME minus CLOCK_BOOTTIME */
+	const char *host;	  /* host.name */
+	__s64 realtime_offset_ns; /* CLOCK_REALTIME minus CLOCK_BOOTTIME */
 };
 
 /* What turns a flow into an event; NULL for a plain flow of a list. */
 struct json_event {
 	const char *action;
-	__u64 time_ns;	/* CLOCK_BOOTTIME */
+	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u64 sequence;
 };
 
 /* New reference, or NULL without memory. PROCESS and EVENT may be NULL; PEER_ID 0 = no local peer. */
-json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow, const struct process *process,
-		  const struct flow_names *names, __u64 peer_id, const struct json_event *event);
+json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow,
+		  const struct process *process, const struct flow_names *names, __u64 peer_id,
+		  const struct json_event *event);
 
 /*
  * "lost" or "resync": not about one flow. COUNT is of events for lost, of live flows for resync.

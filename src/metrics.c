@@ -32,90 +32,94 @@ struct sample {
 	const char *value;
 };
 
-static const struct family flows_active = {
-	"flowner_flows_active", "gauge", NULL, "Live flows, listeners and UDP sockets included."};
-static const struct family build_info = {
-	"flowner_build", "info", NULL, "Version of the running daemon."};
-static const struct family map_entries = {
-	"flowner_map_entries", "gauge", NULL, "Entries in a map of the kernel side."};
-static const struct family map_capacity = {
-	"flowner_map_capacity", "gauge", NULL, "Entries a map of the kernel side can hold."};
-static const struct family recent_flows = {
-	"flowner_recent_flows", "gauge", NULL, "Flows that ended and are still remembered."};
-static const struct family processes_known = {
-	"flowner_processes_known", "gauge", NULL, "Process images in the daemon's table."};
-static const struct family streams_open = {
-	"flowner_streams_open", "gauge", NULL, "Readers following events."};
-static const struct family uptime = {
-	"flowner_uptime_seconds", "gauge", "seconds", "Time since the daemon started."};
-static const struct family requests = {
-	"flowner_requests", "counter", NULL, "Requests answered on the socket."};
-static const struct family events_published = {
-	"flowner_events", "counter", NULL, "Events published, watched or not."};
+static const struct family flows_active = { "flowner_flows_active", "gauge", NULL,
+					    "Live flows, listeners and UDP sockets included." };
+static const struct family build_info = { "flowner_build", "info", NULL,
+					  "Version of the running daemon." };
+static const struct family map_entries = { "flowner_map_entries", "gauge", NULL,
+					   "Entries in a map of the kernel side." };
+static const struct family map_capacity = { "flowner_map_capacity", "gauge", NULL,
+					    "Entries a map of the kernel side can hold." };
+static const struct family recent_flows = { "flowner_recent_flows", "gauge", NULL,
+					    "Flows that ended and are still remembered." };
+static const struct family processes_known = { "flowner_processes_known", "gauge", NULL,
+					       "Process images in the daemon's table." };
+static const struct family streams_open = { "flowner_streams_open", "gauge", NULL,
+					    "Readers following events." };
+static const struct family uptime = { "flowner_uptime_seconds", "gauge", "seconds",
+				      "Time since the daemon started." };
+static const struct family requests = { "flowner_requests", "counter", NULL,
+					"Requests answered on the socket." };
+static const struct family events_published = { "flowner_events", "counter", NULL,
+						"Events published, watched or not." };
 
-static const struct family flows_opened = {
-	"flowner_flows", "counter", NULL, "Flows seen to open, or found open."};
-static const struct family flows_gone = {
-	"flowner_flows_ended", "counter", NULL, "Flows that ended."};
-static const struct family flows_seeded = {
-	"flowner_flows_seeded", "counter", NULL, "Flows found open when the agent first looked."};
-static const struct family flows_accepted = {
-	"flowner_flows_accepted", "counter", NULL, "Passive flows whose acceptor was seen."};
-static const struct family connect_calls = {
-	"flowner_connect_calls", "counter", NULL, "Calls of connect(), whatever came of them."};
-static const struct family events_lost = {
-	"flowner_events_lost", "counter", NULL, "Events that were dropped."};
-static const struct family map_full = {
-	"flowner_map_full", "counter", NULL, "Entries a full map refused."};
-static const struct family unresolved = {
-	"flowner_unresolved", "counter", NULL, "Facts about a flow that could not be had."};
-static const struct family ends_repaired = {
-	"flowner_ends_repaired", "counter", NULL, "Ends that only a second source saw."};
-static const struct family peers_left = {
-	"flowner_udp_peers_left", "counter", NULL, "UDP peers left to the sweep."};
+static const struct family flows_opened = { "flowner_flows", "counter", NULL,
+					    "Flows seen to open, or found open." };
+static const struct family flows_gone = { "flowner_flows_ended", "counter", NULL,
+					  "Flows that ended." };
+static const struct family flows_seeded = { "flowner_flows_seeded", "counter", NULL,
+					    "Flows found open when the agent first looked." };
+static const struct family flows_accepted = { "flowner_flows_accepted", "counter", NULL,
+					      "Passive flows whose acceptor was seen." };
+static const struct family connect_calls = { "flowner_connect_calls", "counter", NULL,
+					     "Calls of connect(), whatever came of them." };
+static const struct family events_lost = { "flowner_events_lost", "counter", NULL,
+					   "Events that were dropped." };
+static const struct family map_full = { "flowner_map_full", "counter", NULL,
+					"Entries a full map refused." };
+static const struct family unresolved = { "flowner_unresolved", "counter", NULL,
+					  "Facts about a flow that could not be had." };
+static const struct family ends_repaired = { "flowner_ends_repaired", "counter", NULL,
+					     "Ends that only a second source saw." };
+static const struct family peers_idle = { "flowner_udp_idle", "counter", NULL,
+					  "UDP peers that ended by being silent." };
+static const struct family peers_left = { "flowner_udp_peers_left", "counter", NULL,
+					  "UDP peers left to the sweep." };
 
 /* No default: a counter added to flow.h does not compile until it has a place here. */
 static struct sample sample_of(enum fl_counter counter)
 {
 	switch (counter) {
 	case FL_CNT_OPENED:
-		return (struct sample){&flows_opened, NULL, NULL};
+		return (struct sample){ &flows_opened, NULL, NULL };
 	case FL_CNT_ENDED:
-		return (struct sample){&flows_gone, NULL, NULL};
+		return (struct sample){ &flows_gone, NULL, NULL };
 	case FL_CNT_SEEDED:
-		return (struct sample){&flows_seeded, NULL, NULL};
+		return (struct sample){ &flows_seeded, NULL, NULL };
 	case FL_CNT_ACCEPTED:
-		return (struct sample){&flows_accepted, NULL, NULL};
+		return (struct sample){ &flows_accepted, NULL, NULL };
 	case FL_CNT_CONNECT_CALLS:
-		return (struct sample){&connect_calls, NULL, NULL};
+		return (struct sample){ &connect_calls, NULL, NULL };
 	case FL_CNT_RING_FULL:
-		return (struct sample){&events_lost, "reason", "ring_full"};
+		return (struct sample){ &events_lost, "reason", "ring_full" };
 	case FL_CNT_CONNECTIONS_FULL:
-		return (struct sample){&map_full, "map", "connections"};
+		return (struct sample){ &map_full, "map", "connections" };
 	case FL_CNT_SOCKETS_FULL:
-		return (struct sample){&map_full, "map", "sockets"};
+		return (struct sample){ &map_full, "map", "sockets" };
 	case FL_CNT_PROCESSES_FULL:
-		return (struct sample){&map_full, "map", "processes"};
+		return (struct sample){ &map_full, "map", "processes" };
 	case FL_CNT_STORAGE_FULL:
-		return (struct sample){&map_full, "map", "socket_storage"};
+		return (struct sample){ &map_full, "map", "socket_storage" };
 	case FL_CNT_UDP_PENDING_FULL:
-		return (struct sample){&map_full, "map", "udp_pending"};
+		return (struct sample){ &map_full, "map", "udp_pending" };
 	case FL_CNT_NO_LISTENER:
 	case FL_CNT_UDP_UNOWNED:
 	case FL_CNT_UDP_PARSE:
 	case FL_CNT_EXE_UNREAD:
 	case FL_CNT_ARGS_UNREAD:
-		return (struct sample){&unresolved, "reason", counter_text(counter)};
+		return (struct sample){ &unresolved, "reason", counter_text(counter) };
 	case FL_CNT_END_REPAIRED:
-		return (struct sample){&ends_repaired, "by", "tracepoint"};
+		return (struct sample){ &ends_repaired, "by", "tracepoint" };
 	case FL_CNT_END_RECONCILED:
-		return (struct sample){&ends_repaired, "by", "reconciliation"};
+		return (struct sample){ &ends_repaired, "by", "reconciliation" };
+	case FL_CNT_UDP_IDLE:
+		return (struct sample){ &peers_idle, NULL, NULL };
 	case FL_CNT_UDP_PEERS_LEFT:
-		return (struct sample){&peers_left, NULL, NULL};
+		return (struct sample){ &peers_left, NULL, NULL };
 	case FL_CNT_MAX:
 		break;
 	}
-	return (struct sample){0};
+	return (struct sample){ 0 };
 }
 
 static __u64 boottime_ns(void)
@@ -149,7 +153,7 @@ static void write_sample(FILE *out, const struct sample *s, __u64 value)
 
 static void write_one(FILE *out, const struct family *family, __u64 value)
 {
-	struct sample s = {family, NULL, NULL};
+	struct sample s = { family, NULL, NULL };
 
 	write_head(out, family);
 	write_sample(out, &s, value);
@@ -177,7 +181,7 @@ static void write_family(FILE *out, const struct agent *agent, enum fl_counter f
 			write_sample(out, &s, value);
 	}
 	if (family == &events_lost && agent->api) {
-		struct sample s = {family, "reason", "slow_reader"};
+		struct sample s = { family, "reason", "slow_reader" };
 
 		write_sample(out, &s, api_counts(agent->api).events_lost);
 	}
@@ -190,7 +194,7 @@ static void write_maps(FILE *out, const struct agent *agent, bool capacity)
 
 	write_head(out, family);
 	for (enum maps_table t = 0; t < MAPS_TABLES; t++) {
-		struct sample s = {family, "map", maps_table_name(t)};
+		struct sample s = { family, "map", maps_table_name(t) };
 
 		if (maps_entries(agent->maps, t, &entries, &limit) == 0)
 			write_sample(out, &s, capacity ? limit : entries);
@@ -250,7 +254,8 @@ static json_t *counters_json(const struct agent *agent)
 
 	for (enum fl_counter c = 0; c < FL_CNT_MAX; c++)
 		if (maps_counter(agent->maps, c, &value) == 0)
-			json_object_set_new(object, counter_text(c), json_integer((json_int_t)value));
+			json_object_set_new(object, counter_text(c),
+					    json_integer((json_int_t)value));
 	return object;
 }
 
@@ -269,7 +274,7 @@ static json_t *maps_json(const struct agent *agent)
 
 static json_t *streams_json(const struct agent *agent)
 {
-	struct api_counts c = {0};
+	struct api_counts c = { 0 };
 
 	if (agent->api)
 		c = api_counts(agent->api);
@@ -290,45 +295,39 @@ json_t *metrics_stats(struct agent *agent)
 
 /* --- doctor --- */
 
-static const char *status_text(enum hook_status status)
+static bool same_moment(const struct hook *a, const struct hook *b)
 {
-	switch (status) {
-	case HOOK_UNUSED:
-		return "unused";
-	case HOOK_ON:
-		return "on";
-	case HOOK_REFUSED:
-		return "refused";
-	case HOOK_SILENT:
-		return "silent";
-	}
-	return "unknown";
+	return strcmp(a->moment, b->moment) == 0;
 }
 
-/* What row I would give is lost when neither it nor a better row (an earlier one) of its moment is on. */
-static bool is_lost(const struct hooks *hooks, size_t i)
+/*
+ * Of each moment one row tells what is lost: the best that is on, or, when none is, the last one.
+ * Several rows of one rank (IPv4 and IPv6) are on together.
+ */
+static bool is_lost(const struct hooks *hooks, const struct hook *hook)
 {
-	const struct hook *hook = hooks_at(hooks, i);
+	bool any_on = false, better_on = false, last = true;
 
 	if (!hook->lost)
 		return false;
-	for (size_t better = 0; better <= i; better++) {
-		const struct hook *other = hooks_at(hooks, better);
+	for (size_t i = 0; i < hooks_count(hooks); i++) {
+		const struct hook *other = hooks_at(hooks, i);
 
-		if (other->status == HOOK_ON && strcmp(other->moment, hook->moment) == 0)
-			return false;
+		if (!same_moment(other, hook))
+			continue;
+		any_on |= other->status == HOOK_ON;
+		better_on |= other->status == HOOK_ON && other->rank < hook->rank;
+		last &= other->rank <= hook->rank;
 	}
-	return true;
+	return any_on ? hook->status == HOOK_ON && !better_on : last;
 }
 
-static json_t *hook_json(const struct hooks *hooks, size_t i)
+static json_t *hook_json(const struct hooks *hooks, const struct hook *hook)
 {
-	const struct hook *hook = hooks_at(hooks, i);
-
 	return json_pack("{ss ss ss ss ss* ss*}", "moment", hook->moment, "attach", hook->attach,
-			 "program", hook->program, "status", status_text(hook->status), "error",
-			 hook->error ? strerror(hook->error) : NULL, "lost",
-			 is_lost(hooks, i) ? hook->lost : NULL);
+			 "program", hook->program, "status", hook_status_text(hook->status),
+			 "error", hook->error ? strerror(hook->error) : NULL, "lost",
+			 is_lost(hooks, hook) ? hook->lost : NULL);
 }
 
 static json_t *hooks_json(const struct hooks *hooks)
@@ -336,8 +335,34 @@ static json_t *hooks_json(const struct hooks *hooks)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < hooks_count(hooks); i++)
-		json_array_append_new(array, hook_json(hooks, i));
+		json_array_append_new(array, hook_json(hooks, hooks_at(hooks, i)));
 	return array;
+}
+
+/* Rows of one rank lose the same thing: said once. */
+static bool is_noted(const struct hooks *hooks, size_t i)
+{
+	const struct hook *hook = hooks_at(hooks, i);
+
+	for (size_t before = 0; before < i; before++) {
+		const struct hook *other = hooks_at(hooks, before);
+
+		if (same_moment(other, hook) && is_lost(hooks, other) &&
+		    strcmp(other->lost, hook->lost) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void note_hooks(json_t *notes, const struct hooks *hooks)
+{
+	for (size_t i = 0; i < hooks_count(hooks); i++) {
+		const struct hook *hook = hooks_at(hooks, i);
+
+		if (is_lost(hooks, hook) && !is_noted(hooks, i))
+			json_array_append_new(notes,
+					      json_sprintf("%s: %s", hook->moment, hook->lost));
+	}
 }
 
 /* A counter that is not 0 although nothing should ever be lost, and what to do. */
@@ -349,7 +374,8 @@ static void note_counter(json_t *notes, const struct agent *agent, enum fl_count
 
 	if (maps_counter(agent->maps, counter, &value) < 0 || !value)
 		return;
-	snprintf(sentence, sizeof(sentence), "%s is %llu: %s", counter_text(counter), value, advice);
+	snprintf(sentence, sizeof(sentence), "%s is %llu: %s", counter_text(counter), value,
+		 advice);
 	json_array_append_new(notes, json_string(sentence));
 }
 
@@ -357,14 +383,11 @@ static json_t *notes_json(const struct agent *agent)
 {
 	json_t *notes = json_array();
 
-	for (size_t i = 0; i < hooks_count(agent->hooks); i++)
-		if (is_lost(agent->hooks, i))
-			json_array_append_new(notes,
-					      json_sprintf("%s: %s", hooks_at(agent->hooks, i)->moment,
-							   hooks_at(agent->hooks, i)->lost));
+	note_hooks(notes, agent->hooks);
 	note_counter(notes, agent, FL_CNT_RING_FULL,
 		     "events were dropped and repaired from the maps; raise limits.ring_bytes");
-	note_counter(notes, agent, FL_CNT_CONNECTIONS_FULL, "flows are missing; raise limits.flows");
+	note_counter(notes, agent, FL_CNT_CONNECTIONS_FULL,
+		     "flows are missing; raise limits.flows");
 	note_counter(notes, agent, FL_CNT_SOCKETS_FULL, "flows are missing; raise limits.flows");
 	note_counter(notes, agent, FL_CNT_PROCESSES_FULL,
 		     "owners lack their executable; raise limits.processes");

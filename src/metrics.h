@@ -9,8 +9,9 @@ struct agent;
 
 #define METRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-char *metrics_text(struct agent *agent);   /* malloc'ed, ends with "# EOF\n"; NULL without memory */
-json_t *metrics_stats(struct agent *agent);  /* the body of /v1/stats */
-json_t *metrics_doctor(struct agent *agent); /* the body of /v1/doctor: tier, hooks, capabilities, notes */
+char *metrics_text(struct agent *agent); /* malloc'ed, ends with "# EOF\n"; NULL without memory */
+json_t *metrics_stats(struct agent *agent); /* the body of /v1/stats */
+json_t *metrics_doctor(
+	struct agent *agent); /* the body of /v1/doctor: tier, hooks, capabilities, notes */
 
 #endif

@@ -16,7 +16,8 @@
 
 #define FULL_PREFIX 128
 
-__attribute__((format(printf, 2, 3))) static int refuse(char why[QUERY_WHY], const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int refuse(char why[QUERY_WHY], const char *format,
+							...)
 {
 	va_list args;
 
@@ -81,7 +82,7 @@ static int parse_sequence(const char *text, __u64 *ret_sequence)
 int query_events(const struct query *q, __u64 now_ns, struct filter *filter,
 		 struct events_question *ret_question, char why[QUERY_WHY])
 {
-	struct events_question question = {0};
+	struct events_question question = { 0 };
 	bool only_ends = false;
 	int r = 0;
 
@@ -155,7 +156,7 @@ static bool is_repeated(const struct query *q, size_t i)
 
 int query_who(const struct query *q, __u64 now_ns, struct who *ret_who, char why[QUERY_WHY])
 {
-	struct who who = {.protos = {FL_TCP, FL_UDP}, .proto_count = 2};
+	struct who who = { .protos = { FL_TCP, FL_UDP }, .proto_count = 2 };
 
 	for (size_t i = 0; i < q->count; i++) {
 		if (is_repeated(q, i))

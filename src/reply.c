@@ -92,7 +92,7 @@ enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback r
 void pending_set(struct pending *p, char *line)
 {
 	free(p->text);
-	*p = (struct pending){.text = line, .size = line ? strlen(line) : 0};
+	*p = (struct pending){ .text = line, .size = line ? strlen(line) : 0 };
 }
 
 size_t pending_take(struct pending *p, char *buf, size_t max)

@@ -61,9 +61,9 @@ static void add_block(uint32_t h[5], const uint8_t *block)
 
 void sha1(const void *data, size_t size, uint8_t ret_digest[SHA1_BYTES])
 {
-	uint32_t h[5] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u};
+	uint32_t h[5] = { 0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u };
 	const uint8_t *p = data;
-	uint8_t tail[2 * BLOCK] = {0};
+	uint8_t tail[2 * BLOCK] = { 0 };
 	size_t left = size, tail_size;
 
 	for (; left >= BLOCK; left -= BLOCK, p += BLOCK)

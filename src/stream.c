@@ -63,10 +63,10 @@ struct stream {
 	int fd; /* of the connection, not ours to close */
 	struct peer peer;
 	struct filter *filter;
-	__u64 cursor;	  /* sequence it wants next */
-	bool waiting;	  /* suspended: nothing to send */
-	bool gone;	  /* its reader hung up */
-	const char *gap;  /* why it misses what the ring no longer holds */
+	__u64 cursor;	 /* sequence it wants next */
+	bool waiting;	 /* suspended: nothing to send */
+	bool gone;	 /* its reader hung up */
+	const char *gap; /* why it misses what the ring no longer holds */
 	struct pending line;
 };
 
@@ -160,8 +160,8 @@ void streams_notice(struct streams *streams, const char *action, const char *why
 static char *notice_line(struct stream *s, const struct notice *n, __u64 sequence)
 {
 	const struct agent *agent = s->streams->agent;
-	struct json_context ctx = {agent->host, agent->realtime_offset_ns};
-	struct json_event event = {n->action, n->time_ns, sequence};
+	struct json_context ctx = { agent->host, agent->realtime_offset_ns };
+	struct json_event event = { n->action, n->time_ns, sequence };
 
 	return json_line(json_notice(&ctx, &event, n->why, n->count));
 }
@@ -170,7 +170,7 @@ static char *notice_line(struct stream *s, const struct notice *n, __u64 sequenc
 static int event_line(struct stream *s, const struct fl_event *e, __u64 sequence, char **ret_line)
 {
 	struct agent *agent = s->streams->agent;
-	struct json_event event = {action_text(e->head.type), e->time_ns, sequence};
+	struct json_event event = { action_text(e->head.type), e->time_ns, sequence };
 	struct description d;
 	char *line = NULL;
 
@@ -227,7 +227,7 @@ static int next_line(struct stream *s, char **ret_line)
 /* Whether to be called again at once (more is in the ring) or only when something happens. */
 static ssize_t wait_for_more(struct stream *s)
 {
-	struct epoll_event hang_up = {.data.ptr = s};
+	struct epoll_event hang_up = { .data.ptr = s };
 
 	if (s->cursor <= s->streams->agent->sequence)
 		return 0;
@@ -332,8 +332,8 @@ static void set_position(struct stream *s, const struct events_question *q)
 static int stream_new(struct request *request, struct filter *filter,
 		      const struct events_question *question, struct stream **ret_stream)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct stream *s = calloc(1, sizeof(*s));
 
 	if (!s || !info) {
@@ -365,7 +365,8 @@ enum MHD_Result answer_events(struct request *request)
 
 	if (filter_new(&filter) < 0)
 		return MHD_NO;
-	if (query_events(&request->query, answer_now_ns(request->agent), filter, &question, why) < 0)
+	if (query_events(&request->query, answer_now_ns(request->agent), filter, &question, why) <
+	    0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
 	/* what happened before the question is not news */
 	agent_drain(request->agent);
@@ -383,5 +384,5 @@ void streams_end(struct streams *streams)
 
 struct stream_counts streams_counts(const struct streams *streams)
 {
-	return (struct stream_counts){.open = streams->open, .lost = streams->lost};
+	return (struct stream_counts){ .open = streams->open, .lost = streams->lost };
 }

@@ -12,7 +12,7 @@
 
 static int make_address(const char *path, struct sockaddr_un *ret_address)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t size = strlen(path);
 
 	if (size == 0)
@@ -80,7 +80,7 @@ static int bind_open(int fd, const char *path, const struct sockaddr_un *address
 		unlink(path);
 		return r;
 	}
-	*ret_file = (struct unixsock_file){.device = st.st_dev, .inode = st.st_ino};
+	*ret_file = (struct unixsock_file){ .device = st.st_dev, .inode = st.st_ino };
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 const char *wallclock_format(__u64 realtime_ns, char *buf)
 {
 	time_t seconds = (time_t)(realtime_ns / NS);
-	struct tm tm = {0};
+	struct tm tm = { 0 };
 	size_t used;
 
 	gmtime_r(&seconds, &tm);
@@ -91,7 +91,7 @@ static bool take_date(const char **at, struct tm *tm)
 
 static int rfc3339_parse(const char *text, __u64 *ret_ns)
 {
-	struct tm tm = {0}, real;
+	struct tm tm = { 0 }, real;
 	long long seconds;
 	__u64 fraction;
 	int offset;

@@ -61,10 +61,13 @@ static inline struct fl_flow make_flow(__u64 id, __u32 uid, const char *local, _
 	struct fl_flow f = {
 		.id = id,
 		.cookie = id,
-		.key = {.netns_cookie = OWN_COOKIE, .proto = FL_TCP, .local_port = lport},
-		.owner = {.proc = {.start_ns = 5 * S, .pid = 100 + (__u32)(id & 0xffff),
-				   .exec_id = 3},
-			  .uid = uid, .gid = uid, .comm = "curl"},
+		.key = { .netns_cookie = OWN_COOKIE, .proto = FL_TCP, .local_port = lport },
+		.owner = { .proc = { .start_ns = 5 * S,
+				     .pid = 100 + (__u32)(id & 0xffff),
+				     .exec_id = 3 },
+			   .uid = uid,
+			   .gid = uid,
+			   .comm = "curl" },
 		.opened_ns = 10 * S,
 		.seen_ns = 10 * S,
 		.role = remote ? FL_ROLE_OPENER : FL_ROLE_LISTENER,
@@ -96,7 +99,7 @@ static inline void fake_new(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	fake.config.group = (char *)"flowner";
-	fake.peer = (struct peer){.uid = 0, .sees_all = true};
+	fake.peer = (struct peer){ .uid = 0, .sees_all = true };
 	fake.agent.config = &fake.config;
 	fake.agent.realtime_offset_ns = OFFSET_NS;
 	fake.agent.netns_cookie = OWN_COOKIE;
@@ -187,8 +190,8 @@ int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value
 
 const char *maps_table_name(enum maps_table table)
 {
-	static const char *const names[] = {"l7_connections", "socket_to_process", "processes",
-					    "process_text"};
+	static const char *const names[] = { "l7_connections", "socket_to_process", "processes",
+					     "process_text" };
 
 	return names[table];
 }
@@ -262,7 +265,7 @@ const struct process *procs_get(struct procs *procs, const struct fl_owner *owne
 {
 	(void)procs;
 	fake.process = (struct process){
-		.rec = {.key = owner->proc, .cgroup_id = 1, .uid = owner->uid},
+		.rec = { .key = owner->proc, .cgroup_id = 1, .uid = owner->uid },
 		.known = true,
 		.exe = (char *)"/usr/bin/curl",
 		.args = (char *)"curl\0-s\0",
@@ -349,6 +352,40 @@ int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
 }
 
 /* --- hooks.h and peer.h --- */
+
+int hooks_new(struct hooks **ret_hooks)
+{
+	(void)ret_hooks;
+	return -ENOSYS;
+}
+
+void hooks_free(struct hooks *h)
+{
+	(void)h;
+}
+
+struct hook *hooks_row(struct hooks *h, size_t i)
+{
+	(void)h;
+	return &fake.hooks[i];
+}
+
+bool hook_is_iterator(const struct hook *hook)
+{
+	return strncmp(hook->attach, "iter/", 5) == 0;
+}
+
+bool hook_is_cgroup(const struct hook *hook)
+{
+	return strncmp(hook->attach, "cgroup/", 7) == 0;
+}
+
+const char *hook_status_text(enum hook_status status)
+{
+	static const char *const names[] = { "unused", "on", "refused", "silent" };
+
+	return names[status];
+}
 
 size_t hooks_count(const struct hooks *h)
 {

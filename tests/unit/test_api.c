@@ -36,7 +36,7 @@ struct client {
 
 static void serve(void)
 {
-	struct pollfd p = {.fd = api_fd(fake.agent.api), .events = POLLIN};
+	struct pollfd p = { .fd = api_fd(fake.agent.api), .events = POLLIN };
 	int timeout = api_timeout_ms(fake.agent.api);
 
 	/* as the daemon does it: run when readable or due; 1 ms is for the kernel to hand over */
@@ -46,8 +46,8 @@ static void serve(void)
 
 static struct client dial(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct client c = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct client c = { .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) };
 
 	assert_true(c.fd >= 0);
 	strcpy(address.sun_path, path);
@@ -59,7 +59,7 @@ static void hang_up(struct client *c)
 {
 	close(c->fd);
 	free(c->text);
-	*c = (struct client){.fd = -1};
+	*c = (struct client){ .fd = -1 };
 }
 
 static void say(struct client *c, const char *text)
@@ -159,7 +159,7 @@ static void unchunk(char *body)
 
 static struct reply parse_reply(struct client *c)
 {
-	struct reply r = {0};
+	struct reply r = { 0 };
 	char *body;
 
 	assert_non_null(c->text);
@@ -266,7 +266,7 @@ static void socket_file(void **state)
 
 static void stale_socket_is_replaced(void **state)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	(void)state;
@@ -350,9 +350,9 @@ static void not_http(void **state)
 
 static void bodies_are_refused(void **state)
 {
-	static const char *const heads[] = {"Content-Length: 5\r\n\r\nhello",
-					    "Content-Length: 9999999999\r\n\r\n",
-					    "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"};
+	static const char *const heads[] = { "Content-Length: 5\r\n\r\nhello",
+					     "Content-Length: 9999999999\r\n\r\n",
+					     "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" };
 	char text[256];
 
 	(void)state;
@@ -562,7 +562,7 @@ static void who_bound_to_interface(void **state)
 static void others_see_their_own(void **state)
 {
 	(void)state;
-	fake.peer = (struct peer){.uid = 1000, .sees_all = false};
+	fake.peer = (struct peer){ .uid = 1000, .sees_all = false };
 	assert_int_equal(count_lines("/v1/flows"), 1);
 	assert_int_equal(count_lines("/v1/flows?all"), 2);
 	expect("GET", "/v1/flows/abc", 200, NULL);
@@ -575,9 +575,9 @@ static void others_see_their_own(void **state)
 	expect("GET", "/v1/doctor", 200, NULL);
 	expect("GET", "/v1/stats", 200, NULL);
 	expect("GET", "/metrics", 200, "# EOF");
-	fake.peer = (struct peer){.uid = 1001, .sees_all = false};
+	fake.peer = (struct peer){ .uid = 1001, .sees_all = false };
 	assert_int_equal(count_lines("/v1/flows?all"), 0);
-	fake.peer = (struct peer){.uid = 1001, .sees_all = true};
+	fake.peer = (struct peer){ .uid = 1001, .sees_all = true };
 	assert_int_equal(count_lines("/v1/flows"), 3);
 	expect("DELETE", "/v1/flows/abc", 403, "root");
 }
@@ -590,9 +590,9 @@ static void unknown_owner_is_nobody(void **state)
 	(void)state;
 	memset(&f.owner, 0, sizeof(f.owner));
 	fake_add(f);
-	fake.peer = (struct peer){.uid = 0, .sees_all = true};
+	fake.peer = (struct peer){ .uid = 0, .sees_all = true };
 	expect("GET", "/v1/flows/777", 200, NULL);
-	fake.peer = (struct peer){.uid = 0, .sees_all = false};
+	fake.peer = (struct peer){ .uid = 0, .sees_all = false };
 	expect("GET", "/v1/flows/777", 404, NULL);
 }
 
@@ -602,7 +602,7 @@ static void one_user_does_not_take_all_connections(void **state)
 	struct reply r;
 
 	(void)state;
-	fake.peer = (struct peer){.uid = 1000, .sees_all = false};
+	fake.peer = (struct peer){ .uid = 1000, .sees_all = false };
 	for (size_t i = 0; i < 20; i++) {
 		c[i] = dial();
 		settle(2);
@@ -613,7 +613,7 @@ static void one_user_does_not_take_all_connections(void **state)
 	assert_int_equal(r.status, 503);
 	assert_string_equal(r.body, "{\"error\":\"too many connections of your user\"}\n");
 	reply_release(&r);
-	fake.peer = (struct peer){.uid = 1001, .sees_all = false};
+	fake.peer = (struct peer){ .uid = 1001, .sees_all = false };
 	expect("GET", "/v1/stats", 200, NULL);
 	for (size_t i = 0; i < 20; i++)
 		hang_up(&c[i]);
@@ -626,7 +626,7 @@ static void one_user_does_not_take_all_connections(void **state)
 static void publish(enum fl_record_type type, struct fl_flow flow)
 {
 	struct fl_event event = {
-		.head = {.type = type, .size = sizeof(event)},
+		.head = { .type = type, .size = sizeof(event) },
 		.time_ns = 30 * S,
 		.flow = flow,
 	};
@@ -704,7 +704,7 @@ static void streams_obey_rights(void **state)
 	struct client c;
 
 	(void)state;
-	fake.peer = (struct peer){.uid = 1000, .sees_all = false};
+	fake.peer = (struct peer){ .uid = 1000, .sees_all = false };
 	c = watch("/v1/events");
 	publish(FL_EVENT_OPEN, make_flow(1, 0, "10.0.0.2", 1, "10.0.0.9", 443));
 	publish(FL_EVENT_OPEN, make_flow(2, 1001, "10.0.0.2", 1, "10.0.0.9", 443));
@@ -793,9 +793,9 @@ static void slow_reader_is_told(void **state)
 	shown = occurrences(slow.text, "\"action\":\"open\"");
 	assert_int_equal(occurrences(slow.text, "\"action\":\"lost\""), 1);
 	/* the ring begins with 6466; before, it was shown all but the last event */
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(notice, "flowner"),
-							    "count")),
-			 6466 - shown);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(notice, "flowner"), "count")),
+		6466 - shown);
 	json_decref(notice);
 	hang_up(&slow);
 	hang_up(&fast);
@@ -806,7 +806,7 @@ static void notices(void **state)
 	struct client c;
 
 	(void)state;
-	fake.peer = (struct peer){.uid = 1000, .sees_all = false};
+	fake.peer = (struct peer){ .uid = 1000, .sees_all = false };
 	c = watch("/v1/events?lport=9");
 	api_notice(fake.agent.api, "resync", "the daemon started; the maps hold 3 flows", 3);
 	api_notice(fake.agent.api, "lost", "the event ring was full", 12);
@@ -846,7 +846,7 @@ static void many_streams(void **state)
 static void waiting_is_quiet(void **state)
 {
 	struct client c = watch("/v1/events");
-	struct pollfd p = {.fd = api_fd(fake.agent.api), .events = POLLIN};
+	struct pollfd p = { .fd = api_fd(fake.agent.api), .events = POLLIN };
 
 	(void)state;
 	settle(10);
@@ -859,7 +859,8 @@ static void waiting_is_quiet(void **state)
 
 static void stopping_ends_streams(void **state)
 {
-	struct client idle = watch("/v1/events"), behind = watch("/v1/events"), gone = watch("/v1/events");
+	struct client idle = watch("/v1/events"), behind = watch("/v1/events"),
+		      gone = watch("/v1/events");
 
 	(void)state;
 	close(gone.fd);
