@@ -115,8 +115,9 @@ fresh-root:
 	@tests/fresh-root.sh
 deps:
 	@packaging/deps.sh build test $(if $(LINT),lint) && echo 'deps: nothing is missing'
-lint: $(if $(SKEL_SRC),$(B)/flowner.skel.h)
+lint:
 	@packaging/deps.sh build test lint
+	@+$(MAKE) --no-print-directory $(B)/flowner.skel.h
 	@tests/lint.sh $(DEFINES)
 surface: $(B)/flowner.bpf.o
 	@tests/surface.sh check $(BPFTOOL) $<

@@ -12,7 +12,7 @@ debian_packages() {
 	build) echo make gcc libc6-dev clang "$(debian_bpftool)" libbpf-dev libelf-dev zlib1g-dev \
 		libjansson-dev libcyaml-dev libyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
 	test) echo libcmocka-dev liburing-dev pkgconf iproute2 curl procps ;;
-	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags git ;;
+	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
 	fresh-root) echo debootstrap git ;;
@@ -35,17 +35,18 @@ installed_debian() {
 
 install_debian() {
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -q update </dev/null
-	apt-get -q install -y --no-install-recommends "$@" </dev/null
+	apt-get -qq update </dev/null
+	apt-get -qq install -y --no-install-recommends "$@" </dev/null
 }
 
 # as far as we know: nobody has run this list yet
 fedora_packages() {
 	case $1 in
 	build) echo make gcc clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel \
-		jansson-devel libcyaml-devel libyaml-devel libmnl-devel libmicrohttpd-devel util-linux ;;
+		jansson-devel libcyaml-devel libyaml-devel libmnl-devel libmicrohttpd-devel \
+		util-linux ;;
 	test) echo libcmocka-devel liburing-devel pkgconf iproute curl procps-ng libasan libubsan ;;
-	lint) echo clang-tools-extra cppcheck ShellCheck ctags git ;;
+	lint) echo clang-tools-extra cppcheck ShellCheck ctags ;;
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;
 	fresh-root) echo debootstrap git ;;
@@ -93,7 +94,7 @@ main() {
 		mapfile -t names <<<"$list"
 		echo "deps: missing for $*: ${names[*]}" >&2
 		[[ ${DEPS:-yes} != no ]] || die "DEPS=no: nothing was installed"
-		((EUID == 0)) || die "only root can install them: sudo make deps"
+		((EUID == 0)) || die "only root can install them: sudo packaging/deps.sh $*"
 		"install_$family" "${names[@]}"
 	fi
 	[[ " $* " != *' build '* ]] || check_libbpf

@@ -90,7 +90,9 @@ check_cppcheck() { # leaks are for LeakSanitizer: this knows no __attribute__((c
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak 2>&1
 }
 
-check_shellcheck() { scripts | xargs shellcheck --format=gcc -x -P SCRIPTDIR || true; }
+check_shellcheck() { # SC2119: start_daemon without options is meant
+	scripts | xargs shellcheck --format=gcc -x -P SCRIPTDIR -e SC2119 || true
+}
 
 main() {
 	local name findings

@@ -10,7 +10,6 @@
 #
 # `watched` is flownerd with one client reading its event stream. tcplife's tracepoint needs
 # tracefs: it is mounted for tcplife alone when the host has none. Its output goes to a file.
-# shellcheck disable=SC2119 # start_daemon has no options here
 set -euo pipefail
 
 rounds=7 sessions=20000 max=''

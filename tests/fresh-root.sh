@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The commands of README.md as a newcomer types them, in new minimal Debian roots: one root for
+# `sudo make run`, another for `sudo make test`. Prints what happens there. Needs root.
+# usage: fresh-root.sh [--again]     --again makes the base root anew, not from build/fresh-root.tar
+#
+# What runs is the last commit. The roots share kernel, cgroups and network with the host; their
+# mounts live in a namespace of their own and end with this script.
+set -euo pipefail
+
+TREE=$(cd "$(dirname "$0")/.." && pwd)
+BASE=$TREE/build/fresh-root.tar
+RUN_SECONDS=${RUN_SECONDS:-10}
+work='' root=''
+
+die() { echo "fresh-root: $*" >&2; exit 1; }
+say() { echo "=== $*"; }
+
+as_tree_owner() { # what is written to the tree belongs to its owner
+	HOME=/ setpriv --reuid="$(stat -c %u "$TREE")" --regid="$(stat -c %g "$TREE")" \
+		--clear-groups "$@"
+}
+
+# --- the base: the host's release from the host's mirror ---
+
+release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
+mirror() { # apt has two ways of writing it
+	sed -nE 's|^(deb.*\|URIs:) ([a-z]+://[^ ]*/debian)/?( .*)?$|\2|p' \
+		/etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u
+}
+
+make_base() {
+	local url
+	read -r url < <(mirror) || die "no Debian mirror in the sources of apt"
+	say "debootstrap --variant=minbase $(release)"
+	debootstrap --variant=minbase "$(release)" "$work/base" "$url" >"$work/log" || {
+		tail -n 20 "$work/log"
+		die "debootstrap failed"
+	}
+	# how to reach the mirror from here, nothing else of the host's apt
+	apt-config dump | sed -nE "/^Acquire::(Check-|https?::)/p" \
+		>"$work/base/etc/apt/apt.conf.d/host"
+	as_tree_owner mkdir -p "$TREE/build"
+	tar -C "$work/base" -cf - . | as_tree_owner tee "$BASE.part" >/dev/null
+	as_tree_owner mv "$BASE.part" "$BASE"
+	rm -rf --one-file-system "$work/base"
+}
+
+# --- a root ---
+
+bind() { # PATH: the host's, seen in the root
+	mount --rbind "$1" "$root$1"
+	mount --make-rslave "$root$1"
+}
+
+enter() { # NAME
+	root=$work/$1
+	mkdir -p "$root/flowner"
+	tar -C "$root" -xf "$BASE"
+	bind /proc
+	bind /sys
+	bind /dev
+	# as in a bare chroot, and so that pins are not shared with the host
+	if mountpoint -q "$root/sys/fs/bpf"; then umount "$root/sys/fs/bpf"; fi
+	cp /etc/resolv.conf /etc/hosts "$root/etc/"
+	as_tree_owner git -C "$TREE" archive HEAD | tar -C "$root/flowner" -xf -
+}
+
+inside() { # COMMAND LINE
+	say "# $1"
+	timeout --foreground 1800 chroot "$root" env -i HOME=/root TERM=dumb \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		sh -c "cd /flowner && $1" </dev/null
+}
+
+end_processes() { # those that live in the root
+	local process
+	for process in /proc/[0-9]*; do
+		[[ $(readlink "$process/root") != "$root" ]] || kill -KILL "${process#/proc/}"
+	done 2>/dev/null
+}
+
+leave() { # nothing is removed through a mount
+	local path
+	[[ -n $root ]] || return 0
+	end_processes || true
+	for path in /dev /sys /proc; do
+		if mountpoint -q "$root$path"; then umount --recursive --lazy "$root$path"; fi
+	done
+	if grep -qF " $root/" /proc/self/mounts; then
+		die "something is still mounted below '$root': it is left there"
+	fi
+	rm -rf --one-file-system "$root"
+	root=''
+}
+
+finish() {
+	local status=$?
+	trap - EXIT INT TERM
+	leave
+	rm -rf --one-file-system "$work"
+	exit "$status"
+}
+
+main() {
+	((EUID == 0)) || die "needs root: sudo make fresh-root"
+	if [[ ${FRESH_ROOT_MOUNTS:-} != own ]]; then
+		FRESH_ROOT_MOUNTS=own exec unshare --mount --propagation private "$0" "$@"
+	fi
+	work=$(mktemp -d -p /var/tmp flowner-root-XXXXXX)
+	trap finish EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	[[ ${1:-} != --again ]] || rm -f "$BASE"
+	[[ -e $BASE ]] || make_base
+
+	enter run
+	inside "apt-get -qq update && apt-get -qq install -y make sudo"
+	inside "sudo make run RUN_SECONDS=$RUN_SECONDS"
+	leave
+	enter test
+	inside "apt-get -qq update && apt-get -qq install -y make sudo"
+	inside "sudo make test"
+	leave
+	say "both commands worked in a new $(release) root"
+}
+
+main "$@"
