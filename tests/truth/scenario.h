@@ -68,6 +68,7 @@ int udp_one_to_many(void);
 int udp_many_peers(void);
 int udp_forked_addr(void);
 int udp_forked_null(void);
+int udp_forked_send(void);
 int udp_reuseport(void);
 int udp_recv_null(void);
 int udp_reply_only(void);

@@ -6,9 +6,8 @@
  */
 #include "scenario.h"
 
-#include <arpa/inet.h>
 #include <cleanup.h>
-#include <signal.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -17,6 +16,7 @@
 #include "actor.h"
 #include "net.h"
 #include "role.h"
+#include "udp.h"
 
 #define BURST 4	      /* connections of one short-lived process */
 #define AT_ONCE 8     /* short-lived processes at a time */
@@ -155,24 +155,45 @@ static int churn_all(uint16_t port)
 	return 0;
 }
 
+static int storm_servers(struct actor **servers, int listener)
+{
+	struct timeval look = {.tv_usec = 100000}; /* they look for the stop this often */
+
+	atomic_store(&ledger->stop, 0);
+	atomic_store(&ledger->served, 0);
+	SYS(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof(look)));
+	for (int i = 0; i < SERVERS; i++)
+		TRY(actor_start(servers[i], "storm-server", storm_server, &listener));
+	return 0;
+}
+
+/* The queues drain; there is no event to wait for here. */
+static int storm_over(struct actor **servers, int count, uint32_t want)
+{
+	uint64_t deadline = now_ns() + (uint64_t)patience_ms() * 1000000;
+
+	while (atomic_load(&ledger->served) < want && now_ns() < deadline)
+		usleep(1000);
+	atomic_store(&ledger->stop, 1);
+	for (int i = 0; i < count; i++)
+		TRY(actor_join(servers[i]));
+	if (atomic_load(&ledger->served) != want)
+		return failed(__FILE__, __LINE__, "sessions not served", -ETIMEDOUT);
+	return 0;
+}
+
 static int storm(bool short_lived)
 {
 	struct ep any = any_address(0);
-	struct timeval look = {.tv_usec = 100000}; /* servers look for the stop this often */
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE;
 	struct actor *servers[SERVERS] = {&a, &b};
 	_conn_ struct conn l = CONN_NONE;
 	struct ep at;
-	uint64_t deadline;
 	uint32_t want;
 
 	watchdog(60 + stage.storm / 200);
-	atomic_store(&ledger->stop, 0);
-	atomic_store(&ledger->served, 0);
 	TRY(tcp_listen(&l, &any, &at));
-	SYS(setsockopt(l.fd, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof(look)));
-	for (int i = 0; i < SERVERS; i++)
-		TRY(actor_start(servers[i], "storm-server", storm_server, &l.fd));
+	TRY(storm_servers(servers, l.fd));
 	if (short_lived) {
 		want = stage.storm / 2 / BURST * BURST;
 		TRY(burst_all(at.port, want / BURST));
@@ -180,14 +201,7 @@ static int storm(bool short_lived)
 		want = stage.storm / 2 / CHURNERS * CHURNERS;
 		TRY(churn_all(at.port));
 	}
-	deadline = now_ns() + (uint64_t)patience_ms() * 1000000;
-	while (atomic_load(&ledger->served) < want && now_ns() < deadline)
-		usleep(1000); /* the queue drains; there is no event to wait for here */
-	atomic_store(&ledger->stop, 1);
-	for (int i = 0; i < SERVERS; i++)
-		TRY(actor_join(servers[i]));
-	if (atomic_load(&ledger->served) != want)
-		return failed(__FILE__, __LINE__, "connections not accepted", -ETIMEDOUT);
+	TRY(storm_over(servers, SERVERS, want));
 	return conn_close(&l);
 }
 
@@ -199,4 +213,89 @@ int storm_tcp(void)
 int storm_churn(void)
 {
 	return storm(false);
+}
+
+/* --- UDP: a process asks one question and is gone --- */
+
+static int udp_storm_server(int ctl, void *arg)
+{
+	struct udp *u = arg;
+	struct ep local = loopback(1, u->own.s->local.port);
+
+	(void)ctl;
+	watchdog(60 + stage.storm / 200);
+	while (!atomic_load(&ledger->stop)) {
+		struct pollfd p = {.fd = u->own.fd, .events = POLLIN};
+		uint64_t before = now_ns();
+		struct ep from;
+
+		if (poll(&p, 1, 100) <= 0)
+			continue;
+		/* Peers are not kept by number: each asks once, and they are too many. */
+		u->count = 0;
+		if (udp_take(u, true, &local, before, &from) < 0)
+			continue;
+		TRY(udp_reply(u, &from, NULL));
+		atomic_fetch_add(&ledger->served, 1);
+	}
+	return 0;
+}
+
+static int udp_storm_client(const struct ep *to)
+{
+	_udp_ struct udp u = UDP_NONE;
+
+	TRY(udp_new(&u));
+	TRY(udp_connect(&u, to));
+	TRY(udp_send(&u));
+	TRY(udp_receive(&u));
+	return udp_close(&u);
+}
+
+static int udp_storm_all(const struct ep *to, uint32_t want)
+{
+	int running = 0;
+
+	for (uint32_t i = 0; i < want; i++) {
+		pid_t pid = SYS(fork_self());
+
+		if (pid == 0)
+			_exit(udp_storm_client(to) < 0);
+		if (++running == AT_ONCE)
+			TRY(reap_one(&running));
+	}
+	while (running)
+		TRY(reap_one(&running));
+	return 0;
+}
+
+static int udp_storm_starts(int ctl, void *arg)
+{
+	struct ep at = loopback(1, 0);
+	_udp_ struct udp u = UDP_NONE;
+
+	(void)arg;
+	TRY(udp_new(&u));
+	TRY(udp_bind(&u, &at));
+	TRY(say(ctl, u.own.s->local.port));
+	TRY(udp_storm_server(ctl, &u));
+	return udp_close(&u);
+}
+
+int storm_udp(void)
+{
+	_actor_ struct actor server = ACTOR_NONE;
+	struct actor *servers[] = {&server};
+	uint32_t want = stage.storm / 2;
+	struct ep to;
+	uint64_t port;
+
+	watchdog(60 + stage.storm / 200);
+	atomic_store(&ledger->stop, 0);
+	atomic_store(&ledger->served, 0);
+	TRY(actor_start(&server, "storm-server", udp_storm_starts, NULL));
+	TRY(hear(server.ctl, &port));
+	to = loopback(1, (uint16_t)port);
+	TRY(udp_storm_all(&to, want));
+	return storm_over(servers, 1, want);
 }

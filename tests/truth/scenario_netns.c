@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sessions in network namespaces made here, and what only a namespace of one's own allows. */
+#include "scenario.h"
+
+#include <cleanup.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "actor.h"
+#include "net.h"
+#include "netlink.h"
+
+#define CAN_NOT "a network namespace cannot be made"
+
+/* The caller moves into a new network namespace with loopback up. */
+static int own_netns(void)
+{
+	if (unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	return link_up("lo");
+}
+
+static bool refused_to_us(int r)
+{
+	return r == -EPERM || r == -EINVAL || r == -ENOSYS || r == -ENOSPC;
+}
+
+/* One connection of the caller with itself: FROM and TO may have fixed ports. */
+static int both_ends(const struct ep *from, const struct ep *to, int ctl)
+{
+	_conn_ struct conn l = CONN_NONE, c = CONN_NONE, a = CONN_NONE;
+	struct ep at;
+	uint64_t go;
+	int fd;
+
+	TRY(tcp_listen(&l, to, &at));
+	fd = TRY(sock_new(SOCK_STREAM));
+	TRY(sock_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1));
+	if (from)
+		TRY(sock_bind(fd, from));
+	TRY(tcp_connect_fd(&c, fd, &at, 0));
+	TRY(tcp_accept(&a, l.fd, true));
+	TRY(send_byte(c.fd));
+	TRY(recv_byte(a.fd));
+	if (ctl >= 0) {
+		TRY(say(ctl, 0)); /* open */
+		TRY(hear(ctl, &go));
+	}
+	TRY(conn_close(&c));
+	TRY(recv_end(a.fd));
+	TRY(conn_close(&a));
+	return conn_close(&l);
+}
+
+int netns_plain(void)
+{
+	int r = own_netns();
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	return both_ends(NULL, NULL, -1);
+}
+
+/* The same four numbers every time; the namespace is what differs. */
+static int same_endpoints(int ctl, void *arg)
+{
+	struct ep from = loopback(1, 5555), to = loopback(1, 7777);
+
+	TRY(own_netns());
+	return both_ends(&from, &to, arg ? ctl : -1);
+}
+
+static int netns_here(void)
+{
+	_actor_ struct actor a = ACTOR_NONE;
+
+	/* An actor, so that the stage stays where it is. */
+	TRY(actor_start(&a, "netns", same_endpoints, NULL));
+	return actor_join(&a);
+}
+
+int netns_overlap(void)
+{
+	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE;
+	struct actor *all[] = {&a, &b};
+	uint64_t open;
+	int r = own_netns(); /* a try: the actors make their own */
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	for (int i = 0; i < 2; i++)
+		TRY(actor_start(all[i], i ? "netns-b" : "netns-a", same_endpoints, all));
+	for (int i = 0; i < 2; i++)
+		TRY(hear(all[i]->ctl, &open));
+	for (int i = 0; i < 2; i++)
+		TRY(say(all[i]->ctl, 0));
+	for (int i = 0; i < 2; i++)
+		TRY(actor_join(all[i]));
+	return 0;
+}
+
+/* One namespace after the other: the kernel hands the old inode number out again. */
+int netns_sequence(void)
+{
+	int r = own_netns(); /* a try: the actors make their own */
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	for (int i = 0; i < 3; i++)
+		TRY(netns_here());
+	return 0;
+}
+
+/* A socket stays in the namespace it was made in, wherever its process goes. */
+int netns_moved(void)
+{
+	_conn_ struct conn l = CONN_NONE, c = CONN_NONE, a = CONN_NONE;
+	struct ep at;
+	int r = own_netns(), fd;
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	TRY(tcp_listen(&l, NULL, &at));
+	fd = TRY(sock_new(SOCK_STREAM));
+	TRY(own_netns());
+	TRY(tcp_connect_fd(&c, fd, &at, 0));
+	TRY(tcp_accept(&a, l.fd, stage.n & 1));
+	if (!(stage.n & 1))
+		session_mirror(a.s, c.s);
+	TRY(send_byte(c.fd));
+	TRY(recv_byte(a.fd));
+	TRY(conn_close(&c));
+	TRY(conn_close(&a));
+	return conn_close(&l);
+}
+
+/* 10.77.0.HOST or fd77::HOST */
+static struct ep veth_address(unsigned char host, uint16_t port)
+{
+	static const unsigned char v4[16] = {[10] = 0xff, 0xff, 10, 77, 0, 0};
+	static const unsigned char v6[16] = {0xfd, 0x77};
+	struct ep ep = {.port = port};
+
+	memcpy(&ep.ip, stage.family == FAMILY_V6 ? v6 : v4, 16);
+	ep.ip.s6_addr[15] = host;
+	return ep;
+}
+
+static unsigned int veth_prefix(void)
+{
+	return stage.family == FAMILY_V6 ? 64 : 24;
+}
+
+/* In a namespace of its own: serves one client from the other side of the cable. */
+static int serves_over_veth(int ctl, void *arg)
+{
+	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
+	struct ep at = veth_address(2, 0);
+	uint64_t cable;
+
+	(void)arg;
+	TRY(own_netns());
+	TRY(say(ctl, 0)); /* the stage plugs the cable into our namespace */
+	TRY(hear(ctl, &cable));
+	TRY(address_add("far", &at, veth_prefix()));
+	TRY(link_up("far"));
+	TRY(tcp_listen(&l, &at, &at));
+	TRY(say(ctl, at.port));
+	TRY(tcp_accept(&c, l.fd, true));
+	TRY(recv_end(c.fd));
+	return conn_close(&c);
+}
+
+static int netns_of(pid_t pid)
+{
+	char name[32];
+	int fd;
+
+	snprintf(name, sizeof(name), "%d/ns/net", pid);
+	fd = openat(proc_dir, name, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int netns_veth(void)
+{
+	_actor_ struct actor server = ACTOR_NONE;
+	_conn_ struct conn c = CONN_NONE;
+	struct ep here = veth_address(1, 0), to;
+	_close_ int far = -1;
+	uint64_t value;
+	int r = own_netns();
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	TRY(actor_start(&server, "veth-server", serves_over_veth, NULL));
+	TRY(hear(server.ctl, &value));
+	far = TRY(netns_of(server.pid));
+	r = veth_add("near", "far", far);
+	if (r == -EOPNOTSUPP)
+		return skipped("no veth in this kernel");
+	TRY(r);
+	TRY(address_add("near", &here, veth_prefix()));
+	TRY(link_up("near"));
+	TRY(say(server.ctl, 0));
+	TRY(hear(server.ctl, &value));
+	to = veth_address(2, (uint16_t)value);
+	TRY(tcp_connect(&c, &to));
+	TRY(send_byte(c.fd));
+	TRY(conn_close(&c));
+	TRY(actor_join(&server));
+	return 0;
+}
+
+/* --- what needs settings or addresses of one's own --- */
+
+static int setting(const char *name, const char *value)
+{
+	_close_ int fd = open(name, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int fastopen_serves(int ctl, void *arg)
+{
+	_conn_ struct conn l = CONN_NONE;
+	struct ep at = loopback(1, 0);
+	int fd = TRY(sock_new(SOCK_STREAM));
+
+	(void)arg;
+	TRY(sock_bind(fd, &at));
+	TRY(sock_flag(fd, IPPROTO_TCP, TCP_FASTOPEN, 16));
+	TRY(tcp_listen_fd(&l, fd));
+	TRY(say(ctl, l.s->local.port));
+	for (int i = 0; i < 3; i++) {
+		_conn_ struct conn c = CONN_NONE;
+
+		TRY(tcp_accept(&c, l.fd, true));
+		TRY(recv_byte(c.fd));
+		TRY(send_byte(c.fd));
+		TRY(recv_end(c.fd));
+		TRY(conn_close(&c));
+	}
+	return conn_close(&l);
+}
+
+/* sendto() that connects: there is no connect() to see. */
+static int fastopen_call(const struct ep *to)
+{
+	_conn_ struct conn c = CONN_NONE;
+	struct sockaddr_storage sa;
+	uint64_t before = now_ns();
+	socklen_t len;
+
+	c.fd = TRY(sock_new(SOCK_STREAM));
+	len = ep_to_sa(sock_af(c.fd), to, &sa);
+	SYS(sendto(c.fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&sa, len));
+	c.s = session_open(&(struct opening){.fd = c.fd,
+					     .proto = IPPROTO_TCP,
+					     .role = ROLE_OPENER,
+					     .remote = to,
+					     .before = before});
+	TRY(recv_byte(c.fd));
+	return conn_close(&c);
+}
+
+int netns_fastopen(void)
+{
+	_actor_ struct actor server = ACTOR_NONE;
+	struct ep to;
+	uint64_t port;
+	int r = own_netns();
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	if (setting("/proc/sys/net/ipv4/tcp_fastopen", "3") < 0)
+		return skipped("net.ipv4.tcp_fastopen cannot be set");
+	TRY(actor_start(&server, "tfo-server", fastopen_serves, NULL));
+	TRY(hear(server.ctl, &port));
+	to = loopback(1, (uint16_t)port);
+	/* The first asks for the cookie, the others send data in the SYN. */
+	for (int i = 0; i < 3; i++)
+		TRY(fastopen_call(&to));
+	TRY(actor_join(&server));
+	return 0;
+}
+
+/* A cable nobody is at the other end of; SKIPPED when there is no such thing. */
+static int dead_cable(bool neighbour)
+{
+	struct ep here = veth_address(1, 0), there = veth_address(2, 0);
+	int r = own_netns();
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	r = veth_add("near", "far", -1);
+	if (r == -EOPNOTSUPP)
+		return skipped("no veth in this kernel");
+	TRY(r);
+	TRY(link_up("near"));
+	TRY(link_up("far"));
+	TRY(address_add("near", &here, veth_prefix()));
+	if (neighbour)
+		TRY(neighbour_add("near", &there));
+	return 0;
+}
+
+static int dial_dead_cable(int want, const char *reason)
+{
+	_conn_ struct conn c = CONN_NONE;
+	struct ep here = veth_address(1, 0), there = veth_address(2, 9);
+	uint64_t before = now_ns();
+	int r;
+
+	c.fd = TRY(sock_new(SOCK_STREAM));
+	TRY(sock_flag(c.fd, IPPROTO_TCP, TCP_SYNCNT, 1));
+	TRY(sock_flag(c.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 500));
+	TRY(sock_bind(c.fd, &here));
+	TRY(ep_of_fd(c.fd, &here));
+	r = sock_connect(c.fd, &there);
+	c.s = session_open(&(struct opening){.fd = c.fd,
+					     .proto = IPPROTO_TCP,
+					     .role = ROLE_OPENER,
+					     .flags = T_NO_MIRROR,
+					     .local = &here,
+					     .remote = &there,
+					     .before = before});
+	session_reason(c.s, reason);
+	if (r != -want)
+		return failed(__FILE__, __LINE__, reason, r ? r : -EISCONN);
+	return conn_close(&c);
+}
+
+int netns_timed_out(void)
+{
+	int r = dead_cable(true);
+
+	return r ? r : dial_dead_cable(ETIMEDOUT, "timed_out");
+}
+
+/* Nobody answers for the address: the kernel itself sends "host unreachable" after the SYN. */
+int netns_unreachable(void)
+{
+	int r = dead_cable(false);
+
+	if (r)
+		return r;
+	/* Both families' defaults wait three seconds. */
+	setting("/proc/sys/net/ipv4/neigh/near/mcast_solicit", "1");
+	setting("/proc/sys/net/ipv6/neigh/near/mcast_solicit", "1");
+	setting("/proc/sys/net/ipv4/neigh/near/retrans_time_ms", "100");
+	setting("/proc/sys/net/ipv6/neigh/near/retrans_time_ms", "100");
+	return dial_dead_cable(EHOSTUNREACH, "unreachable");
+}
+
+/* connect() that fails before anything is sent is no session: whoever reports one made it up. */
+int netns_no_route(void)
+{
+	struct ep there = veth_address(2, 9);
+	_close_ int fd = -1;
+	int r = own_netns();
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	fd = TRY(sock_new(SOCK_STREAM));
+	r = sock_connect(fd, &there);
+	if (r != -ENETUNREACH && r != -EADDRNOTAVAIL && r != -EHOSTUNREACH)
+		return failed(__FILE__, __LINE__, "no route", r ? r : -EISCONN);
+	SYS(close(TAKE_FD(fd)));
+	/* The same process also makes a real one, so that it is known to the scorer. */
+	return both_ends(NULL, NULL, -1);
+}
