@@ -122,6 +122,8 @@ int check_ledger(const struct names *names)
 		const struct session *s = session_at(i);
 		bool swap = compare_bytes(&s->local, &s->remote) > 0;
 
+		if (atomic_load(&s->state) == SLOT_CLAIMED)
+			continue; /* withdrawn */
 		bad += check_one(names, s);
 		if (s->has_remote && !(s->flags & T_NO_MIRROR))
 			mirrored[mirrors++] = (struct end){s, swap ? &s->remote : &s->local,

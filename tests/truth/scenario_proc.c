@@ -158,6 +158,7 @@ struct orphan {
 	struct ep to;
 	pid_t parent;
 	int alive[2]; /* closes with the parent */
+	int ready[2]; /* the orphan does not die with its parent any more */
 };
 
 static int orphaned(int ctl, struct orphan *o)
@@ -166,7 +167,7 @@ static int orphaned(int ctl, struct orphan *o)
 
 	keep_when_orphaned();
 	SYS(close(o->alive[1]));
-	TRY(say(ctl, 1));
+	SYS(write(o->ready[1], "r", 1));
 	SYS(read(o->alive[0], &byte, 1));
 	/* Its files go before it does; the new parent shows when it is really gone. */
 	while (getppid() == o->parent)
@@ -179,13 +180,16 @@ static int leaves_a_child(int ctl, void *arg)
 {
 	struct orphan o = {.to = *(struct ep *)arg, .parent = getpid()};
 	pid_t pid;
+	char byte;
 
 	SYS(pipe2(o.alive, O_CLOEXEC));
+	SYS(pipe2(o.ready, O_CLOEXEC));
 	pid = SYS(fork_self());
 	if (pid == 0) {
 		prctl(PR_SET_NAME, "orphan");
 		_exit(orphaned(ctl, &o) < 0);
 	}
+	SYS(read(o.ready[0], &byte, 1));
 	return 0;
 }
 
@@ -197,9 +201,8 @@ int proc_orphan(void)
 	struct ep at;
 
 	TRY(tcp_listen(&l, NULL, &at));
-	TRY(actor_start(&parent, "parent", leaves_a_child, &at));
-	TRY(hear(parent.ctl, &value));
 	SYS(prctl(PR_SET_CHILD_SUBREAPER, 1));
+	TRY(actor_start(&parent, "parent", leaves_a_child, &at));
 	TRY(wait_pid(parent.pid)); /* the channel stays: the orphan has the other end */
 	parent.pid = 0;
 	TRY(answer(l.fd));

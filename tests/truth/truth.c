@@ -98,6 +98,9 @@ static const struct scenario table[] = {
 	{"udp_unread", udp_unread, ALL, "a datagram nobody takes"},
 	{"udp_silent", udp_silent, ALL, "connect() and not one datagram"},
 	{"udp_refused", udp_refused, ALL, "nobody there"},
+	{"uring_inline", uring_inline, ALL, "io_uring, within the system call"},
+	{"uring_async", uring_async, V4 | V6, "io_uring, in a worker thread"},
+	{"uring_sqpoll", uring_sqpoll, V4 | V6, "io_uring, in the polling thread"},
 	{"storm", storm_tcp, ALL | ONCE, "short-lived processes, a few sessions each"},
 	{"churn", storm_churn, ALL | ONCE, "few processes, many sessions"},
 	{"storm_udp", storm_udp, ALL | ONCE, "short-lived UDP clients"},
@@ -383,6 +386,8 @@ int main(int argc, char **argv)
 	}
 	if (o.hold) {
 		r = hold(o.hold, &names);
+		if (o.self_check && check_ledger(&names) < 0)
+			r = 1;
 	} else {
 		file = o.out ? fopen(o.out, "ae") : NULL;
 		if (o.out && !file)
