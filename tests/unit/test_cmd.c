@@ -289,6 +289,10 @@ static void who_without_an_address_asks_the_list(void **state)
 	run_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "who udp :53 --at 10m");
 	expect(1, "", "");
 	expect_request("/v1/flows?proto=udp&local=%3A53&since=10m&until=10m");
+	run_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "who 10.0.0.0/8:80");
+	expect_request("/v1/flows?local=10.0.0.0%2F8%3A80");
+	run_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "who 10.0.0.1:80 :443");
+	expect_request("/v1/flows?local=10.0.0.1%3A80&remote=%3A443");
 	run_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "who [::1]:80");
 	expect_request("/v1/who?local=%5B%3A%3A1%5D%3A80");
 }
@@ -467,6 +471,8 @@ static void doctor_and_its_table(void **state)
 	       "note: \\x1b\n",
 	       "");
 	expect_request("/v1/doctor");
+	run_with(OK "{\"hooks\":[{\"status\":\"refused\",\"error\":1}]}\n", "doctor -H");
+	expect(0, "\n- - refused: Operation not permitted -\n", "");
 	run_with(OK "{\"hooks\":7,\"notes\":{},\"x\":[],\"y\":null}\n", "doctor -H");
 	assert_int_equal(result.code, 0);
 }

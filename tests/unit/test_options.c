@@ -108,7 +108,7 @@ static void filters_become_the_query(void **state)
 		     "udp=1&user=bob&addr=%5B%3A%3A1%5D%3A80");
 	expect_query(&command_list, "list --since 10m --closed", "since=10m&closed=1");
 	/* which namespaces there are is for the daemon to see */
-	expect_query(&command_list, "list --netns 4000000000", "netns=4000000000");
+	expect_query(&command_list, "list --netns no-such-name", "netns=no-such-name");
 	expect_query(&command_list, "list -j", NULL);
 }
 

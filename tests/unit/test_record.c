@@ -141,7 +141,7 @@ static void units_and_containers(void **state)
 	       "{\"container\":{\"id\":\"0123456789abcdef0123456789abcdef"
 	       "0123456789abcdef0123456789abcdef\"},\"systemd\":{\"unit\":\"x.scope\"}}",
 	       "0123456789ab");
-	expect(record_unit, "{\"container\":{\"id\":\"web\"}}", "web");
+	expect(record_unit, "{\"container\":{\"id\":\"web-server-of-bob\"}}", "web-server-of-bob");
 	expect(record_unit, "{}", NULL);
 }
 

@@ -169,6 +169,8 @@ static void not_http(void **state)
 		"HTTP/1.1 100 Continue\r\n\r\n",
 		"HTTP/1.1 600 No\r\n\r\n",
 		"HTTP/1.1 200 OK\n\n",
+		"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
+		OK_HEAD "Content-Length: 01\n\r\n",
 		"\n",
 		OK_HEAD "no colon\r\n\r\n",
 		OK_HEAD ": no name\r\n\r\n",

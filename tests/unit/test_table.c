@@ -131,6 +131,26 @@ static void then_columns_are_left_out(void **state)
 	table_free(t);
 }
 
+static void ranks_are_not_positions(void **state)
+{
+	static const struct column late[] = {
+		{ .title = "A", .cut = 2, .least = 1, .drop = 2 },
+		{ .title = "B", .cut = 1, .least = 1, .drop = 1 },
+		{ .title = "C" },
+	};
+	const char *row[] = { "aaaa", "bbbb", "cc" };
+	struct table *t = NULL;
+
+	(void)state;
+	assert_int_equal(table_new(late, 3, &t), 0);
+	assert_int_equal(table_add(t, 0, 0, row), 0);
+	expect(t, 10, false, "aaaa b… cc\n");
+	expect(t, 8, false, "aa… … cc\n");
+	expect(t, 5, false, "a… cc\n");
+	expect(t, 2, false, "cc\n");
+	table_free(t);
+}
+
 static void wide_and_combining_characters(void **state)
 {
 	struct table *t = new_table();
@@ -263,6 +283,7 @@ int main(void)
 		cmocka_unit_test(sorted_by_order_then_tie),
 		cmocka_unit_test(the_least_important_is_cut_first),
 		cmocka_unit_test(then_columns_are_left_out),
+		cmocka_unit_test(ranks_are_not_positions),
 		cmocka_unit_test(wide_and_combining_characters),
 		cmocka_unit_test(terminals_are_not_commanded),
 		cmocka_unit_test(cells_are_made_safe),
