@@ -10,7 +10,7 @@
 #   make fuzz        see tests/fuzz/fuzz.mk
 #   make surface     the kernel fields we read, as in vmlinux/surface.txt; surface-update writes it
 #   make fresh-root  the commands of README.md in new minimal Debian roots (root, debootstrap)
-#   SANITIZE=1       ASan + UBSan build of all of it, in build/san/
+#   SANITIZE=1       ASan + UBSan build of all of it, in build/san/; V=1 prints commands in full
 #
 # tests/*/*.mk may add targets, TEST_BINS (built before `make test`), and flags of one unit test:
 #   $(B)/unit/test_x: UNIT_LDFLAGS += -Wl,--wrap=bpf_map_lookup_elem
@@ -57,6 +57,7 @@ CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
 # modules that need the skeleton: never linked into unit tests or the command line
 SKEL_SRC := $(wildcard src/track.c)
 MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC),$(wildcard src/*.c))
+say = $(if $(V),,@$(info $(1) $@))
 o = $(patsubst src/%.c,$(B)/%.o,$(1))
 CLI_MOD := $(call o,$(filter-out src/flowner.c,$(CLI_SRC)))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -70,30 +71,31 @@ all: $(B)/flownerd $(B)/flowner
 
 # --- the kernel side: several sources, one object, one skeleton ---
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c | $(B)/bpf
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(call say,BPF )$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 $(B)/flowner.bpf.o: $(BPF_OBJ)
-	$(BPFTOOL) gen object $@ $^
+	$(call say,LINK)$(BPFTOOL) gen object $@ $^
 $(B)/flowner.skel.h: $(B)/flowner.bpf.o
-	$(BPFTOOL) gen skeleton $< name flowner_bpf > $@
+	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name flowner_bpf > $@
 $(call o,$(SKEL_SRC)): $(B)/flowner.skel.h
 
 # --- daemon and command line ---
 $(B)/%.o: src/%.c | $(B)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -c $< -o $@
 $(B)/libmodules.a: $(call o,$(MOD_SRC))
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR  )rm -f $@ && ar rcs $@ $^
 $(B)/flownerd: $(call o,src/flownerd.c $(SKEL_SRC)) $(B)/libmodules.a
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(call say,LINK)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(B)/flowner: $(call o,$(CLI_SRC)) $(B)/libmodules.a
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(call say,LINK)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 # --- tests ---
 $(B)/unit/%: tests/unit/%.c $(CLI_MOD) $(B)/libmodules.a | $(B)/unit
-	$(CC) $(ALL_CFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter-out %.h,$^) $(DAEMON_LIBS) -lcmocka
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter-out %.h,$^) \
+		$(DAEMON_LIBS) -lcmocka
 $(B)/tests/%: tests/integration/%.c | $(B)/tests
-	$(CC) $(ALL_CFLAGS) -o $@ $<
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $<
 $(B)/tests/churn: tests/bench/churn.c | $(B)/tests
-	$(CC) $(ALL_CFLAGS) -o $@ $<
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $<
 
 check: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done
@@ -128,7 +130,7 @@ format:
 	clang-format -i $(wildcard include/*/*.h src/*.[ch] bpf/*.[ch] tests/*/*.[ch])
 
 $(B) $(B)/bpf $(B)/unit $(B)/tests:
-	mkdir -p $@
+	@mkdir -p $@
 clean:
 	rm -rf build
 -include $(wildcard $(B)/*.d $(B)/bpf/*.d $(B)/unit/*.d $(B)/tests/*.d)

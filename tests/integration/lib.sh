@@ -99,7 +99,7 @@ start() { # COMMAND...: the same in the background, a moment later; PID is the c
 
 # --- asking ---
 
-flowner() { "$BUILD/flowner" --socket "$SOCK" "$@"; }
+flowner() { FLOWNER_SOCKET=$SOCK "$BUILD/flowner" "$@"; }
 
 api() { # PATH [CURL OPTIONS...]
 	local path=$1
