@@ -88,21 +88,6 @@ static __always_inline void remember_last(struct fl_udp *u, const struct fl_key 
 	bpf_spin_unlock(&u->lock);
 }
 
-/* connect() named this peer: the socket's own entry becomes the session. */
-static __always_inline void open_connected(struct fl_udp *u, const struct fl_key *k)
-{
-	__u64 id = u->own_id;
-	struct fl_socket *own = bpf_map_lookup_elem(&socket_to_process, &id);
-
-	if (own && key_local_only(&own->key))
-		flow_rekey(id, k, FL_ROLE_OPENER);
-	else if (!own) {
-		id = udp_own_id(u);
-		u->own_id = id;
-		udp_insert(u, id, k, FL_ROLE_OPENER);
-	}
-}
-
 static __always_inline void link_peer(struct fl_udp *u, __u64 id)
 {
 	struct fl_socket *s;
@@ -154,7 +139,7 @@ static __noinline int peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
 			s->active_ns = bpf_ktime_get_boot_ns();
 	} else if (u->flags & UDP_CONNECTED && u->remote_port == k->remote_port &&
 		   addr_equal(&u->remote, &k->remote)) {
-		open_connected(u, k);
+		udp_open_connected(u, k);
 	} else {
 		open_peer(u, k, egress);
 	}

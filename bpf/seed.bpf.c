@@ -46,6 +46,20 @@ static __noinline int seed_process(struct task_struct *task, const struct fl_own
 	return 0;
 }
 
+/* A socket the programs know already: connected, perhaps, and silent since. True: nothing to seed. */
+static __noinline bool udp_is_known(struct sock *sk)
+{
+	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
+	struct fl_key key = {};
+
+	if (!u)
+		return false;
+	key_from_sock(sk, FL_UDP, &key);
+	if (u->flags & UDP_CONNECTED && key.remote_port)
+		udp_open_connected(u, &key);
+	return true;
+}
+
 /* The storage programs will look for: peers of this socket are then known from its next datagram. */
 static __noinline int seed_udp(struct sock *sk, const struct fl_socket *s)
 {
@@ -124,7 +138,7 @@ int seed_files(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (sk->sk_protocol == IPPROTO_TCP)
 		seed_held(task, sk, FL_TCP);
-	else if (sk->sk_protocol == IPPROTO_UDP)
+	else if (sk->sk_protocol == IPPROTO_UDP && !udp_is_known(sk))
 		seed_held(task, sk, FL_UDP);
 	return 0;
 }

@@ -3,7 +3,8 @@
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
 
-int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role)
+/* Not inlined into its callers here: its record would stand in their frames, below flow_rekey(). */
+__noinline int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role)
 {
 	struct fl_socket s = {.key = *key, .owner = u->user, .cookie = u->cookie, .role = role};
 	enum fl_state state = key_local_only(key) ? FL_STATE_UNCONN : FL_STATE_ESTABLISHED;
@@ -15,6 +16,22 @@ int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_rol
 		return -EEXIST;
 	process_flow_added(bpf_map_lookup_elem(&processes, &s.owner.proc));
 	flow_tell(FL_EVENT_OPEN, id, &s, state);
+	return 0;
+}
+
+int udp_open_connected(struct fl_udp *u, const struct fl_key *k)
+{
+	__u64 id = u->own_id;
+	struct fl_socket *own = bpf_map_lookup_elem(&socket_to_process, &id);
+
+	if (own) {
+		if (key_local_only(&own->key))
+			flow_rekey(id, k, FL_ROLE_OPENER);
+		return 0;
+	}
+	id = udp_own_id(u);
+	u->own_id = id;
+	udp_insert(u, id, k, FL_ROLE_OPENER);
 	return 0;
 }
 
@@ -166,30 +183,52 @@ int udp_received(struct sock *sk)
 	return 0;
 }
 
+/*
+ * Ends peer ID; returns the next of the list. A global function: verified once by itself and not for
+ * each of the thousands of turns of the loop that calls it.
+ */
+__noinline __u64 udp_end_peer(__u64 id)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	__u64 next = s ? s->next : 0;
+
+	flow_end(id, FL_REASON_NONE);
+	return next;
+}
+
+/* A connect() that no datagram ever followed: the tuple is known at the latest now. */
+static __noinline int open_silent(struct bpf_sock *ctx, struct fl_udp *u)
+{
+	struct sock *sk = (struct sock *)(void *)ctx;
+	struct fl_key key = {};
+
+	key_from_sock(sk, FL_UDP, &key);
+	if (key.remote_port && key.local_port)
+		udp_open_connected(u, &key);
+	return 0;
+}
+
 /* close() of the last descriptor: in process context, before the port is free again. */
 SEC("cgroup/sock_release")
 int udp_release(struct bpf_sock *ctx)
 {
-	struct fl_socket *s;
 	struct fl_udp *u;
-	__u64 id, next;
+	__u64 id;
 
 	if (ctx->protocol != IPPROTO_UDP)
 		return 1;
 	u = bpf_sk_storage_get(&udp_sockets, ctx, 0, 0);
 	if (!u)
 		return 1;
+	if (u->flags & UDP_CONNECTED)
+		open_silent(ctx, u);
 	bpf_spin_lock(&u->lock);
 	u->flags |= UDP_CLOSED;
 	bpf_spin_unlock(&u->lock);
 	udp_end_own(u);
 	id = u->peers;
-	for (int i = 0; i < UDP_RELEASE_MAX && id; i++) {
-		s = bpf_map_lookup_elem(&socket_to_process, &id);
-		next = s ? s->next : 0;
-		flow_end(id, FL_REASON_NONE);
-		id = next;
-	}
+	for (int i = 0; i < UDP_RELEASE_MAX && id; i++)
+		id = udp_end_peer(id);
 	if (id)
 		count(FL_CNT_UDP_PEERS_LEFT);
 	return 1;

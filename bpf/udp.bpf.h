@@ -19,7 +19,7 @@
 #define UDP_CLOSED 2u	 /* the last descriptor is closed: nothing opens any more */
 #define UDP_OWN_SPENT 4u /* the flow with the cookie as id has ended */
 
-#define UDP_RELEASE_MAX 256 /* peers ended at close; the sweep takes the rest */
+#define UDP_RELEASE_MAX 8192 /* peers ended at close; the sweep takes the rest */
 
 /* Storage of a socket seen in process context, made at its first sight. */
 static __always_inline struct fl_udp *udp_create(struct bpf_sock *sk, __u64 netns_cookie,
@@ -70,6 +70,9 @@ static __always_inline void udp_end_own(struct fl_udp *u)
 
 /* Opens a flow owned by the socket's user. 0 or -EEXIST. */
 int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role) __hidden;
+
+/* connect() named this peer: the socket's own entry becomes, or is made as, the session. */
+int udp_open_connected(struct fl_udp *u, const struct fl_key *key) __hidden;
 
 /* The socket's own, local-only entry. */
 int udp_open_own(struct fl_udp *u, const struct fl_key *key) __hidden;

@@ -9,15 +9,17 @@
  * Rows of one moment stand together. Within a moment the rows of the lowest rank that all work are
  * taken; a rank of several rows (IPv4 and IPv6) is all or nothing.
  */
-#define ROW(moment_, rank_, attach_, program_, probe_, lost_, optional_)                           \
+#define ROW(moment_, rank_, attach_, program_, probe_, lost_, limit_, optional_)                   \
 	{                                                                                          \
 		.moment = moment_, .attach = attach_, .program = program_, .lost = lost_,          \
-		.rank = rank_, .probe = probe_, .optional = optional_,                             \
+		.limit = limit_, .rank = rank_, .probe = probe_, .optional = optional_,            \
 	}
 #define NEED(moment_, rank_, attach_, program_, probe_, lost_)                                     \
-	ROW(moment_, rank_, attach_, program_, probe_, lost_, false)
+	ROW(moment_, rank_, attach_, program_, probe_, lost_, NULL, false)
 #define TRY(moment_, rank_, attach_, program_, probe_, lost_)                                      \
-	ROW(moment_, rank_, attach_, program_, probe_, lost_, true)
+	ROW(moment_, rank_, attach_, program_, probe_, lost_, NULL, true)
+#define LAST(moment_, rank_, attach_, program_, probe_, lost_, limit_)                             \
+	ROW(moment_, rank_, attach_, program_, probe_, lost_, limit_, true)
 
 /* clang-format off */
 static const struct hook table[] = {
@@ -53,9 +55,11 @@ static const struct hook table[] = {
 	    NULL),
 	TRY("accept", 3, "kretprobe/inet_csk_accept", "accept_kretprobe", FL_PROBE_ACCEPT_KRETPROBE,
 	    NULL),
-	TRY("accept", 4, "cgroup/getpeername4", "accept_getpeername4", FL_PROBE_ACCEPT_GETPEERNAME,
+	LAST("accept", 4, "cgroup/getpeername4", "accept_getpeername4", FL_PROBE_ACCEPT_GETPEERNAME,
+	    "who accepts, until the socket is used",
 	    "accept() without an address buffer shows at the first use of the socket"),
-	TRY("accept", 4, "cgroup/getpeername6", "accept_getpeername6", HOOK_NO_PROBE,
+	LAST("accept", 4, "cgroup/getpeername6", "accept_getpeername6", HOOK_NO_PROBE,
+	    "who accepts, until the socket is used",
 	    "accept() without an address buffer shows at the first use of the socket"),
 	TRY("first use", 0, "tp_btf/sock_send_length", "touch_send", FL_PROBE_TOUCH,
 	    "accept() without an address buffer shows when the socket closes"),
@@ -128,6 +132,23 @@ bool hook_is_iterator(const struct hook *hook)
 bool hook_is_cgroup(const struct hook *hook)
 {
 	return !strncmp(hook->attach, "cgroup", 6) || !strcmp(hook->attach, "sockops");
+}
+
+const char *hooks_loss(const struct hooks *h, size_t i)
+{
+	const struct hook *row = &h->rows[i];
+
+	if (row->status == HOOK_ON)
+		return row->limit;
+	for (size_t j = 0; j < ROWS; j++) {
+		const struct hook *other = &h->rows[j];
+
+		if (strcmp(other->moment, row->moment) != 0)
+			continue;
+		if (other->status == HOOK_ON || other->rank > row->rank)
+			return NULL;
+	}
+	return row->lost;
 }
 
 static const struct hook *row_of(const struct hooks *h, const char *program)

@@ -20,8 +20,8 @@ struct hook {
 	const char *moment;  /* "accept" */
 	const char *attach;  /* "lsm/sock_graft", as in the ELF section name */
 	const char *program; /* name of the BPF program */
-	const char *lost;    /* what stays lost when this is the row that is on, or the last one and
-				off too; NULL nothing */
+	const char *lost;    /* what is lost when neither this row nor a better one is on; NULL nothing */
+	const char *limit;   /* what stays lost while this is the row that is on; NULL nothing */
 	int rank;	     /* order of preference within the moment, 0 first */
 	int probe;	     /* enum fl_probe its program notes in the self-test, or HOOK_NO_PROBE */
 	bool optional;	     /* the agent runs without any row of this moment */
@@ -44,6 +44,12 @@ struct hook *hooks_row(struct hooks *h, size_t i); /* for the one who attaches *
 bool hook_is_iterator(const struct hook *hook);
 bool hook_is_cgroup(const struct hook *hook);
 const char *hook_status_text(enum hook_status status);
+
+/*
+ * What row I leaves lost as things stand, NULL when nothing: the limit of a row that is on; or, at the
+ * last row of a moment of which none is on, the whole of it.
+ */
+const char *hooks_loss(const struct hooks *h, size_t i);
 
 /* "full", "no LSM", "no trampolines", "lowest": the tier of design.md this kernel gives us. */
 const char *hooks_tier(const struct hooks *h);

@@ -300,34 +300,14 @@ static bool same_moment(const struct hook *a, const struct hook *b)
 	return strcmp(a->moment, b->moment) == 0;
 }
 
-/*
- * Of each moment one row tells what is lost: the best that is on, or, when none is, the last one.
- * Several rows of one rank (IPv4 and IPv6) are on together.
- */
-static bool is_lost(const struct hooks *hooks, const struct hook *hook)
+static json_t *hook_json(const struct hooks *hooks, size_t i)
 {
-	bool any_on = false, better_on = false, last = true;
+	const struct hook *hook = hooks_at(hooks, i);
 
-	if (!hook->lost)
-		return false;
-	for (size_t i = 0; i < hooks_count(hooks); i++) {
-		const struct hook *other = hooks_at(hooks, i);
-
-		if (!same_moment(other, hook))
-			continue;
-		any_on |= other->status == HOOK_ON;
-		better_on |= other->status == HOOK_ON && other->rank < hook->rank;
-		last &= other->rank <= hook->rank;
-	}
-	return any_on ? hook->status == HOOK_ON && !better_on : last;
-}
-
-static json_t *hook_json(const struct hooks *hooks, const struct hook *hook)
-{
 	return json_pack("{ss ss ss ss ss* ss*}", "moment", hook->moment, "attach", hook->attach,
 			 "program", hook->program, "status", hook_status_text(hook->status),
 			 "error", hook->error ? strerror(hook->error) : NULL, "lost",
-			 is_lost(hooks, hook) ? hook->lost : NULL);
+			 hooks_loss(hooks, i));
 }
 
 static json_t *hooks_json(const struct hooks *hooks)
@@ -335,20 +315,18 @@ static json_t *hooks_json(const struct hooks *hooks)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < hooks_count(hooks); i++)
-		json_array_append_new(array, hook_json(hooks, hooks_at(hooks, i)));
+		json_array_append_new(array, hook_json(hooks, i));
 	return array;
 }
 
 /* Rows of one rank lose the same thing: said once. */
 static bool is_noted(const struct hooks *hooks, size_t i)
 {
-	const struct hook *hook = hooks_at(hooks, i);
-
 	for (size_t before = 0; before < i; before++) {
-		const struct hook *other = hooks_at(hooks, before);
+		const char *said = hooks_loss(hooks, before);
 
-		if (same_moment(other, hook) && is_lost(hooks, other) &&
-		    strcmp(other->lost, hook->lost) == 0)
+		if (said && same_moment(hooks_at(hooks, before), hooks_at(hooks, i)) &&
+		    strcmp(said, hooks_loss(hooks, i)) == 0)
 			return true;
 	}
 	return false;
@@ -357,11 +335,11 @@ static bool is_noted(const struct hooks *hooks, size_t i)
 static void note_hooks(json_t *notes, const struct hooks *hooks)
 {
 	for (size_t i = 0; i < hooks_count(hooks); i++) {
-		const struct hook *hook = hooks_at(hooks, i);
+		const char *loss = hooks_loss(hooks, i);
 
-		if (is_lost(hooks, hook) && !is_noted(hooks, i))
-			json_array_append_new(notes,
-					      json_sprintf("%s: %s", hook->moment, hook->lost));
+		if (loss && !is_noted(hooks, i))
+			json_array_append_new(
+				notes, json_sprintf("%s: %s", hooks_at(hooks, i)->moment, loss));
 	}
 }
 

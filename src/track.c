@@ -360,14 +360,15 @@ static int attach_all(struct track *t, struct fail *f)
 	return 0;
 }
 
-/* Under a new name first, then over the old: there is always one that holds a program. */
+/* Under a new name first, then over the old: there is always one that holds a program. No dots: bpffs
+ * refuses them. */
 static int pin_link(struct track *t, size_t i, struct fail *f)
 {
 	const struct hook *h = hooks_at(t->hooks, i);
 	char path[PATH_MAX], fresh[PATH_MAX];
 	int r;
 
-	snprintf(fresh, sizeof(fresh), "%s/links/%s.new", t->pins.dir, h->program);
+	snprintf(fresh, sizeof(fresh), "%s/links/%s-new", t->pins.dir, h->program);
 	pins_link_path(&t->pins, h->program, path, sizeof(path));
 	unlink(fresh);
 	if (bpf_obj_pin(bpf_link__fd(t->links[i]), fresh) < 0)
