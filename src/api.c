@@ -262,7 +262,7 @@ static void client_free(struct api *api, struct client *client)
 	free(client);
 }
 
-/* Before its first byte: libmicrohttpd offers no way to refuse here, so it sees the peer hang up. */
+/* Before its first byte. libmicrohttpd has no way to refuse here: for it, the peer hangs up. */
 static void turn_away(int fd)
 {
 	static const char sentence[] =
@@ -295,7 +295,7 @@ static void notify_connection(void *arg, struct MHD_Connection *connection, void
 
 /* --- life --- */
 
-/* Its own complaints (a peer that hung up, a malformed request) are no news: library code is silent. */
+/* Without its error log: a peer that hung up or sent junk is no news. */
 static int start_daemon(struct api *api)
 {
 	const union MHD_DaemonInfo *info;

@@ -19,7 +19,10 @@ int api_fd(const struct api *api);   /* readable: call api_run() */
 int api_run(struct api *api);	     /* never blocks */
 int api_timeout_ms(struct api *api); /* how long epoll may wait at most, -1 = for ever */
 
-/* To every stream whose filter and rights allow it; assigns the sequence. A slow one is told `lost`. */
+/*
+ * To every stream whose filter and rights allow it; assigns the sequence. A slow one is told
+ * `lost`: streams read when api_run() is called, which must happen at least once in 65536 events.
+ */
 void api_publish(struct api *api, const struct fl_event *event);
 
 /* "lost" (COUNT events were dropped, WHY) or "resync" (started; the maps hold COUNT flows). */

@@ -37,7 +37,7 @@ static void put(struct builder *b, json_t *object, const char *key, json_t *valu
 		b->failed = true;
 }
 
-/* An object inside OBJECT; borrowed. Never NULL for json_object_set_new() to trip over: it checks. */
+/* An object inside OBJECT, borrowed; NULL when the builder has failed, now or before. */
 static json_t *put_object(struct builder *b, json_t *object, const char *key)
 {
 	json_t *child = json_object();

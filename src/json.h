@@ -21,7 +21,7 @@ struct json_event {
 	__u64 sequence;
 };
 
-/* New reference, or NULL without memory. PROCESS and EVENT may be NULL; PEER_ID 0 = no local peer. */
+/* New reference, NULL without memory. PROCESS, NAMES, EVENT may be NULL; PEER_ID 0: no peer. */
 json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow,
 		  const struct process *process, const struct flow_names *names, __u64 peer_id,
 		  const struct json_event *event);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers: JSON objects, text, errors of one sentence, and lines that are made while they are sent. */
+/* Answers: JSON objects, text, errors of one sentence, lines that are made while they are sent. */
 #include "cleanup.h"
 #include "describe.h"
 #include "request.h"

@@ -114,7 +114,7 @@ static void wake(struct stream *s)
 	s->waiting = false;
 	epoll_ctl(s->streams->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
 	MHD_resume_connection(s->connection);
-	/* without threads libmicrohttpd (0.9.75) resumes at its next run, and asks nobody for one */
+	/* without threads libmicrohttpd (0.9.75) resumes at its next run and asks for none */
 	eventfd_write(s->streams->wake_fd, 1);
 }
 
@@ -186,7 +186,7 @@ static int event_line(struct stream *s, const struct fl_event *e, __u64 sequence
 	return 0;
 }
 
-/* What the ring no longer holds is told as one record; its sequence is that of the last one lost. */
+/* What the ring no longer holds is told as one record, with the sequence of the last one lost. */
 static int gap_line(struct stream *s, char **ret_line)
 {
 	struct streams *streams = s->streams;
@@ -310,7 +310,7 @@ static void stream_close(void *arg)
 	free(s);
 }
 
-/* Sequences begin with 1: a position of 0 is before all, where a reader of an earlier life starts. */
+/* Sequences begin with 1; position 0 is before all: where a reader of an earlier life starts. */
 static void set_position(struct stream *s, const struct events_question *q)
 {
 	const struct streams *streams = s->streams;

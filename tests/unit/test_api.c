@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The HTTP API over its real socket, from real requests, with a fake daemon behind it (fake_agent.h).
+ * The HTTP API over its real socket, from real requests; the daemon is a fake (fake_agent.h).
  * One thread: the test runs the server between its own reads and writes.
  */
 #include "fake_agent.h"
@@ -332,7 +332,7 @@ static void unknown_and_malformed(void **state)
 	reply_release(&r);
 }
 
-/* Bytes that are no HTTP, and requests that stop in the middle, end a connection and nothing else. */
+/* Bytes that are no HTTP and requests that stop half-way end a connection and nothing else. */
 static void not_http(void **state)
 {
 	struct client half = dial(), junk = dial(), empty = dial();
@@ -437,8 +437,8 @@ static void show_flow(void **state)
 static void both_ends_name_each_other(void **state)
 {
 	(void)state;
-	fake_add(make_flow(0x51, 0, "127.0.0.1", 5000, "127.0.0.1", 6000));
-	fake_add(make_flow(0x52, 0, "127.0.0.1", 6000, "127.0.0.1", 5000));
+	fake_add(make_flow(0x51, 0, "127.0.0.1", 5000, "127.0.0.2", 6000));
+	fake_add(make_flow(0x52, 0, "127.0.0.2", 6000, "127.0.0.1", 5000));
 	expect("GET", "/v1/flows/51", 200, "\"peer_flow_id\":\"0000000000000052\"");
 	expect("GET", "/v1/flows/52", 200, "\"peer_flow_id\":\"0000000000000051\"");
 }
