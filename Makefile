@@ -120,7 +120,7 @@ deps:
 lint:
 	@packaging/deps.sh build test lint
 	@+$(MAKE) --no-print-directory $(B)/flowner.skel.h
-	@tests/lint.sh $(DEFINES)
+	@tests/lint.sh $(BPFTOOL) $(B)/flowner.bpf.o $(DEFINES)
 surface: $(B)/flowner.bpf.o
 	@tests/surface.sh check $(BPFTOOL) $<
 surface-update: $(B)/flowner.bpf.o

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # `make lint`: the rules of this tree that a program can check. Every check runs, also after a
 # failure; each prints `ok NAME` or its findings and `not ok NAME`.
-# usage: lint.sh [compiler flags for clang-tidy]     CHECKS="spdx columns" picks some
+# usage: lint.sh BPFTOOL OBJECT [compiler flags for clang-tidy]
+#        CHECKS="spdx columns" picks some
 # shellcheck disable=SC2317 # the checks are called by name
 set -euo pipefail
 shopt -s inherit_errexit
 
 cd "$(dirname "$0")/.."
+bpftool=$1 object=$2
+shift 2
 flags=("$@")
-all='spdx columns guards length printk sleep format shellcheck cppcheck tidy'
+all='spdx columns guards length printk sleep surface format shellcheck cppcheck tidy'
 failed=0
 jobs=$(nproc)
 
@@ -66,6 +69,11 @@ check_sleep() { # a test waits for an event; polling says so with `lint: poll`
 	files '*.sh' '*.c' | grep '^tests/' | grep -v '^tests/lint.sh$' | while read -r file; do
 		grep -HnE '(^|[^a-z_])(u|nano)?sleep[ (]' "$file" | grep -v 'lint: poll' || true
 	done
+}
+
+check_surface() { # vmlinux/surface.txt
+	local said
+	said=$(tests/surface.sh check "$bpftool" "$object" 2>&1) || echo "$said"
 }
 
 check_format() { # other versions format otherwise
