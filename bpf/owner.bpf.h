@@ -29,17 +29,32 @@ static __always_inline void owner_of_task(struct task_struct *task, struct fl_ow
 
 static __always_inline void owner_current(struct fl_owner *o)
 {
-	owner_of_task((struct task_struct *)bpf_get_current_task(), o);
+	struct task_struct *task;
+
+	if (!can_task_btf) {
+		owner_of_task((struct task_struct *)bpf_get_current_task(), o);
+		return;
+	}
+	task = bpf_get_current_task_btf();
+	o->proc.start_ns = task->group_leader->start_boottime;
+	o->proc.pid = task->tgid;
+	o->proc.exec_id = (__u32)task->self_exec_id;
+	o->uid = task->cred->euid.val;
+	o->gid = task->cred->egid.val;
+	BPF_CORE_READ_INTO(&o->comm, task->group_leader, comm);
 }
 
-static __always_inline void netns_note(struct fl_process *p, __u64 cookie, __u32 inum)
+/* The namespace of a socket the process opened: its inode is read when the cookie is a new one. */
+static __always_inline void netns_note(struct fl_process *p, __u64 cookie, struct sock *sk)
 {
-	if (!cookie || p->netns_cookie == cookie)
+	__u32 inum;
+
+	if (!p || !cookie || p->netns_cookie == cookie)
 		return;
+	inum = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	p->netns_cookie = cookie;
 	p->netns_inum = inum;
-	if (inum)
-		bpf_map_update_elem(&netns, &cookie, &inum, BPF_ANY);
+	bpf_map_update_elem(&netns, &cookie, &inum, BPF_ANY);
 }
 
 /*

@@ -149,15 +149,18 @@ static __noinline int peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
 static __always_inline int datagram(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct fl_config *c = config_get();
+	struct fl_config *c;
 	struct fl_key k = {};
 	struct fl_udp *u;
 	__u64 epoch;
 
-	if (!sk || !c)
+	if (!sk)
 		return 1;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->protocol != IPPROTO_UDP)
+		return 1;
+	c = config_get();
+	if (!c)
 		return 1;
 	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
 	if (!u) {

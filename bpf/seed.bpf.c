@@ -33,7 +33,7 @@ static __noinline int seed_insert(struct sock *sk, struct fl_socket *s, enum fl_
 }
 
 static __noinline int seed_process(struct task_struct *task, const struct fl_owner *o, __u64 cookie,
-				   __u32 inum)
+				   struct sock *sk)
 {
 	struct fl_process *p = bpf_map_lookup_elem(&processes, &o->proc);
 
@@ -41,8 +41,7 @@ static __noinline int seed_process(struct task_struct *task, const struct fl_own
 		process_ensure(task, o, false);
 		p = bpf_map_lookup_elem(&processes, &o->proc);
 	}
-	if (p)
-		netns_note(p, cookie, inum);
+	netns_note(p, cookie, sk);
 	return 0;
 }
 
@@ -103,7 +102,7 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 		return 0;
 	key_from_sock(sk, proto, &s.key);
 	owner_of_task(task, &s.owner);
-	seed_process(task, &s.owner, s.key.netns_cookie, sock_netns_inum(sk));
+	seed_process(task, &s.owner, s.key.netns_cookie, sk);
 	if (proto == FL_UDP) {
 		seed_udp(sk, &s);
 		if (!s.key.local_port)

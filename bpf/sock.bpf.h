@@ -140,11 +140,6 @@ static __always_inline __u16 port_from_user(struct bpf_sock_addr *ctx)
 	return bpf_ntohs((__u16)ctx->user_port);
 }
 
-static __always_inline __u32 sock_netns_inum(struct sock *sk)
-{
-	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-}
-
 /* The cgroup a socket belongs to, or one above it, is the one the agent is confined to. */
 static __always_inline bool sock_in_scope(struct sock *sk, __u64 scope_id)
 {

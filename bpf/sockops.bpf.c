@@ -64,8 +64,7 @@ static __noinline int opened_active(struct bpf_sock_ops *ctx, struct bpf_sock *b
 	if (flow_insert(id, &s, FL_STATE_SYN_SENT))
 		return 0;
 	process_flow_added(p);
-	if (p)
-		netns_note(p, s.key.netns_cookie, sock_netns_inum((struct sock *)tp));
+	netns_note(p, s.key.netns_cookie, (struct sock *)tp);
 	flow_tell(FL_EVENT_OPEN, id, &s, FL_STATE_SYN_SENT);
 	return 0;
 }
@@ -111,8 +110,7 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
 	if (flow_insert(id, &s, FL_STATE_LISTEN))
 		return 0;
 	process_flow_added(p);
-	if (p)
-		netns_note(p, s.key.netns_cookie, sock_netns_inum((struct sock *)tp));
+	netns_note(p, s.key.netns_cookie, (struct sock *)tp);
 	flow_tell(FL_EVENT_LISTEN, id, &s, FL_STATE_LISTEN);
 	return 0;
 }
@@ -125,28 +123,40 @@ static __always_inline bool in_owner_context(struct tcp_sock *tp)
 	return sk->sk_lock.owned && sk->sk_err != ECONNABORTED;
 }
 
-static __noinline int state_changed(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
-					  struct tcp_sock *tp)
+/* accept() without an address buffer shows itself at the first act in process context. */
+static __always_inline void accept_by_use(__u64 id, __u32 accepted, struct tcp_sock *tp)
 {
-	enum fl_state old = ctx->args[0], new = ctx->args[1];
-	__u64 id = tcp_flow_id(bs, bpf_get_socket_cookie(ctx));
+	if (!accepted && in_owner_context(tp))
+		flow_accepted(id);
+}
+
+static __noinline int state_closed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 cookie,
+				   enum fl_state old)
+{
+	__u64 id = tcp_flow_id(bs, cookie);
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+
+	if (s)
+		accept_by_use(id, s->accepted, tp);
+	flow_end(id, fl_reason_from_error(((struct sock *)tp)->sk_err));
+	if (old == FL_STATE_LISTEN)
+		tcp_next_life(bs); /* a second listen() is another flow */
+	return 0;
+}
+
+static __noinline int state_changed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 cookie,
+				    enum fl_state new)
+{
 	struct fl_connection *c;
 	struct fl_key key = {};
+	__u64 id;
 
-	if (new == FL_STATE_CLOSE && old == FL_STATE_LISTEN) {
-		flow_end(id, FL_REASON_NONE);
-		tcp_next_life(bs); /* a second listen() is another flow */
-		return 0;
-	}
 	key_from_tcp(tp, &key);
 	c = bpf_map_lookup_elem(&l7_connections, &key);
-	/* accept() without an address buffer shows itself at the first act in process context */
-	if (c && c->flow_id == id && !c->accepted && in_owner_context(tp))
-		flow_accepted(id);
-	if (new == FL_STATE_CLOSE) {
-		flow_end(id, fl_reason_from_error(((struct sock *)tp)->sk_err));
+	id = tcp_flow_id(bs, cookie);
+	if (!c || c->flow_id != id)
 		return 0;
-	}
+	accept_by_use(id, c->accepted, tp);
 	flow_state(id, c, new);
 	return 0;
 }
@@ -161,14 +171,20 @@ int track_sockops(struct bpf_sock_ops *ctx)
 	if (op != BPF_SOCK_OPS_STATE_CB && op != BPF_SOCK_OPS_TCP_CONNECT_CB &&
 	    op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB && op != BPF_SOCK_OPS_TCP_LISTEN_CB)
 		return 1;
+	/* a passive one was put in as established a moment ago */
+	if (op == BPF_SOCK_OPS_STATE_CB && ctx->args[0] == FL_STATE_SYN_RECV &&
+	    ctx->args[1] == FL_STATE_ESTABLISHED)
+		return 1;
 	bs = ctx->sk;
 	if (!bs)
 		return 1;
 	tp = bpf_skc_to_tcp_sock(bs);
 	if (!tp)
 		return 1;
-	if (op == BPF_SOCK_OPS_STATE_CB)
-		state_changed(ctx, bs, tp);
+	if (op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == FL_STATE_CLOSE)
+		state_closed(bs, tp, bpf_get_socket_cookie(ctx), ctx->args[0]);
+	else if (op == BPF_SOCK_OPS_STATE_CB)
+		state_changed(bs, tp, bpf_get_socket_cookie(ctx), ctx->args[1]);
 	else if (op == BPF_SOCK_OPS_TCP_CONNECT_CB)
 		opened_active(ctx, bs, tp);
 	else if (op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)

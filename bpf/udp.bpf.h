@@ -40,14 +40,11 @@ static __always_inline struct fl_udp *udp_create(struct bpf_sock *sk, __u64 netn
 static __always_inline void udp_used(struct fl_udp *u)
 {
 	struct fl_owner o = {};
-	struct fl_process *p;
 
 	owner_current(&o);
 	if (owner_equal(&u->user, &o))
 		return;
-	p = process_current(&o);
-	if (p)
-		netns_note(p, u->netns_cookie, p->netns_inum);
+	process_current(&o);
 	u->user = o;
 }
 
