@@ -90,7 +90,6 @@ static __always_inline void peer_asked(struct bpf_sock_addr *ctx)
 
 	if (!bs || ctx->protocol != IPPROTO_TCP)
 		return;
-	note_fired(FL_PROBE_ACCEPT_GETPEERNAME);
 	tp = bpf_skc_to_tcp_sock(bs);
 	if (tp)
 		accepted((struct sock *)tp);

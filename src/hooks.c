@@ -6,6 +6,9 @@
 #include <string.h>
 
 /*
+ * A cgroup program is called wherever it attaches: only the others have a probe for the self-test,
+ * which runs in the daemon, outside a --cgroup.
+ *
  * Rows of one moment stand together. Within a moment the rows of the lowest rank that all work are
  * taken; a rank of several rows (IPv4 and IPv6) is all or nothing.
  */
@@ -55,7 +58,7 @@ static const struct hook table[] = {
 	    NULL),
 	TRY("accept", 3, "kretprobe/inet_csk_accept", "accept_kretprobe", FL_PROBE_ACCEPT_KRETPROBE,
 	    NULL),
-	LAST("accept", 4, "cgroup/getpeername4", "accept_getpeername4", FL_PROBE_ACCEPT_GETPEERNAME,
+	LAST("accept", 4, "cgroup/getpeername4", "accept_getpeername4", HOOK_NO_PROBE,
 	    "who accepts, until the socket is used",
 	    "accept() without an address buffer shows at the first use of the socket"),
 	LAST("accept", 4, "cgroup/getpeername6", "accept_getpeername6", HOOK_NO_PROBE,

@@ -245,7 +245,7 @@ static bool same_file(int a, int b)
 	return !fstat(a, &sa) && !fstat(b, &sb) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
+int netns_run(const char *path, int (*fn)(void *arg), void *arg)
 {
 	_close_ int own = -1, other = -1;
 	int r;
@@ -257,14 +257,38 @@ int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
 	if (r)
 		return r;
 	if (same_file(own, other))
-		return diag_socket_here(ret_fd, ret_cookie);
+		return fn(arg);
 	if (setns(other, CLONE_NEWNET))
 		return -errno;
-	r = diag_socket_here(ret_fd, ret_cookie);
+	r = fn(arg);
 	if (setns(own, CLONE_NEWNET)) {
 		/* everything done from here on would be about the wrong sockets */
 		dprintf(STDERR_FILENO, "cannot return to own network namespace: %m\n");
 		abort();
 	}
 	return r;
+}
+
+struct diag {
+	int fd;
+	__u64 cookie;
+};
+
+static int open_diag(void *arg)
+{
+	struct diag *d = arg;
+
+	return diag_socket_here(&d->fd, &d->cookie);
+}
+
+int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
+{
+	struct diag d = { .fd = -1 };
+	int r = netns_run(path, open_diag, &d);
+
+	if (r)
+		return r;
+	*ret_fd = d.fd;
+	*ret_cookie = d.cookie;
+	return 0;
 }

@@ -32,4 +32,10 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg);
  */
 int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie);
 
+/*
+ * Calls FN while the calling thread is in the namespace at PATH, and returns what FN returns. The
+ * thread is back in its own namespace afterwards, as above.
+ */
+int netns_run(const char *path, int (*fn)(void *arg), void *arg);
+
 #endif

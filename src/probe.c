@@ -90,6 +90,44 @@ int probe_hook(const struct hook *hook)
 	return 0;
 }
 
+/* sockops stands for all: no program type of ours has fewer helpers. */
+int probe_helper(int helper)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_JMP | BPF_CALL, .imm = helper},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_SOCK_OPS, "probe", "GPL", insns,
+				       sizeof(insns) / sizeof(insns[0]), NULL);
+
+	return fd < 0 ? -errno : 0;
+}
+
+/* bpf_sk_storage_get(map, NULL, NULL, 0): refused as unknown before it is refused as senseless. */
+int probe_tracing_storage(void)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_RAW_TP);
+	char log[4096] = "";
+	const struct bpf_insn insns[] = {
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sk_storage_get},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	_close_ int fd = -1;
+	int id = libbpf_find_vmlinux_btf_id("inet_sock_set_state", BPF_TRACE_RAW_TP);
+
+	if (id < 0)
+		return id;
+	opts.attach_btf_id = (__u32)id;
+	opts.log_buf = log;
+	opts.log_size = sizeof(log);
+	opts.log_level = 1;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", insns,
+			   sizeof(insns) / sizeof(insns[0]), &opts);
+	return fd >= 0 || !strstr(log, "unknown func") ? 0 : -EOPNOTSUPP;
+}
+
 static bool capable(const struct __user_cap_data_struct data[2], unsigned int cap)
 {
 	return data[cap / 32].effective & (1u << (cap % 32));

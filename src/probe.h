@@ -16,6 +16,13 @@ struct hook;
  */
 int probe_hook(const struct hook *hook);
 
+/* Whether programs of every kind we use may call this helper (enum bpf_func_id) without arguments. 0,
+ * or negative errno. */
+int probe_helper(int helper);
+
+/* Whether tracing programs may look at socket storage. 0, or negative errno. */
+int probe_tracing_storage(void);
+
 /* What nothing works without, each with its own sentence: BTF, the capabilities, a ring buffer. */
 int probe_kernel(struct fail *f);
 

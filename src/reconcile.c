@@ -28,6 +28,8 @@ struct run {
 	struct namespace spaces[NAMESPACES_MAX];
 	size_t space_count;
 	struct idset sockets;	/* cookies the kernel listed */
+	struct idset again;	/* the same, listed a second time when the first left a doubt */
+	bool listed_again;
 	struct idset known;	/* cookies that have an entry */
 	struct idset processes; /* owners of live flows */
 	__u64 started_ns;
@@ -47,6 +49,7 @@ static void run_release(struct run *r)
 	for (size_t i = 0; i < r->space_count; i++)
 		close(r->spaces[i].fd);
 	idset_release(&r->sockets);
+	idset_release(&r->again);
 	idset_release(&r->known);
 	idset_release(&r->processes);
 	free(r);
@@ -58,12 +61,10 @@ static void cleanup_run(struct run **r)
 		run_release(*r);
 }
 
-static int add_socket(__u64 cookie, enum fl_proto proto, void *arg)
+static int add_cookie(__u64 cookie, enum fl_proto proto, void *arg)
 {
-	struct run *run = arg;
-
 	(void)proto;
-	return idset_add(&run->sockets, cookie);
+	return idset_add(arg, cookie);
 }
 
 /* One namespace: a socket inside it, and what lives there. One that cannot be entered is not covered. */
@@ -78,7 +79,7 @@ static int add_namespace(const char *path, __u32 inum, void *arg)
 		return 0;
 	if (netns_diag_socket(path, &fd, &cookie) < 0)
 		return 0;
-	r = sockdiag_each(fd, add_socket, run);
+	r = sockdiag_each(fd, add_cookie, &run->sockets);
 	if (r < 0 || !cookie) {
 		close(fd);
 		return r == -ENOMEM ? r : 0;
@@ -129,9 +130,21 @@ static bool is_idle_peer(const struct run *run, const struct fl_flow *flow)
 	return active && run->started_ns > active && run->started_ns - active > limit;
 }
 
-/* The socket of FLOW is gone: not in the dump, and not there when asked for alone. A peer of a UDP
- * socket has no socket at its own tuple: the dump has to do. */
-static bool is_gone(const struct run *run, const struct fl_flow *flow)
+/*
+ * A dump may pass over a socket that is there. A TCP socket can be asked for alone; the peer of a UDP
+ * socket has no socket at its own tuple, so all are listed once more: twice passed over is gone.
+ */
+static bool udp_socket_gone(struct run *run, __u64 cookie)
+{
+	for (size_t i = 0; !run->listed_again && i < run->space_count; i++) {
+		if (sockdiag_each(run->spaces[i].fd, add_cookie, &run->again) < 0)
+			return false;
+	}
+	run->listed_again = true;
+	return !idset_has(&run->again, cookie);
+}
+
+static bool is_gone(struct run *run, const struct fl_flow *flow)
 {
 	const struct namespace *space = namespace_of(run, flow->key.netns_cookie);
 
@@ -140,7 +153,7 @@ static bool is_gone(const struct run *run, const struct fl_flow *flow)
 	if (idset_has(&run->sockets, flow->cookie))
 		return false;
 	if (flow->key.proto == FL_UDP)
-		return true;
+		return udp_socket_gone(run, flow->cookie);
 	return sockdiag_exists(space->fd, &flow->key, flow->cookie) == 0;
 }
 

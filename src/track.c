@@ -4,6 +4,7 @@
 #include "config.h"
 #include "flowner.skel.h"
 #include "hooks.h"
+#include "netns.h"
 #include "pins.h"
 #include "probe.h"
 #include "selftest.h"
@@ -141,6 +142,8 @@ static void set_constants(struct flowner_bpf *s, const struct config *c, __u64 s
 {
 	s->rodata->ring_wake_bytes = c->limits.ring_bytes / 4;
 	s->rodata->scope_cgroup_id = scope;
+	s->rodata->can_task_btf = !probe_helper(BPF_FUNC_get_current_task_btf);
+	s->rodata->can_tracing_socket = !probe_tracing_storage();
 #ifdef SYS_accept
 	s->rodata->accept_syscalls[0] = SYS_accept;
 #endif
@@ -469,19 +472,64 @@ void track_close(struct track *t, bool detach)
 	free(t);
 }
 
-/* An iterator does its work while somebody reads it. */
-static int run_iterator(struct bpf_link *link)
+struct iteration {
+	struct bpf_link *link;
+	int fd;
+};
+
+/* A TCP iterator shows the namespace it is made in. */
+static int iteration_open(void *arg)
 {
-	_close_ int fd = bpf_iter_create(bpf_link__fd(link));
+	struct iteration *it = arg;
+
+	it->fd = bpf_iter_create(bpf_link__fd(it->link));
+	return it->fd < 0 ? -errno : 0;
+}
+
+/* An iterator does its work while somebody reads it. */
+static int iteration_read(const struct iteration *it)
+{
 	char buf[4096];
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
 	do {
-		n = read(fd, buf, sizeof(buf));
-	} while (n > 0 || (n < 0 && errno == EINTR) || (n < 0 && errno == EAGAIN));
+		n = read(it->fd, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
 	return n < 0 ? -errno : 0;
+}
+
+/* A namespace that cannot be entered, or went away meanwhile, is no reason to stop. */
+static int iterate_in(const char *path, __u32 inum, void *arg)
+{
+	struct iteration it = {.link = arg, .fd = -1};
+
+	(void)inum;
+	if (netns_run(path, iteration_open, &it) < 0)
+		return 0;
+	(void)iteration_read(&it);
+	close(it.fd);
+	return 0;
+}
+
+static int iterate(const struct hook *h, struct bpf_link *link)
+{
+	struct iteration it = {.link = link, .fd = -1};
+	int r;
+
+	if (!strcmp(h->attach, "iter/tcp"))
+		return netns_each(iterate_in, link);
+	r = iteration_open(&it);
+	if (r < 0)
+		return r;
+	r = iteration_read(&it);
+	close(it.fd);
+	return r;
+}
+
+static void set_seeded(struct fl_config *config, void *arg)
+{
+	(void)arg;
+	config->seeded = 1; /* the next reconciliation knows better */
 }
 
 int track_seed(struct track *t)
@@ -489,10 +537,12 @@ int track_seed(struct track *t)
 	__u64 before = 0, after = 0;
 	int r;
 
-	r = maps_counter(&t->maps, FL_CNT_SEEDED, &before);
+	r = maps_configure(&t->maps, set_seeded, NULL);
+	if (!r)
+		r = maps_counter(&t->maps, FL_CNT_SEEDED, &before);
 	for (size_t i = 0; !r && i < hooks_count(t->hooks); i++) {
 		if (t->links[i] && hook_is_iterator(hooks_at(t->hooks, i)))
-			r = run_iterator(t->links[i]);
+			r = iterate(hooks_at(t->hooks, i), t->links[i]);
 	}
 	if (!r)
 		r = maps_counter(&t->maps, FL_CNT_SEEDED, &after);
