@@ -108,7 +108,7 @@ int actor_start(struct actor *a, const char *name, actor_fn fn, void *arg)
 		_exit(fn(ends[1], arg) < 0 ? 1 : 0);
 	}
 	close(ends[1]);
-	*a = (struct actor){.pid = pid, .ctl = ends[0]};
+	*a = (struct actor){ .pid = pid, .ctl = ends[0] };
 	return 0;
 }
 
@@ -134,7 +134,7 @@ void actor_drop(struct actor *a)
 
 static int wait_readable(int fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int r;
 
 	do
@@ -175,8 +175,8 @@ union fd_control {
 int say_fd(int ctl, int fd)
 {
 	char byte = 'f';
-	struct iovec iov = {&byte, 1};
-	union fd_control control = {0};
+	struct iovec iov = { &byte, 1 };
+	union fd_control control = { 0 };
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -195,8 +195,8 @@ int say_fd(int ctl, int fd)
 int hear_fd(int ctl, int *ret_fd)
 {
 	char byte;
-	struct iovec iov = {&byte, 1};
-	union fd_control control = {0};
+	struct iovec iov = { &byte, 1 };
+	union fd_control control = { 0 };
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,

@@ -15,7 +15,7 @@ struct actor {
 	int ctl;
 };
 
-#define ACTOR_NONE ((struct actor){.pid = 0, .ctl = -1})
+#define ACTOR_NONE ((struct actor){ .pid = 0, .ctl = -1 })
 #define _actor_ __attribute__((cleanup(actor_drop)))
 
 typedef int (*actor_fn)(int ctl, void *arg);

@@ -126,10 +126,10 @@ int check_ledger(const struct names *names)
 			continue; /* withdrawn */
 		bad += check_one(names, s);
 		if (s->has_remote && !(s->flags & T_NO_MIRROR))
-			mirrored[mirrors++] = (struct end){s, swap ? &s->remote : &s->local,
-							   swap ? &s->local : &s->remote};
+			mirrored[mirrors++] = (struct end){ s, swap ? &s->remote : &s->local,
+							    swap ? &s->local : &s->remote };
 		if (s->cookie && !(s->flags & T_NUMBERED))
-			first[firsts++] = (struct end){.s = s};
+			first[firsts++] = (struct end){ .s = s };
 	}
 	qsort(mirrored, mirrors, sizeof(*mirrored), compare_ends);
 	qsort(first, firsts, sizeof(*first), compare_cookies);

@@ -92,6 +92,7 @@ static int server_completes(struct server *sv, int ctl)
 }
 
 struct blocked {
+	pthread_t thread;
 	struct conn *listener;
 	struct conn c;
 	int result;
@@ -106,12 +107,12 @@ static void *accepts(void *arg)
 }
 
 /* accept() sleeps in the kernel from before the agent; no time limit may end it. */
-static int blocked_start(struct blocked *b, pthread_t *thread)
+static int blocked_start(struct blocked *b)
 {
-	struct timeval none = {0};
+	struct timeval none = { 0 };
 
 	SYS(setsockopt(b->listener->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)));
-	TRY(-pthread_create(thread, NULL, accepts, b));
+	TRY(-pthread_create(&b->thread, NULL, accepts, b));
 	return 0;
 }
 
@@ -127,7 +128,7 @@ static int accept_queued(struct server *sv)
 
 static int server_uses(struct server *sv, int ctl)
 {
-	struct pollfd p = {.fd = sv->any.own.fd, .events = POLLIN};
+	struct pollfd p = { .fd = sv->any.own.fd, .events = POLLIN };
 	struct ep local = sv->any.own.s->local, from;
 	uint64_t before = now_ns(), end;
 
@@ -158,8 +159,7 @@ static int server_closes(struct server *sv)
 static int server_actor(int ctl, void *arg)
 {
 	struct server *sv = arg;
-	struct blocked blocked = {.listener = &sv->listener[BLOCKED], .c = CONN_NONE};
-	pthread_t thread;
+	struct blocked blocked = { .listener = &sv->listener[BLOCKED], .c = CONN_NONE };
 	uint64_t go;
 
 	watchdog(LONG);
@@ -169,11 +169,11 @@ static int server_actor(int ctl, void *arg)
 	}
 	TRY(server_opens(sv, ctl));
 	TRY(server_completes(sv, ctl));
-	TRY(blocked_start(&blocked, &thread));
+	TRY(blocked_start(&blocked));
 	TRY(say(ctl, 0));
 	TRY(hear_late(ctl, &go));
 	TRY(server_uses(sv, ctl));
-	pthread_join(thread, NULL);
+	pthread_join(blocked.thread, NULL);
 	TRY(blocked.result);
 	TRY(recv_end(blocked.c.fd));
 	TRY(conn_close(&blocked.c));
@@ -247,11 +247,11 @@ static int pair_opens(struct pair *pair, bool other_netns)
 	static struct client cl;
 	uint64_t value;
 
-	sv = (struct server){.listener = {CONN_NONE, CONN_NONE, CONN_NONE},
-			     .accepted = CONN_NONE,
-			     .late = CONN_NONE,
-			     .other_netns = other_netns};
-	cl = (struct client){.accepted = CONN_NONE, .queued = {CONN_NONE, CONN_NONE}};
+	sv = (struct server){ .listener = { CONN_NONE, CONN_NONE, CONN_NONE },
+			      .accepted = CONN_NONE,
+			      .late = CONN_NONE,
+			      .other_netns = other_netns };
+	cl = (struct client){ .accepted = CONN_NONE, .queued = { CONN_NONE, CONN_NONE } };
 	TRY(actor_start(&pair->server, "hold-server", server_actor, &sv));
 	for (int i = 0; i < PORTS; i++) {
 		TRY(hear(pair->server.ctl, &value));
@@ -305,7 +305,7 @@ static int hold_pairs(struct pair *pairs, int count, const struct names *names)
 int hold(const char *path, const struct names *names)
 {
 	_fclose_ FILE *out = fopen(path, "ae");
-	struct pair pairs[4] = {{ACTOR_NONE, ACTOR_NONE}, {ACTOR_NONE, ACTOR_NONE}};
+	struct pair pairs[4] = { { ACTOR_NONE, ACTOR_NONE }, { ACTOR_NONE, ACTOR_NONE } };
 	int r, count = geteuid() ? 1 : 2;
 
 	if (!out) {
@@ -314,7 +314,7 @@ int hold(const char *path, const struct names *names)
 	}
 	if (count == 1)
 		fprintf(stderr, "hold: other network namespace skipped: needs root\n");
-	stage = (struct stage){.scenario = UINT32_MAX, .family = FAMILY_V4};
+	stage = (struct stage){ .scenario = UINT32_MAX, .family = FAMILY_V4 };
 	report_meta(out);
 	r = hold_pairs(pairs, count, names);
 	for (int i = 0; i < count; i++) {

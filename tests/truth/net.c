@@ -18,7 +18,7 @@ int sock_flag(int fd, int level, int option, int value)
 
 int sock_limits(int fd)
 {
-	struct timeval limit = {.tv_sec = patience_ms() / 1000};
+	struct timeval limit = { .tv_sec = patience_ms() / 1000 };
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
@@ -50,7 +50,7 @@ int keep_over_exec(int fd)
 
 static struct ep mapped(uint32_t v4, uint16_t port)
 {
-	struct ep ep = {.port = port};
+	struct ep ep = { .port = port };
 
 	ep.ip.s6_addr[10] = ep.ip.s6_addr[11] = 0xff;
 	v4 = htonl(v4);
@@ -61,7 +61,7 @@ static struct ep mapped(uint32_t v4, uint16_t port)
 struct ep loopback(unsigned int host, uint16_t port)
 {
 	if (stage.family == FAMILY_V6)
-		return (struct ep){.ip = IN6ADDR_LOOPBACK_INIT, .port = port};
+		return (struct ep){ .ip = IN6ADDR_LOOPBACK_INIT, .port = port };
 	return mapped(0x7f000000 | host, port);
 }
 
@@ -69,18 +69,21 @@ struct ep any_address(uint16_t port)
 {
 	if (stage.family == FAMILY_V4)
 		return mapped(0, port);
-	return (struct ep){.port = port};
+	return (struct ep){ .port = port };
 }
 
 void ep_from_sa(const struct sockaddr_storage *sa, struct ep *ret_ep)
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+	struct sockaddr_in6 in6 = { 0 };
+	struct sockaddr_in in = { 0 };
 
-	if (sa->ss_family == AF_INET)
-		*ret_ep = mapped(ntohl(in->sin_addr.s_addr), ntohs(in->sin_port));
-	else
-		*ret_ep = (struct ep){.ip = in6->sin6_addr, .port = ntohs(in6->sin6_port)};
+	if (sa->ss_family == AF_INET) {
+		memcpy(&in, sa, sizeof(in));
+		*ret_ep = mapped(ntohl(in.sin_addr.s_addr), ntohs(in.sin_port));
+	} else {
+		memcpy(&in6, sa, sizeof(in6));
+		*ret_ep = (struct ep){ .ip = in6.sin6_addr, .port = ntohs(in6.sin6_port) };
+	}
 }
 
 socklen_t ep_to_sa(int af, const struct ep *ep, struct sockaddr_storage *ret_sa)
@@ -102,7 +105,7 @@ socklen_t ep_to_sa(int af, const struct ep *ep, struct sockaddr_storage *ret_sa)
 
 int ep_of_fd(int fd, struct ep *ret_ep)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = { 0 };
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
@@ -144,7 +147,7 @@ int tcp_listen_fd(struct conn *ret, int fd)
 		return -errno;
 	ret->fd = fd;
 	ret->s = session_open(&(struct opening){
-		.fd = fd, .proto = IPPROTO_TCP, .role = ROLE_LISTENER, .before = before});
+		.fd = fd, .proto = IPPROTO_TCP, .role = ROLE_LISTENER, .before = before });
 	return 0;
 }
 
@@ -177,12 +180,12 @@ int tcp_connect_fd(struct conn *ret, int fd, const struct ep *to, uint32_t flags
 	if (r < 0)
 		return r;
 	ret->fd = fd;
-	ret->s = session_open(&(struct opening){.fd = fd,
-						.proto = IPPROTO_TCP,
-						.role = ROLE_OPENER,
-						.flags = flags,
-						.remote = to,
-						.before = before});
+	ret->s = session_open(&(struct opening){ .fd = fd,
+						 .proto = IPPROTO_TCP,
+						 .role = ROLE_OPENER,
+						 .flags = flags,
+						 .remote = to,
+						 .before = before });
 	return 0;
 }
 
@@ -202,7 +205,7 @@ int tcp_connect(struct conn *ret, const struct ep *to)
 
 int tcp_accept(struct conn *ret, int listener, bool with_addr)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = { 0 };
 	socklen_t len = sizeof(sa);
 	struct ep remote;
 	uint64_t before = now_ns();
@@ -219,23 +222,23 @@ int tcp_accept(struct conn *ret, int listener, bool with_addr)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (with_addr)
 		ep_from_sa(&sa, &remote);
-	ret->s = session_open(&(struct opening){.fd = fd,
-						.proto = IPPROTO_TCP,
-						.role = ROLE_ACCEPTOR,
-						.flags = with_addr ? 0 : T_ACCEPT_NULL,
-						.remote = with_addr ? &remote : NULL,
-						.before = before});
+	ret->s = session_open(&(struct opening){ .fd = fd,
+						 .proto = IPPROTO_TCP,
+						 .role = ROLE_ACCEPTOR,
+						 .flags = with_addr ? 0 : T_ACCEPT_NULL,
+						 .remote = with_addr ? &remote : NULL,
+						 .before = before });
 	ret->fd = TAKE_FD(fd);
 	return 0; /* the time limits came with the listener */
 }
 
 struct session *tcp_queued(const struct session *client, const struct session *listener)
 {
-	struct session *s = session_open(&(struct opening){.fd = -1,
-							   .proto = IPPROTO_TCP,
-							   .role = ROLE_ACCEPTOR,
-							   .flags = T_NOT_ACCEPTED | T_NO_COOKIE,
-							   .before = client->opened[0]});
+	struct session *s = session_open(&(struct opening){ .fd = -1,
+							    .proto = IPPROTO_TCP,
+							    .role = ROLE_ACCEPTOR,
+							    .flags = T_NOT_ACCEPTED | T_NO_COOKIE,
+							    .before = client->opened[0] });
 
 	s->netns_cookie = listener->netns_cookie;
 	session_mirror(s, client);
@@ -257,7 +260,7 @@ int conn_close(struct conn *c)
 
 int conn_reset(struct conn *c)
 {
-	struct linger now = {.l_onoff = 1, .l_linger = 0};
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
 	if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)) < 0)
 		return -errno;

@@ -24,7 +24,7 @@ struct conn {
 	struct session *s; /* NULL: not recorded */
 };
 
-#define CONN_NONE ((struct conn){.fd = -1})
+#define CONN_NONE ((struct conn){ .fd = -1 })
 #define _conn_ __attribute__((cleanup(conn_drop)))
 
 int sock_new(int type); /* SOCK_STREAM or SOCK_DGRAM, close-on-exec, with time limits */

@@ -67,9 +67,9 @@ static int ask(const struct request *rq)
 
 int link_up(const char *name)
 {
-	struct ifinfomsg link = {.ifi_index = (int)if_nametoindex(name),
-				 .ifi_flags = IFF_UP,
-				 .ifi_change = IFF_UP};
+	struct ifinfomsg link = { .ifi_index = (int)if_nametoindex(name),
+				  .ifi_flags = IFF_UP,
+				  .ifi_change = IFF_UP };
 	struct request rq;
 
 	if (!link.ifi_index)
@@ -80,7 +80,7 @@ int link_up(const char *name)
 
 int veth_add(const char *near, const char *far, int far_netns_fd)
 {
-	struct ifinfomsg link = {0};
+	struct ifinfomsg link = { 0 };
 	struct rtattr *info, *data, *peer;
 	struct request rq;
 
@@ -110,9 +110,9 @@ static const void *address_bytes(const struct ep *address, unsigned char *ret_af
 
 int address_add(const char *name, const struct ep *address, unsigned int prefix)
 {
-	struct ifaddrmsg msg = {.ifa_prefixlen = (unsigned char)prefix,
-				.ifa_flags = IFA_F_NODAD,
-				.ifa_index = if_nametoindex(name)};
+	struct ifaddrmsg msg = { .ifa_prefixlen = (unsigned char)prefix,
+				 .ifa_flags = IFA_F_NODAD,
+				 .ifa_index = if_nametoindex(name) };
 	struct request rq;
 	size_t len;
 	const void *bytes = address_bytes(address, &msg.ifa_family, &len);
@@ -125,8 +125,8 @@ int address_add(const char *name, const struct ep *address, unsigned int prefix)
 
 int neighbour_add(const char *name, const struct ep *address)
 {
-	static const unsigned char nobody[6] = {2, 0, 0, 0, 0, 9};
-	struct ndmsg msg = {.ndm_ifindex = (int)if_nametoindex(name), .ndm_state = NUD_PERMANENT};
+	static const unsigned char nobody[6] = { 2, 0, 0, 0, 0, 9 };
+	struct ndmsg msg = { .ndm_ifindex = (int)if_nametoindex(name), .ndm_state = NUD_PERMANENT };
 	struct request rq;
 	size_t len;
 	const void *bytes = address_bytes(address, &msg.ndm_family, &len);

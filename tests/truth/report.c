@@ -237,7 +237,7 @@ struct session *session_open(const struct opening *o)
 		.has_remote = o->remote,
 		.cookie = sock_u64(o->fd, SO_COOKIE),
 		.netns_cookie = sock_u64(o->fd, SO_NETNS_COOKIE),
-		.opened = {o->before, after},
+		.opened = { o->before, after },
 	};
 	memcpy(s->comm, self.comm, sizeof(s->comm));
 	if (o->local)
@@ -352,8 +352,8 @@ static void report_owner(FILE *out, const struct session *s)
 static void report_flags(FILE *out, const struct session *s)
 {
 	static const char *const names[] = {
-		"numbered", "optional",	    "pre",	 "accept_null",	 "handed_over",
-		"not_accepted", "no_mirror", "any_holder", "io_uring", "no_cookie",
+		"numbered",	"optional",  "pre",	   "accept_null", "handed_over",
+		"not_accepted", "no_mirror", "any_holder", "io_uring",	  "no_cookie",
 	};
 	const char *comma = "";
 
@@ -378,7 +378,7 @@ static void report_times(FILE *out, const struct session *s)
 
 void report_session(FILE *out, const struct names *names, const struct session *s)
 {
-	static const char *const roles[] = {"opener", "acceptor", "listener", "user"};
+	static const char *const roles[] = { "opener", "acceptor", "listener", "user" };
 	const char *comma = "";
 
 	fprintf(out, "{\"scenario\":\"%s\",\"family\":\"%s\",\"n\":%u,\"proto\":\"%s\"",

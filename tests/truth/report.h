@@ -127,7 +127,7 @@ struct opening {
 	uint64_t before;	 /* time before the call that opened it */
 };
 
-/* The caller has just opened it. Never NULL: when the ledger is full, a scratch slot is returned. */
+/* The caller has just opened it. Never NULL: a full ledger gives a scratch slot. */
 struct session *session_open(const struct opening *o);
 /* Endpoints of an accepted socket from its client's slot: asking the socket would be seen. */
 void session_mirror(struct session *s, const struct session *client);

@@ -4,11 +4,10 @@
 
 #include <cleanup.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,25 +18,54 @@
 
 #define NUMBERS 9 /* ledger, scenario, family, n, storm, ctl, a, b, /proc */
 
-int exec_role(const char *path, int dirfd, const char *role, int ctl, uint64_t a, uint64_t b)
-{
-	uint64_t numbers[NUMBERS] = {(uint64_t)ledger_fd, stage.scenario, stage.family, stage.n,
-				     stage.storm, (uint64_t)(int64_t)ctl, a, b, (uint64_t)proc_dir};
+struct command {
 	char text[NUMBERS][24];
-	char *argv[3 + NUMBERS + 1] = {(char *)"truth-role", (char *)"--as", (char *)role};
+	char *argv[3 + NUMBERS + 1];
+};
 
+static int command_line(struct command *c, const char *role, int ctl, uint64_t a, uint64_t b)
+{
+	const uint64_t numbers[NUMBERS] = { (uint64_t)ledger_fd,
+					    stage.scenario,
+					    stage.family,
+					    stage.n,
+					    stage.storm,
+					    (uint64_t)(int64_t)ctl,
+					    a,
+					    b,
+					    (uint64_t)proc_dir };
+
+	*c = (struct command){ .argv = { (char *)"truth-role", (char *)"--as", (char *)role } };
 	for (int i = 0; i < NUMBERS; i++) {
-		snprintf(text[i], sizeof(text[i]), "%lld", (long long)numbers[i]);
-		argv[3 + i] = text[i];
+		snprintf(c->text[i], sizeof(c->text[i]), "%lld", (long long)numbers[i]);
+		c->argv[3 + i] = c->text[i];
 	}
-	argv[3 + NUMBERS] = NULL;
 	if ((ctl >= 0 && fcntl(ctl, F_SETFD, 0) < 0) || fcntl(proc_dir, F_SETFD, 0) < 0)
 		return -errno;
+	return 0;
+}
+
+int exec_role(const char *path, int dirfd, const char *role, int ctl, uint64_t a, uint64_t b)
+{
+	struct command c;
+	int r = command_line(&c, role, ctl, a, b);
+
+	if (r < 0)
+		return r;
 	if (dirfd >= 0)
-		fexecve(dirfd, argv, environ);
+		fexecve(dirfd, c.argv, environ);
 	else
-		execv(path ? path : "/proc/self/exe", argv);
+		execv(path, c.argv);
 	return -errno;
+}
+
+int spawn_role(const char *role, uint64_t a, uint64_t b)
+{
+	struct command c;
+	pid_t pid;
+	int r = command_line(&c, role, -1, a, b);
+
+	return r < 0 ? r : -posix_spawn(&pid, "/proc/self/exe", NULL, NULL, c.argv, environ);
 }
 
 int play_role(int argc, char **argv)
@@ -48,10 +76,10 @@ int play_role(int argc, char **argv)
 		return 2;
 	for (int i = 0; i < NUMBERS; i++)
 		number[i] = atoll(argv[3 + i]);
-	stage = (struct stage){.scenario = (uint32_t)number[1],
-			       .family = (uint32_t)number[2],
-			       .n = (uint32_t)number[3],
-			       .storm = (uint32_t)number[4]};
+	stage = (struct stage){ .scenario = (uint32_t)number[1],
+				.family = (uint32_t)number[2],
+				.n = (uint32_t)number[3],
+				.storm = (uint32_t)number[4] };
 	proc_dir = (int)number[8];
 	if (ledger_attach((int)number[0]) < 0)
 		return 2;
@@ -59,8 +87,8 @@ int play_role(int argc, char **argv)
 	watchdog(60);
 	for (const struct role *r = roles; r->name; r++)
 		if (!strcmp(r->name, argv[2]))
-			return r->play((int)number[5], (uint64_t)number[6],
-				       (uint64_t)number[7]) < 0;
+			return r->play((int)number[5], (uint64_t)number[6], (uint64_t)number[7]) <
+			       0;
 	return 2;
 }
 

@@ -90,10 +90,12 @@ int storm_churn(void);
 int storm_udp(void);
 
 /*
- * Exec: the image at PATH (NULL: our own) becomes this test playing ROLE with the channel CTL and
- * two numbers. Returns only on failure. DIRFD >= 0: run that descriptor instead.
+ * Exec: the image at PATH, or behind DIRFD when that is not negative, plays ROLE with the channel
+ * CTL and two numbers. Returns only on failure.
  */
 int exec_role(const char *path, int dirfd, const char *role, int ctl, uint64_t a, uint64_t b);
+/* Our own program as a new process with ROLE and no channel; the cheapest way to a short life. */
+int spawn_role(const char *role, uint64_t a, uint64_t b);
 /* Entry of such an image; ARGV as exec_role() made it. Exit status. */
 int play_role(int argc, char **argv);
 /* The program of this test once more: as a new file at PATH, or into a descriptor. */

@@ -86,7 +86,7 @@ static int netns_here(void)
 int netns_overlap(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE;
-	struct actor *all[] = {&a, &b};
+	struct actor *all[] = { &a, &b };
 	uint64_t open;
 	int r = own_netns(); /* a try: the actors make their own */
 
@@ -144,9 +144,9 @@ int netns_moved(void)
 /* 10.77.0.HOST or fd77::HOST */
 static struct ep veth_address(unsigned char host, uint16_t port)
 {
-	static const unsigned char v4[16] = {[10] = 0xff, 0xff, 10, 77, 0, 0};
-	static const unsigned char v6[16] = {0xfd, 0x77};
-	struct ep ep = {.port = port};
+	static const unsigned char v4[16] = { [10] = 0xff, 0xff, 10, 77, 0, 0 };
+	static const unsigned char v6[16] = { 0xfd, 0x77 };
+	struct ep ep = { .port = port };
 
 	memcpy(&ep.ip, stage.family == FAMILY_V6 ? v6 : v4, 16);
 	ep.ip.s6_addr[15] = host;
@@ -264,11 +264,11 @@ static int fastopen_call(const struct ep *to)
 	c.fd = TRY(sock_new(SOCK_STREAM));
 	len = ep_to_sa(sock_af(c.fd), to, &sa);
 	SYS(sendto(c.fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&sa, len));
-	c.s = session_open(&(struct opening){.fd = c.fd,
-					     .proto = IPPROTO_TCP,
-					     .role = ROLE_OPENER,
-					     .remote = to,
-					     .before = before});
+	c.s = session_open(&(struct opening){ .fd = c.fd,
+					      .proto = IPPROTO_TCP,
+					      .role = ROLE_OPENER,
+					      .remote = to,
+					      .before = before });
 	TRY(recv_byte(c.fd));
 	return conn_close(&c);
 }
@@ -329,13 +329,13 @@ static int dial_dead_cable(int want, const char *reason)
 	TRY(sock_bind(c.fd, &here));
 	TRY(ep_of_fd(c.fd, &here));
 	r = sock_connect(c.fd, &there);
-	c.s = session_open(&(struct opening){.fd = c.fd,
-					     .proto = IPPROTO_TCP,
-					     .role = ROLE_OPENER,
-					     .flags = T_NO_MIRROR,
-					     .local = &here,
-					     .remote = &there,
-					     .before = before});
+	c.s = session_open(&(struct opening){ .fd = c.fd,
+					      .proto = IPPROTO_TCP,
+					      .role = ROLE_OPENER,
+					      .flags = T_NO_MIRROR,
+					      .local = &here,
+					      .remote = &there,
+					      .before = before });
 	session_reason(c.s, reason);
 	if (r != -want)
 		return failed(__FILE__, __LINE__, reason, r ? r : -EISCONN);

@@ -69,7 +69,7 @@ int role_dial(int ctl, uint64_t port, uint64_t waits)
 /* Role "finish": another image has connected FD; this one uses and closes it. */
 int role_finish(int ctl, uint64_t fd, uint64_t index)
 {
-	_conn_ struct conn c = {.fd = (int)fd, .s = session_at((uint32_t)index)};
+	_conn_ struct conn c = { .fd = (int)fd, .s = session_at((uint32_t)index) };
 
 	(void)ctl;
 	TRY(send_byte(c.fd));
@@ -171,14 +171,14 @@ static int orphaned(int ctl, struct orphan *o)
 	SYS(read(o->alive[0], &byte, 1));
 	/* Its files go before it does; the new parent shows when it is really gone. */
 	while (getppid() == o->parent)
-		usleep(100);
+		usleep(100); /* lint: poll */
 	TRY(dial(&o->to));
 	return say(ctl, 0);
 }
 
 static int leaves_a_child(int ctl, void *arg)
 {
-	struct orphan o = {.to = *(struct ep *)arg, .parent = getpid()};
+	struct orphan o = { .to = *(struct ep *)arg, .parent = getpid() };
 	pid_t pid;
 	char byte;
 
@@ -311,7 +311,7 @@ int proc_pid_reuse(void)
 	TRY(answer(l.fd));
 	TRY(actor_join(&first));
 	/* Starts are told apart to a clock tick and a clock offset: let them differ by more. */
-	usleep(150000);
+	usleep(150000); /* lint: poll, for the clock to tick */
 	r = start_with_pid(&second, pid, &at);
 	if (r == -EACCES || r == -EPERM || r == -ENOENT || r == -EROFS)
 		return skipped("ns_last_pid cannot be written");
@@ -466,7 +466,9 @@ static int dials_from_deep(int ctl, void *arg)
 {
 	static const struct {
 		int depth, width;
-	} shape[] = {{4, 100}, {15, 200}, {30, 2}}; /* 400 and 3000 bytes; many short names */
+	} shape[] = { { 4, 100 },
+		      { 15, 200 },
+		      { 30, 2 } }; /* 400 and 3000 bytes; many short names */
 	char path[EXE_BYTES];
 	unsigned int i = stage.n % 3;
 

@@ -105,22 +105,22 @@ static int one_server(struct serve serve)
 
 int tcp_plain(void)
 {
-	return one_server((struct serve){.with_addr = true, .io = IO_BOTH});
+	return one_server((struct serve){ .with_addr = true, .io = IO_BOTH });
 }
 
 int tcp_accept_recv(void)
 {
-	return one_server((struct serve){.io = IO_RECV});
+	return one_server((struct serve){ .io = IO_RECV });
 }
 
 int tcp_accept_send(void)
 {
-	return one_server((struct serve){.io = IO_SEND});
+	return one_server((struct serve){ .io = IO_SEND });
 }
 
 int tcp_accept_untouched(void)
 {
-	return one_server((struct serve){.io = IO_NONE});
+	return one_server((struct serve){ .io = IO_NONE });
 }
 
 /* Workers wait on one inherited listener; the one that wins learns the client's slot by payload. */
@@ -132,8 +132,8 @@ static int prefork_worker(int ctl, void *arg)
 	for (;;) {
 		_conn_ struct conn c = CONN_NONE;
 		uint32_t client;
-		struct pollfd p[2] = {{.fd = serve->listener, .events = POLLIN},
-				      {.fd = ctl, .events = POLLIN}};
+		struct pollfd p[2] = { { .fd = serve->listener, .events = POLLIN },
+				       { .fd = ctl, .events = POLLIN } };
 
 		SYS(poll(p, 2, patience_ms()));
 		if (p[1].revents)
@@ -164,8 +164,8 @@ int tcp_prefork(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE, c = ACTOR_NONE;
 	_conn_ struct conn l = CONN_NONE;
-	struct serve serve = {.with_addr = stage.n & 1};
-	struct actor *all[] = {&a, &b, &c};
+	struct serve serve = { .with_addr = stage.n & 1 };
+	struct actor *all[] = { &a, &b, &c };
 	struct ep at;
 
 	TRY(tcp_listen(&l, NULL, &at));
@@ -204,7 +204,7 @@ static int inetd_server(int ctl, void *arg)
 	const struct serve *serve = arg;
 	_conn_ struct conn l = CONN_NONE;
 	_actor_ struct actor child = ACTOR_NONE;
-	struct inherited in = {.c = CONN_NONE, .io = serve->io};
+	struct inherited in = { .c = CONN_NONE, .io = serve->io };
 	struct ep at;
 
 	TRY(tcp_listen(&l, NULL, &at));
@@ -223,7 +223,7 @@ static int inetd_server(int ctl, void *arg)
 static int inetd(bool with_addr)
 {
 	_actor_ struct actor server = ACTOR_NONE;
-	struct serve serve = {.with_addr = with_addr, .io = IO_BOTH};
+	struct serve serve = { .with_addr = with_addr, .io = IO_BOTH };
 	uint64_t port;
 
 	TRY(actor_start(&server, "inetd", inetd_server, &serve));
@@ -281,7 +281,7 @@ static int passing_server(int ctl, void *arg)
 static int passed(bool with_addr)
 {
 	_actor_ struct actor server = ACTOR_NONE;
-	struct serve serve = {.with_addr = with_addr};
+	struct serve serve = { .with_addr = with_addr };
 	uint64_t port;
 
 	TRY(actor_start(&server, "passing", passing_server, &serve));
@@ -327,7 +327,7 @@ static int foreign_socket(bool inherit)
 {
 	_actor_ struct actor client = ACTOR_NONE;
 	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
-	struct dial dial = {.fd = -1};
+	struct dial dial = { .fd = -1 };
 	_close_ int fd = -1;
 	uint64_t connected;
 
@@ -381,7 +381,7 @@ static int listening_parent(int ctl, void *arg)
 int tcp_fork_after_listen(void)
 {
 	_actor_ struct actor server = ACTOR_NONE;
-	struct serve serve = {.with_addr = stage.n % 3, .io = IO_BOTH};
+	struct serve serve = { .with_addr = stage.n % 3, .io = IO_BOTH };
 	uint64_t port;
 
 	TRY(actor_start(&server, "listener", listening_parent, &serve));
@@ -404,8 +404,8 @@ static int reuseport_member(int ctl, void *arg)
 	TRY(sock_bind(fd, &at));
 	TRY(tcp_listen_fd(&l, fd));
 	TRY(say(ctl, l.s->local.port));
-	p[0] = (struct pollfd){.fd = l.fd, .events = POLLIN};
-	p[1] = (struct pollfd){.fd = ctl, .events = POLLIN};
+	p[0] = (struct pollfd){ .fd = l.fd, .events = POLLIN };
+	p[1] = (struct pollfd){ .fd = ctl, .events = POLLIN };
 	for (;;) {
 		_conn_ struct conn c = CONN_NONE;
 
@@ -434,7 +434,7 @@ static int reuseport_call(struct actor **all, int count, const struct ep *to, ui
 
 	TRY(tcp_connect(&c, to));
 	for (int i = 0; i < count; i++)
-		p[i] = (struct pollfd){.fd = all[i]->ctl, .events = POLLIN};
+		p[i] = (struct pollfd){ .fd = all[i]->ctl, .events = POLLIN };
 	if (SYS(poll(p, (nfds_t)count, patience_ms())) == 0)
 		return failed(__FILE__, __LINE__, "no member answers", -ETIMEDOUT);
 	for (int i = 0; i < count; i++) {
@@ -452,7 +452,7 @@ static int reuseport_call(struct actor **all, int count, const struct ep *to, ui
 int tcp_reuseport(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE, c = ACTOR_NONE;
-	struct actor *all[] = {&a, &b, &c};
+	struct actor *all[] = { &a, &b, &c };
 	struct ep at = loopback(1, 0);
 	uint64_t port;
 	int member = 0;
@@ -534,7 +534,7 @@ static int thread_as_client(bool leader_leaves)
 {
 	_actor_ struct actor client = ACTOR_NONE;
 	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
-	struct thread_work work = {.leader_leaves = leader_leaves};
+	struct thread_work work = { .leader_leaves = leader_leaves };
 
 	TRY(tcp_listen(&l, NULL, &work.to));
 	TRY(actor_start(&client, "threaded", threaded, &work));
@@ -548,7 +548,7 @@ static int thread_as_server(bool leader_leaves)
 {
 	_actor_ struct actor server = ACTOR_NONE;
 	_conn_ struct conn c = CONN_NONE;
-	struct thread_work work = {.leader_leaves = leader_leaves, .serve = true};
+	struct thread_work work = { .leader_leaves = leader_leaves, .serve = true };
 	struct ep to;
 	uint64_t port;
 

@@ -14,11 +14,11 @@
 #include "udp.h"
 
 struct serve {
-	struct ep at;	  /* where to bind */
-	struct ep local;  /* the address clients send to; port filled in */
-	bool with_addr;	  /* ask from where, and reply */
+	struct ep at;	 /* where to bind */
+	struct ep local; /* the address clients send to; port filled in */
+	bool with_addr;	 /* ask from where, and reply */
 	bool reuseport;
-	bool pktinfo;	  /* reply from .local */
+	bool pktinfo;	   /* reply from .local */
 	struct udp *bound; /* inherited, already bound */
 };
 
@@ -37,7 +37,8 @@ static int drain(struct udp *u, const struct serve *sv, uint64_t before)
 /* Takes and answers datagrams until the channel speaks; what came before that is taken too. */
 static int serve_until_told(int ctl, struct udp *u, const struct serve *sv)
 {
-	struct pollfd p[2] = {{.fd = u->own.fd, .events = POLLIN}, {.fd = ctl, .events = POLLIN}};
+	struct pollfd p[2] = { { .fd = u->own.fd, .events = POLLIN },
+			       { .fd = ctl, .events = POLLIN } };
 	uint64_t stop;
 
 	for (;;) {
@@ -72,9 +73,9 @@ static int server(int ctl, void *arg)
 
 static struct serve plain_serve(void)
 {
-	return (struct serve){.at = stage.n & 2 ? any_address(0) : loopback(1, 0),
-			      .local = loopback(1, 0),
-			      .with_addr = true};
+	return (struct serve){ .at = stage.n & 2 ? any_address(0) : loopback(1, 0),
+			       .local = loopback(1, 0),
+			       .with_addr = true };
 }
 
 static int start_server(struct actor *a, const char *name, const struct serve *sv,
@@ -259,20 +260,21 @@ int udp_silent(void)
 
 int udp_refused(void)
 {
-	_udp_ struct udp u = UDP_NONE;
-	struct ep to = loopback(1, 0);
-	_close_ int fd = TRY(sock_new(SOCK_DGRAM));
+	_udp_ struct udp u = UDP_NONE, deaf = UDP_NONE;
+	struct ep at = loopback(1, 0), elsewhere = loopback(1, 9);
 
-	/* A port that was free a moment ago, in a range nothing else of the test binds. */
-	TRY(sock_bind(fd, &to));
-	TRY(ep_of_fd(fd, &to));
-	SYS(close(TAKE_FD(fd)));
+	/* Connected elsewhere, it hears nobody else, and nobody else can take its port. */
+	TRY(udp_new(&deaf));
+	TRY(udp_bind(&deaf, &at));
+	TRY(udp_connect(&deaf, &elsewhere));
+	deaf.own.s->flags |= T_NO_MIRROR;
 	TRY(udp_new(&u));
-	TRY(udp_connect(&u, &to));
+	TRY(udp_connect(&u, &deaf.own.s->local));
 	u.own.s->flags |= T_NO_MIRROR;
 	TRY(udp_send(&u));
 	if (udp_receive(&u) != -ECONNREFUSED)
 		return failed(__FILE__, __LINE__, "refused", -EPROTO);
+	TRY(udp_close(&deaf));
 	return udp_close(&u);
 }
 
@@ -293,11 +295,11 @@ static int ask_many(int ctl, void *arg)
 	for (int i = 0; i < 3; i++)
 		TRY(udp_receive(&u));
 	if (!u.own.s) { /* the kernel chose the port: an entry nobody asked for, but true */
-		u.own.s = session_open(&(struct opening){.fd = u.own.fd,
-							 .proto = IPPROTO_UDP,
-							 .role = ROLE_USER,
-							 .flags = T_OPTIONAL,
-							 .before = u.peers[0]->opened[0]});
+		u.own.s = session_open(&(struct opening){ .fd = u.own.fd,
+							  .proto = IPPROTO_UDP,
+							  .role = ROLE_USER,
+							  .flags = T_OPTIONAL,
+							  .before = u.peers[0]->opened[0] });
 	}
 	return udp_close(&u);
 }
@@ -305,7 +307,7 @@ static int ask_many(int ctl, void *arg)
 int udp_one_to_many(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE, c = ACTOR_NONE;
-	struct actor *all[] = {&a, &b, &c};
+	struct actor *all[] = { &a, &b, &c };
 	struct serve sv = plain_serve();
 	struct ep to[3];
 
@@ -333,10 +335,9 @@ static int ask_from(int ctl, void *arg)
 int udp_pktinfo(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
-	struct serve sv = {.at = any_address(0),
-			   .local = loopback(9, 0),
-			   .with_addr = true,
-			   .pktinfo = true};
+	struct serve sv = {
+		.at = any_address(0), .local = loopback(9, 0), .with_addr = true, .pktinfo = true
+	};
 	struct ep to;
 
 	TRY(start_server(&a, "udp-server", &sv, &to));
@@ -374,9 +375,9 @@ int udp_recv_null(void)
 int udp_reuseport(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE, c = ACTOR_NONE;
-	struct actor *all[] = {&a, &b, &c};
+	struct actor *all[] = { &a, &b, &c };
 	struct serve sv = plain_serve();
-	struct ep to;
+	struct ep to = sv.local;
 
 	sv.reuseport = true;
 	for (int i = 0; i < 3; i++) {
@@ -401,11 +402,11 @@ static int binds_only(int ctl, void *arg)
 	TRY(udp_bind(&u, &sv.at));
 	TRY(say(ctl, u.own.s->local.port));
 	TRY(hear(ctl, &client));
-	s = session_open(&(struct opening){.fd = u.own.fd,
-					   .proto = IPPROTO_UDP,
-					   .role = ROLE_ACCEPTOR,
-					   .flags = T_NUMBERED | T_NOT_ACCEPTED,
-					   .before = session_at((uint32_t)client)->opened[0]});
+	s = session_open(&(struct opening){ .fd = u.own.fd,
+					    .proto = IPPROTO_UDP,
+					    .role = ROLE_ACCEPTOR,
+					    .flags = T_NUMBERED | T_NOT_ACCEPTED,
+					    .before = session_at((uint32_t)client)->opened[0] });
 	session_mirror(s, session_at((uint32_t)client));
 	before = now_ns();
 	TRY(udp_close(&u));
@@ -438,7 +439,7 @@ int udp_unread(void)
 static int serves_inherited(int ctl, void *arg)
 {
 	struct serve *sv = arg;
-	_udp_ struct udp u = {.own = {.fd = sv->bound->own.fd}};
+	_udp_ struct udp u = { .own = { .fd = sv->bound->own.fd } };
 
 	TRY(serve_until_told(ctl, &u, sv));
 	return udp_close(&u);
@@ -509,7 +510,7 @@ static int receives_for_child(int ctl, void *arg)
 	struct serve sv = *(struct serve *)arg;
 	_udp_ struct udp u = UDP_NONE;
 	_actor_ struct actor child = ACTOR_NONE;
-	struct reply rp = {.u = &u};
+	struct reply rp = { .u = &u };
 	struct pollfd p;
 	uint64_t before = now_ns();
 
@@ -517,7 +518,7 @@ static int receives_for_child(int ctl, void *arg)
 	TRY(udp_bind(&u, &sv.at));
 	sv.local.port = u.own.s->local.port;
 	TRY(say(ctl, sv.local.port));
-	p = (struct pollfd){.fd = u.own.fd, .events = POLLIN};
+	p = (struct pollfd){ .fd = u.own.fd, .events = POLLIN };
 	SYS(poll(&p, 1, patience_ms()));
 	TRY(udp_take(&u, true, &sv.local, before, &rp.to));
 	TRY(actor_start(&child, "udp-replies", replies_only, &rp));
@@ -551,7 +552,7 @@ struct send {
 static int sends_inherited(int ctl, void *arg)
 {
 	const struct send *job = arg;
-	_udp_ struct udp u = {.own = {.fd = job->fd}};
+	_udp_ struct udp u = { .own = { .fd = job->fd } };
 
 	(void)ctl;
 	TRY(udp_send_first(&u, &job->to, NULL));

@@ -36,7 +36,7 @@ static void ring_exit(struct ring *ring)
 /* SKIPPED when this kernel, or its administrator, does not allow it. */
 static int ring_init(struct ring *ring, enum how how)
 {
-	struct io_uring_params params = {.sq_thread_idle = 1000};
+	struct io_uring_params params = { .sq_thread_idle = 1000 };
 	int r;
 
 	if (how == SQPOLL)
@@ -61,7 +61,7 @@ static struct io_uring_sqe *next(struct ring *ring)
 /* Submits SQE and waits; the result of the operation. */
 static int finish(struct ring *ring, struct io_uring_sqe *sqe)
 {
-	struct __kernel_timespec limit = {.tv_sec = patience_ms() / 1000};
+	struct __kernel_timespec limit = { .tv_sec = patience_ms() / 1000 };
 	struct io_uring_cqe *cqe;
 	int r;
 
@@ -108,19 +108,19 @@ static int ring_connect(struct ring *ring, struct conn *c, const struct ep *to)
 	sqe = next(ring);
 	io_uring_prep_connect(sqe, c->fd, (struct sockaddr *)&sa, len);
 	TRY(finish(ring, sqe));
-	c->s = session_open(&(struct opening){.fd = c->fd,
-					      .proto = IPPROTO_TCP,
-					      .role = ROLE_OPENER,
-					      .flags = T_URING,
-					      .remote = to,
-					      .before = before});
+	c->s = session_open(&(struct opening){ .fd = c->fd,
+					       .proto = IPPROTO_TCP,
+					       .role = ROLE_OPENER,
+					       .flags = T_URING,
+					       .remote = to,
+					       .before = before });
 	return 0;
 }
 
 static int ring_accept(struct ring *ring, struct conn *c, int listener, bool with_addr)
 {
 	struct io_uring_sqe *sqe = next(ring);
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = { 0 };
 	socklen_t len = sizeof(sa);
 	uint64_t before = now_ns();
 	struct ep remote;
@@ -130,19 +130,19 @@ static int ring_accept(struct ring *ring, struct conn *c, int listener, bool wit
 	c->fd = TRY(finish(ring, sqe));
 	if (with_addr)
 		ep_from_sa(&sa, &remote);
-	c->s = session_open(&(struct opening){.fd = c->fd,
-					      .proto = IPPROTO_TCP,
-					      .role = ROLE_ACCEPTOR,
-					      .flags = T_URING | (with_addr ? 0 : T_ACCEPT_NULL),
-					      .remote = with_addr ? &remote : NULL,
-					      .before = before});
+	c->s = session_open(&(struct opening){ .fd = c->fd,
+					       .proto = IPPROTO_TCP,
+					       .role = ROLE_ACCEPTOR,
+					       .flags = T_URING | (with_addr ? 0 : T_ACCEPT_NULL),
+					       .remote = with_addr ? &remote : NULL,
+					       .before = before });
 	return 0;
 }
 
 static int ring_server(int ctl, void *arg)
 {
 	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
-	_ring_ struct ring ring = {.made = false};
+	_ring_ struct ring ring = { .made = false };
 	bool with_addr = stage.n & 1;
 	uint64_t client;
 	struct ep at;
@@ -169,7 +169,7 @@ static int ring_client(int ctl, void *arg)
 {
 	const struct job *job = arg;
 	_conn_ struct conn c = CONN_NONE;
-	_ring_ struct ring ring = {.made = false};
+	_ring_ struct ring ring = { .made = false };
 
 	(void)ctl;
 	TRY(ring_init(&ring, job->how));
@@ -183,12 +183,12 @@ static int ring_client(int ctl, void *arg)
 static int through_ring(enum how how)
 {
 	_actor_ struct actor server = ACTOR_NONE, client = ACTOR_NONE;
-	struct job job = {.how = how};
+	struct job job = { .how = how };
 	uint64_t port;
 	int r;
 
 	{
-		_ring_ struct ring probe = {.made = false};
+		_ring_ struct ring probe = { .made = false };
 
 		r = ring_init(&probe, how);
 		if (r)

@@ -67,7 +67,7 @@ static struct row *row_of(struct result *res, const char *scenario)
 	if (!bigger)
 		abort();
 	res->rows = bigger;
-	res->rows[res->count] = (struct row){.scenario = scenario};
+	res->rows[res->count] = (struct row){ .scenario = scenario };
 	return &res->rows[res->count++];
 }
 
@@ -176,7 +176,7 @@ static unsigned int failures(const struct options *o, const struct result *res)
 
 static int print(const struct options *o, const struct score *sc)
 {
-	struct result res = {0};
+	struct result res = { 0 };
 	FILE *out = o->json ? stderr : stdout;
 	unsigned int bad;
 
@@ -226,10 +226,14 @@ static int set_tier(struct options *o, const char *name)
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{"tier", required_argument, NULL, 't'},	   {"accept-syscall", no_argument, NULL, 'a'},
-		{"live", no_argument, NULL, 'l'},	   {"strict", no_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},	   {"tolerance-ms", required_argument, NULL, 'm'},
-		{"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0},
+		{ "tier", required_argument, NULL, 't' },
+		{ "accept-syscall", no_argument, NULL, 'a' },
+		{ "live", no_argument, NULL, 'l' },
+		{ "strict", no_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "tolerance-ms", required_argument, NULL, 'm' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c, r = 0;
 
@@ -268,8 +272,8 @@ static int parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {0};
-	_cleanup_(score_free) struct score sc = {0};
+	struct options o = { 0 };
+	_cleanup_(score_free) struct score sc = { 0 };
 	const char *why;
 
 	set_tolerance(&o, "50");

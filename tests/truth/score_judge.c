@@ -45,7 +45,8 @@ static struct flow *find_id(const struct score *sc, uint64_t id)
 }
 
 /* Adds "; what" to the reasons against S. */
-__attribute__((format(printf, 2, 3))) static void against(struct session *s, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void against(struct session *s, const char *format,
+							  ...)
 {
 	size_t len = strlen(s->why);
 	va_list args;
@@ -125,7 +126,7 @@ static bool is_holder(const struct session *s, long long pid)
 	json_t *list = json_object_get(s->json, "holders"), *v;
 	size_t i;
 
-	json_array_foreach(list, i, v)
+	json_array_foreach (list, i, v)
 		if (json_integer_value(v) == pid)
 			return true;
 	return false;
@@ -244,8 +245,8 @@ static void pair_sorted(struct session **s, size_t sessions, struct flow **f, si
 	for (size_t i = 0; i < sessions; i++) {
 		while (from < flows && score_compare_keys(&f[from]->key, &s[i]->key) < 0)
 			from++;
-		for (size_t j = from;
-		     j < flows && !score_compare_keys(&f[j]->key, &s[i]->key); j++) {
+		for (size_t j = from; j < flows && !score_compare_keys(&f[j]->key, &s[i]->key);
+		     j++) {
 			if (f[j]->claimed || !same_netns(f[j]->netns_cookie, s[i]->netns_cookie) ||
 			    !opened_then(s[i], f[j], rules))
 				continue;
@@ -270,8 +271,8 @@ static void pair_by_key(struct score *sc, const struct score_rules *rules)
 	for (size_t i = 0; i < sc->flow_count; i++)
 		if (usable(&sc->flows[i], rules))
 			f[flows++] = &sc->flows[i];
-	qsort(s, sessions, sizeof(*s), by_key_session);
-	qsort(f, flows, sizeof(*f), by_key_flow);
+	qsort(s, sessions, sizeof(struct session *), by_key_session);
+	qsort(f, flows, sizeof(struct flow *), by_key_flow);
 	pair_sorted(s, sessions, f, flows, rules);
 }
 
@@ -296,9 +297,9 @@ bool score_is_extra(const struct score *sc, const struct score_rules *rules, con
 	for (size_t i = 0; i < sc->session_count; i++) {
 		const struct session *s = &sc->sessions[i];
 
-		if (s->pid == f->pid && within(f->start_wall_ns, s->start_wall_ns,
-					       s->start_wall_ns + s->tick_ns,
-					       rules->start_tolerance_ns))
+		if (s->pid == f->pid &&
+		    within(f->start_wall_ns, s->start_wall_ns, s->start_wall_ns + s->tick_ns,
+			   rules->start_tolerance_ns))
 			return true;
 	}
 	return false;

@@ -55,7 +55,7 @@ static void read_ep(const json_t *o, struct score_ep *ret_ep)
 /* An any-address with port 0 is no remote end, however it was spelled. */
 static void canonical(struct score_key *key)
 {
-	static const struct in6_addr v4_any = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	static const struct in6_addr v4_any = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
 
 	if (!key->remote.port && !memcmp(&key->remote.ip, &v4_any, sizeof(v4_any)))
 		memset(&key->remote, 0, sizeof(key->remote));
@@ -71,7 +71,7 @@ static int proto_of(const char *name)
 /* "2026-01-02T03:04:05.678901234Z" to ns since 1970; 0 when absent or no time. */
 static int64_t wall_ns(const char *stamp)
 {
-	struct tm tm = {0};
+	struct tm tm = { 0 };
 	const char *p = stamp ? strptime(stamp, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
 	int64_t ns = 0, unit = SECOND_NS / 10;
 
@@ -88,7 +88,7 @@ static bool flag(const json_t *o, const char *name)
 	json_t *list = json_object_get(o, "flags"), *v;
 	size_t i;
 
-	json_array_foreach(list, i, v)
+	json_array_foreach (list, i, v)
 		if (!strcmp(json_string_value(v), name))
 			return true;
 	return false;
@@ -117,7 +117,7 @@ static int read_session(struct session *s, json_t *line, const struct meta *meta
 {
 	json_t *opened = json_object_get(line, "opened");
 
-	*s = (struct session){.json = line};
+	*s = (struct session){ .json = line };
 	s->scenario = text(line, "scenario");
 	s->family = text(line, "family");
 	s->key.proto = proto_of(text(line, "proto"));
@@ -146,11 +146,11 @@ static int read_session(struct session *s, json_t *line, const struct meta *meta
 
 static int read_note(struct score_note *n, json_t *line)
 {
-	*n = (struct score_note){.json = line,
-				 .scenario = text(line, "scenario"),
-				 .family = text(line, "family"),
-				 .what = "skipped",
-				 .why = text(line, "skipped")};
+	*n = (struct score_note){ .json = line,
+				  .scenario = text(line, "scenario"),
+				  .family = text(line, "family"),
+				  .what = "skipped",
+				  .why = text(line, "skipped") };
 	if (!n->why) {
 		n->what = "failed";
 		n->why = text(line, "failed");
@@ -175,7 +175,7 @@ static int grow(void **array, size_t count, size_t size)
 /* Lines stay alive until score_free(): texts point into them. */
 static int keep(struct score *sc, json_t *line)
 {
-	int r = grow((void **)&sc->lines, sc->line_count, sizeof(*sc->lines));
+	int r = grow((void **)&sc->lines, sc->line_count, sizeof(json_t *));
 
 	if (r < 0)
 		json_decref(line);
@@ -192,7 +192,7 @@ void score_free(struct score *sc)
 	free(sc->sessions);
 	free(sc->flows);
 	free(sc->notes);
-	*sc = (struct score){0};
+	*sc = (struct score){ 0 };
 }
 
 static int truth_line(struct score *sc, json_t *line, struct meta *meta)
@@ -301,8 +301,9 @@ static int report_line(struct score *sc, json_t *line)
 	if (r < 0)
 		return r;
 	/* .pid carries the order of arrival until join_flows() */
-	sc->flows[sc->flow_count] = (struct flow){
-		.json = line, .id = id ? strtoull(id, NULL, 16) : 0, .pid = (long long)sc->flow_count};
+	sc->flows[sc->flow_count] = (struct flow){ .json = line,
+						   .id = id ? strtoull(id, NULL, 16) : 0,
+						   .pid = (long long)sc->flow_count };
 	sc->flow_count++;
 	return 0;
 }
@@ -323,7 +324,9 @@ static int join_flows(struct score *sc)
 			continue;
 		if (!f || f->id != id) {
 			f = &sc->flows[kept++];
-			*f = (struct flow){.id = id, .pid = -1, .uid = -1, .gid = -1, .accepted = -1};
+			*f = (struct flow){
+				.id = id, .pid = -1, .uid = -1, .gid = -1, .accepted = -1
+			};
 		}
 		merge(f, line);
 	}
@@ -331,8 +334,8 @@ static int join_flows(struct score *sc)
 	return 0;
 }
 
-static int each_line(const char *path, int (*fn)(struct reader *rd, json_t *line), struct reader *rd,
-		     const char **ret_why)
+static int each_line(const char *path, int (*fn)(struct reader *rd, json_t *line),
+		     struct reader *rd, const char **ret_why)
 {
 	static char why[256];
 	_fclose_ FILE *in = fopen(path, "re");
@@ -375,14 +378,14 @@ static int on_report(struct reader *rd, json_t *line)
 
 int score_read_truth(struct score *sc, const char *path, const char **ret_why)
 {
-	struct reader rd = {.sc = sc, .meta = {.tick_ns = SECOND_NS / 100}};
+	struct reader rd = { .sc = sc, .meta = { .tick_ns = SECOND_NS / 100 } };
 
 	return each_line(path, on_truth, &rd, ret_why);
 }
 
 int score_read_report(struct score *sc, const char *path, const char **ret_why)
 {
-	struct reader rd = {.sc = sc};
+	struct reader rd = { .sc = sc };
 	int r = each_line(path, on_report, &rd, ret_why);
 
 	return r < 0 ? r : join_flows(sc);

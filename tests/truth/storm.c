@@ -18,8 +18,8 @@
 #include "role.h"
 #include "udp.h"
 
-#define BURST 4	      /* connections of one short-lived process */
-#define AT_ONCE 8     /* short-lived processes at a time */
+#define BURST 4	  /* connections of one short-lived process */
+#define AT_ONCE 8 /* short-lived processes at a time */
 #define SERVERS 2
 #define CHURNERS 4
 
@@ -104,23 +104,12 @@ static int reap_one(int *running)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ECHILD;
 }
 
-static int burst_start(uint16_t port)
-{
-	pid_t pid = vfork();
-
-	if (pid == 0) {
-		exec_role(NULL, -1, "burst", -1, port, BURST);
-		_exit(127);
-	}
-	return pid < 0 ? -errno : 0;
-}
-
 static int burst_all(uint16_t port, uint32_t processes)
 {
 	int running = 0;
 
 	for (uint32_t i = 0; i < processes; i++) {
-		TRY(burst_start(port));
+		TRY(spawn_role("burst", port, BURST));
 		if (++running == AT_ONCE)
 			TRY(reap_one(&running));
 	}
@@ -157,7 +146,7 @@ static int churn_all(uint16_t port)
 
 static int storm_servers(struct actor **servers, int listener)
 {
-	struct timeval look = {.tv_usec = 100000}; /* they look for the stop this often */
+	struct timeval look = { .tv_usec = 100000 }; /* they look for the stop this often */
 
 	atomic_store(&ledger->stop, 0);
 	atomic_store(&ledger->served, 0);
@@ -173,7 +162,7 @@ static int storm_over(struct actor **servers, int count, uint32_t want)
 	uint64_t deadline = now_ns() + (uint64_t)patience_ms() * 1000000;
 
 	while (atomic_load(&ledger->served) < want && now_ns() < deadline)
-		usleep(1000);
+		usleep(1000); /* lint: poll */
 	atomic_store(&ledger->stop, 1);
 	for (int i = 0; i < count; i++)
 		TRY(actor_join(servers[i]));
@@ -186,7 +175,7 @@ static int storm(bool short_lived)
 {
 	struct ep any = any_address(0);
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE;
-	struct actor *servers[SERVERS] = {&a, &b};
+	struct actor *servers[SERVERS] = { &a, &b };
 	_conn_ struct conn l = CONN_NONE;
 	struct ep at;
 	uint32_t want;
@@ -225,7 +214,7 @@ static int udp_storm_server(int ctl, void *arg)
 	(void)ctl;
 	watchdog(60 + stage.storm / 200);
 	while (!atomic_load(&ledger->stop)) {
-		struct pollfd p = {.fd = u->own.fd, .events = POLLIN};
+		struct pollfd p = { .fd = u->own.fd, .events = POLLIN };
 		uint64_t before = now_ns();
 		struct ep from;
 
@@ -285,7 +274,7 @@ static int udp_storm_starts(int ctl, void *arg)
 int storm_udp(void)
 {
 	_actor_ struct actor server = ACTOR_NONE;
-	struct actor *servers[] = {&server};
+	struct actor *servers[] = { &server };
 	uint32_t want = stage.storm / 2;
 	struct ep to;
 	uint64_t port;

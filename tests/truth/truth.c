@@ -34,89 +34,95 @@ struct scenario {
 };
 
 static const struct scenario table[] = {
-	{"tcp_plain", tcp_plain, ALL, "accept(addr), both ends talk"},
-	{"tcp_accept_recv", tcp_accept_recv, ALL, "accept(NULL), first touch is recv"},
-	{"tcp_accept_send", tcp_accept_send, ALL, "accept(NULL), first touch is send"},
-	{"tcp_accept_untouched", tcp_accept_untouched, ALL, "accept(NULL), closed without I/O"},
-	{"tcp_prefork", tcp_prefork, ALL, "workers accept on an inherited listener"},
-	{"tcp_inetd_addr", tcp_inetd_addr, ALL, "accept(addr), a forked child serves"},
-	{"tcp_inetd_null", tcp_inetd_null, ALL, "accept(NULL), a forked child serves"},
-	{"tcp_passed_addr", tcp_passed_addr, V4 | V6, "accept(addr), passed by SCM_RIGHTS"},
-	{"tcp_passed_null", tcp_passed_null, V4 | V6, "accept(NULL), passed by SCM_RIGHTS"},
-	{"tcp_passed_unconnected", tcp_passed_unconnected, V4 | V6,
-	 "socket() here, passed, connect() there"},
-	{"tcp_shared_socket", tcp_shared_socket, V4 | V6, "socket() in parent, connect() in child"},
-	{"tcp_fork_after_listen", tcp_fork_after_listen, ALL, "listen() in parent, accept() in child"},
-	{"tcp_reuseport", tcp_reuseport, ALL, "SO_REUSEPORT group, one left in its member's queue"},
-	{"tcp_thread_comm", tcp_thread_comm, V4 | V6, "a thread with a name of its own"},
-	{"tcp_leader_exited", tcp_leader_exited, V4 | V6, "a thread whose leader has exited"},
-	{"tcp_backlog_closed", tcp_backlog_closed, ALL, "never accepted"},
-	{"tcp_backlog_reset", tcp_backlog_reset, ALL, "reset in the queue, accepted afterwards"},
-	{"tcp_backlog_full", tcp_backlog_full, V4 | V6 | ONCE, "timed out: SYNs dropped by a full queue"},
-	{"tcp_nonblocking", tcp_nonblocking, ALL, "non-blocking connect() and poll()"},
-	{"tcp_refused", tcp_refused, ALL, "nobody listens"},
-	{"tcp_draining", tcp_draining, ALL, "the process exits, its data drains"},
-	{"tcp_half_closed", tcp_half_closed, V4 | V6, "shutdown(SHUT_WR) long before close()"},
-	{"tcp_reconnect", tcp_reconnect, ALL, "AF_UNSPEC, then connect() again on one socket"},
-	{"tcp_relisten", tcp_relisten, ALL, "shutdown() of a listener, then listen() again"},
-	{"tcp_self_connect", tcp_self_connect, V4 | V6, "a socket connected to itself"},
-	{"tcp_tuple_reuse", tcp_tuple_reuse, ALL, "the same endpoints by one process after the other"},
-	{"proc_activation", proc_activation, ALL, "listener inherited over exec (socket activation)"},
-	{"proc_connect_exec", proc_connect_exec, V4 | V6, "connect(), then exec"},
-	{"proc_exec_connect", proc_exec_connect, V4 | V6, "exec, then connect()"},
-	{"proc_orphan", proc_orphan, V4 | V6, "the parent has exited before connect()"},
-	{"proc_setuid", proc_setuid, V4 | V6, "root lets go before connect() and accept()"},
-	{"proc_pid_reuse", proc_pid_reuse, V4, "two processes in a row with one pid"},
-	{"proc_pidns", proc_pidns, V4 | V6, "own pid namespace: pid 1 there"},
-	{"proc_chroot", proc_chroot, V4, "program inside a chroot"},
-	{"proc_mountns", proc_mountns, V4, "program on a mount nobody else sees"},
-	{"proc_exe_deleted", proc_exe_deleted, V4 | V6, "program unlinked while it runs"},
-	{"proc_exe_memfd", proc_exe_memfd, V4 | V6, "program that never had a name"},
-	{"proc_exe_long", proc_exe_long, V4, "path of 400 and 3000 bytes, and of many parts"},
-	{"netns_plain", netns_plain, ALL, "own network namespace"},
-	{"netns_overlap", netns_overlap, ALL, "the same endpoints in two namespaces at once"},
-	{"netns_sequence", netns_sequence, ALL, "the same endpoints in one namespace after the other"},
-	{"netns_moved", netns_moved, V4 | V6, "the process has left its socket's namespace"},
-	{"netns_veth", netns_veth, V4 | V6, "from one namespace to another"},
-	{"netns_fastopen", netns_fastopen, V4 | V6, "TCP fast open, data in the SYN"},
-	{"netns_timed_out", netns_timed_out, V4 | V6 | ONCE, "SYNs nobody answers"},
-	{"netns_unreachable", netns_unreachable, V4 | V6, "SYN answered by host unreachable"},
-	{"netns_no_route", netns_no_route, V4 | V6, "connect() that fails before a session begins"},
-	{"udp_connected", udp_connected, ALL, "both ends bind and connect()"},
-	{"udp_unbound", udp_unbound, ALL, "connect() without bind(), a server that answers"},
-	{"udp_many_peers", udp_many_peers, ALL, "one server, several clients"},
-	{"udp_one_to_many", udp_one_to_many, ALL, "one unconnected socket, several servers"},
-	{"udp_forked_addr", udp_forked_addr, ALL, "bind() in parent, recvfrom() in child"},
-	{"udp_forked_null", udp_forked_null, ALL, "bind() in parent, recv() in child"},
-	{"udp_forked_send", udp_forked_send, ALL, "bind() in parent, sendto() in child"},
-	{"udp_reuseport", udp_reuseport, ALL, "several sockets on one port"},
-	{"udp_recv_null", udp_recv_null, ALL, "recv() without address on an unconnected socket"},
-	{"udp_reply_only", udp_reply_only, ALL, "received by the parent, answered by the child"},
-	{"udp_pktinfo", udp_pktinfo, ALL, "source address by IP_PKTINFO"},
-	{"udp_reconnect", udp_reconnect, ALL, "connect() to another peer, and back"},
-	{"udp_connected_sendto", udp_connected_sendto, ALL, "sendto() elsewhere on a connected socket"},
-	{"udp_unread", udp_unread, ALL, "a datagram nobody takes"},
-	{"udp_silent", udp_silent, ALL, "connect() and not one datagram"},
-	{"udp_refused", udp_refused, ALL, "nobody there"},
-	{"uring_inline", uring_inline, ALL, "io_uring, within the system call"},
-	{"uring_async", uring_async, V4 | V6, "io_uring, in a worker thread"},
-	{"uring_sqpoll", uring_sqpoll, V4 | V6, "io_uring, in the polling thread"},
-	{"storm", storm_tcp, ALL | ONCE, "short-lived processes, a few sessions each"},
-	{"churn", storm_churn, ALL | ONCE, "few processes, many sessions"},
-	{"storm_udp", storm_udp, ALL | ONCE, "short-lived UDP clients"},
+	{ "tcp_plain", tcp_plain, ALL, "accept(addr), both ends talk" },
+	{ "tcp_accept_recv", tcp_accept_recv, ALL, "accept(NULL), first touch is recv" },
+	{ "tcp_accept_send", tcp_accept_send, ALL, "accept(NULL), first touch is send" },
+	{ "tcp_accept_untouched", tcp_accept_untouched, ALL, "accept(NULL), closed without I/O" },
+	{ "tcp_prefork", tcp_prefork, ALL, "workers accept on an inherited listener" },
+	{ "tcp_inetd_addr", tcp_inetd_addr, ALL, "accept(addr), a forked child serves" },
+	{ "tcp_inetd_null", tcp_inetd_null, ALL, "accept(NULL), a forked child serves" },
+	{ "tcp_passed_addr", tcp_passed_addr, V4 | V6, "accept(addr), passed by SCM_RIGHTS" },
+	{ "tcp_passed_null", tcp_passed_null, V4 | V6, "accept(NULL), passed by SCM_RIGHTS" },
+	{ "tcp_passed_unconnected", tcp_passed_unconnected, V4 | V6,
+	  "socket() here, passed, connect() there" },
+	{ "tcp_shared_socket", tcp_shared_socket, V4 | V6,
+	  "socket() in parent, connect() in child" },
+	{ "tcp_fork_after_listen", tcp_fork_after_listen, ALL,
+	  "listen() in parent, accept() in child" },
+	{ "tcp_reuseport", tcp_reuseport, ALL,
+	  "SO_REUSEPORT group, one left in its member's queue" },
+	{ "tcp_thread_comm", tcp_thread_comm, V4 | V6, "a thread with a name of its own" },
+	{ "tcp_leader_exited", tcp_leader_exited, V4 | V6, "a thread whose leader has exited" },
+	{ "tcp_backlog_closed", tcp_backlog_closed, ALL, "never accepted" },
+	{ "tcp_backlog_reset", tcp_backlog_reset, ALL, "reset in the queue, accepted afterwards" },
+	{ "tcp_backlog_full", tcp_backlog_full, V4 | V6 | ONCE,
+	  "timed out: SYNs dropped by a full queue" },
+	{ "tcp_nonblocking", tcp_nonblocking, ALL, "non-blocking connect() and poll()" },
+	{ "tcp_refused", tcp_refused, ALL, "nobody listens" },
+	{ "tcp_draining", tcp_draining, ALL, "the process exits, its data drains" },
+	{ "tcp_half_closed", tcp_half_closed, V4 | V6, "shutdown(SHUT_WR) long before close()" },
+	{ "tcp_reconnect", tcp_reconnect, ALL, "AF_UNSPEC, then connect() again on one socket" },
+	{ "tcp_relisten", tcp_relisten, ALL, "shutdown() of a listener, then listen() again" },
+	{ "tcp_self_connect", tcp_self_connect, V4 | V6, "a socket connected to itself" },
+	{ "tcp_tuple_reuse", tcp_tuple_reuse, ALL,
+	  "the same endpoints by one process after the other" },
+	{ "proc_activation", proc_activation, ALL,
+	  "listener inherited over exec (socket activation)" },
+	{ "proc_connect_exec", proc_connect_exec, V4 | V6, "connect(), then exec" },
+	{ "proc_exec_connect", proc_exec_connect, V4 | V6, "exec, then connect()" },
+	{ "proc_orphan", proc_orphan, V4 | V6, "the parent has exited before connect()" },
+	{ "proc_setuid", proc_setuid, V4 | V6, "root lets go before connect() and accept()" },
+	{ "proc_pid_reuse", proc_pid_reuse, V4, "two processes in a row with one pid" },
+	{ "proc_pidns", proc_pidns, V4 | V6, "own pid namespace: pid 1 there" },
+	{ "proc_chroot", proc_chroot, V4, "program inside a chroot" },
+	{ "proc_mountns", proc_mountns, V4, "program on a mount nobody else sees" },
+	{ "proc_exe_deleted", proc_exe_deleted, V4 | V6, "program unlinked while it runs" },
+	{ "proc_exe_memfd", proc_exe_memfd, V4 | V6, "program that never had a name" },
+	{ "proc_exe_long", proc_exe_long, V4, "path of 400 and 3000 bytes, and of many parts" },
+	{ "netns_plain", netns_plain, ALL, "own network namespace" },
+	{ "netns_overlap", netns_overlap, ALL, "the same endpoints in two namespaces at once" },
+	{ "netns_sequence", netns_sequence, ALL,
+	  "the same endpoints in one namespace after the other" },
+	{ "netns_moved", netns_moved, V4 | V6, "the process has left its socket's namespace" },
+	{ "netns_veth", netns_veth, V4 | V6, "from one namespace to another" },
+	{ "netns_fastopen", netns_fastopen, V4 | V6, "TCP fast open, data in the SYN" },
+	{ "netns_timed_out", netns_timed_out, V4 | V6 | ONCE, "SYNs nobody answers" },
+	{ "netns_unreachable", netns_unreachable, V4 | V6, "SYN answered by host unreachable" },
+	{ "netns_no_route", netns_no_route, V4 | V6,
+	  "connect() that fails before a session begins" },
+	{ "udp_connected", udp_connected, ALL, "both ends bind and connect()" },
+	{ "udp_unbound", udp_unbound, ALL, "connect() without bind(), a server that answers" },
+	{ "udp_many_peers", udp_many_peers, ALL, "one server, several clients" },
+	{ "udp_one_to_many", udp_one_to_many, ALL, "one unconnected socket, several servers" },
+	{ "udp_forked_addr", udp_forked_addr, ALL, "bind() in parent, recvfrom() in child" },
+	{ "udp_forked_null", udp_forked_null, ALL, "bind() in parent, recv() in child" },
+	{ "udp_forked_send", udp_forked_send, ALL, "bind() in parent, sendto() in child" },
+	{ "udp_reuseport", udp_reuseport, ALL, "several sockets on one port" },
+	{ "udp_recv_null", udp_recv_null, ALL, "recv() without address on an unconnected socket" },
+	{ "udp_reply_only", udp_reply_only, ALL, "received by the parent, answered by the child" },
+	{ "udp_pktinfo", udp_pktinfo, ALL, "source address by IP_PKTINFO" },
+	{ "udp_reconnect", udp_reconnect, ALL, "connect() to another peer, and back" },
+	{ "udp_connected_sendto", udp_connected_sendto, ALL,
+	  "sendto() elsewhere on a connected socket" },
+	{ "udp_unread", udp_unread, ALL, "a datagram nobody takes" },
+	{ "udp_silent", udp_silent, ALL, "connect() and not one datagram" },
+	{ "udp_refused", udp_refused, ALL, "nobody there" },
+	{ "uring_inline", uring_inline, ALL, "io_uring, within the system call" },
+	{ "uring_async", uring_async, V4 | V6, "io_uring, in a worker thread" },
+	{ "uring_sqpoll", uring_sqpoll, V4 | V6, "io_uring, in the polling thread" },
+	{ "storm", storm_tcp, ALL | ONCE, "short-lived processes, a few sessions each" },
+	{ "churn", storm_churn, ALL | ONCE, "few processes, many sessions" },
+	{ "storm_udp", storm_udp, ALL | ONCE, "short-lived UDP clients" },
 };
 
 #define SCENARIOS (sizeof(table) / sizeof(*table))
 
 const struct role roles[] = {
-	{"burst", role_burst},
-	{"dial", role_dial},
-	{"finish", role_finish},
-	{"activated", role_activated},
-	{NULL, NULL},
+	{ "burst", role_burst },	 { "dial", role_dial }, { "finish", role_finish },
+	{ "activated", role_activated }, { NULL, NULL },
 };
 
-static const char *const family_names[] = {"v4", "v6", "mapped"};
+static const char *const family_names[] = { "v4", "v6", "mapped" };
 
 struct options {
 	unsigned int rounds;
@@ -143,7 +149,7 @@ static const char *family_name(uint32_t i)
 	return family_names[i];
 }
 
-static const struct names names = {scenario_name, family_name};
+static const struct names names = { scenario_name, family_name };
 
 /* Whether NAME is one of the comma separated LIST; an entry may end in '*'. */
 static bool listed(const char *list, const char *name)
@@ -259,7 +265,7 @@ static int run_table(const struct options *o, FILE *out, struct tally *tally)
 		for (uint32_t f = 0; f < 3; f++) {
 			if (!(table[i].families & 1u << f))
 				continue;
-			stage = (struct stage){.scenario = i, .family = f, .storm = o->storm};
+			stage = (struct stage){ .scenario = i, .family = f, .storm = o->storm };
 			if (here[f]) {
 				run_rounds(o, &table[i], out, tally);
 				continue;
@@ -318,25 +324,43 @@ static int list(void)
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{"only", required_argument, NULL, 'O'}, {"skip", required_argument, NULL, 'S'},
-		{"list", no_argument, NULL, 'l'},	{"storm", required_argument, NULL, 's'},
-		{"hold", required_argument, NULL, 'H'}, {"self-check", no_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0},
+		{ "only", required_argument, NULL, 'O' }, { "skip", required_argument, NULL, 'S' },
+		{ "list", no_argument, NULL, 'l' },	  { "storm", required_argument, NULL, 's' },
+		{ "hold", required_argument, NULL, 'H' }, { "self-check", no_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },	  { NULL, 0, NULL, 0 },
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "n:o:h", longs, NULL)) != -1) {
 		switch (c) {
-		case 'n': o->rounds = (unsigned int)atoi(optarg); break;
-		case 's': o->storm = (unsigned int)atoi(optarg); break;
-		case 'o': o->out = optarg; break;
-		case 'O': o->only = optarg; break;
-		case 'S': o->skip = optarg; break;
-		case 'H': o->hold = optarg; break;
-		case 'l': o->list = true; break;
-		case 'c': o->self_check = true; break;
-		case 'h': exit(usage(stdout));
-		default: return -EINVAL;
+		case 'n':
+			o->rounds = (unsigned int)atoi(optarg);
+			break;
+		case 's':
+			o->storm = (unsigned int)atoi(optarg);
+			break;
+		case 'o':
+			o->out = optarg;
+			break;
+		case 'O':
+			o->only = optarg;
+			break;
+		case 'S':
+			o->skip = optarg;
+			break;
+		case 'H':
+			o->hold = optarg;
+			break;
+		case 'l':
+			o->list = true;
+			break;
+		case 'c':
+			o->self_check = true;
+			break;
+		case 'h':
+			exit(usage(stdout));
+		default:
+			return -EINVAL;
 		}
 	}
 	/* Each of nine storms makes its share, and enough to be a storm at all. */
@@ -346,7 +370,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 static int run(const struct options *o, FILE *out)
 {
-	struct tally tally = {0};
+	struct tally tally = { 0 };
 	int r;
 
 	report_meta(out);
@@ -363,9 +387,9 @@ static int run(const struct options *o, FILE *out)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.rounds = 1};
+	struct options o = { .rounds = 1 };
 	_fclose_ FILE *file = NULL;
-	char dir[4096];
+	static char dir[4096];
 	int r;
 
 	if (argc > 2 && !strcmp(argv[1], "--as"))

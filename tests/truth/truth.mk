@@ -23,7 +23,7 @@ $(B)/truth/truth: $(TRUTH_OBJ)
 $(B)/truth/score: $(SCORE_OBJ)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -ljansson
 check-truth: $(B)/truth/score
-	tests/truth/selftest/run $<
+	tests/truth/selftest/run.sh $<
 
 $(B)/truth:
 	mkdir -p $@

@@ -23,7 +23,7 @@ int udp_bind(struct udp *u, const struct ep *at)
 	if (r < 0)
 		return r;
 	u->own.s = session_open(&(struct opening){
-		.fd = u->own.fd, .proto = IPPROTO_UDP, .role = ROLE_USER, .before = before});
+		.fd = u->own.fd, .proto = IPPROTO_UDP, .role = ROLE_USER, .before = before });
 	return 0;
 }
 
@@ -51,12 +51,12 @@ int udp_connect(struct udp *u, const struct ep *to)
 		own_becomes_session(u, to);
 		return 0;
 	}
-	u->own.s = session_open(&(struct opening){.fd = u->own.fd,
-						  .proto = IPPROTO_UDP,
-						  .role = ROLE_OPENER,
-						  .flags = again ? T_NUMBERED : 0,
-						  .remote = to,
-						  .before = before});
+	u->own.s = session_open(&(struct opening){ .fd = u->own.fd,
+						   .proto = IPPROTO_UDP,
+						   .role = ROLE_OPENER,
+						   .flags = again ? T_NUMBERED : 0,
+						   .remote = to,
+						   .before = before });
 	return 0;
 }
 
@@ -72,8 +72,8 @@ static int add_peer(struct udp *u, struct session *s, uint32_t slot)
 static void set_source(struct msghdr *msg, const struct ep *from, int af)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-	struct in6_pktinfo six = {.ipi6_addr = from->ip};
-	struct in_pktinfo four = {0};
+	struct in6_pktinfo six = { .ipi6_addr = from->ip };
+	struct in_pktinfo four = { 0 };
 
 	if (af == AF_INET) {
 		memcpy(&four.ipi_spec_dst, &from->ip.s6_addr[12], 4);
@@ -97,9 +97,9 @@ static int send_slot(int fd, uint32_t slot, const struct ep *to, const struct ep
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} control = {0};
-	struct iovec iov = {&slot, sizeof(slot)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	} control = { 0 };
+	struct iovec iov = { &slot, sizeof(slot) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (to) {
 		msg.msg_namelen = ep_to_sa(sock_af(fd), to, &sa);
@@ -115,17 +115,17 @@ static int send_slot(int fd, uint32_t slot, const struct ep *to, const struct ep
 
 int udp_send_first(struct udp *u, const struct ep *to, const struct ep *from)
 {
-	struct ep bound = {0}, local;
+	struct ep bound = { 0 }, local;
 	struct session *s;
 	int r;
 
 	/* The slot's number has to be known before the call that opens the session. */
-	s = session_open(&(struct opening){.fd = u->own.fd,
-					   .proto = IPPROTO_UDP,
-					   .role = ROLE_OPENER,
-					   .flags = T_NUMBERED,
-					   .remote = to,
-					   .before = now_ns()});
+	s = session_open(&(struct opening){ .fd = u->own.fd,
+					    .proto = IPPROTO_UDP,
+					    .role = ROLE_OPENER,
+					    .flags = T_NUMBERED,
+					    .remote = to,
+					    .before = now_ns() });
 	r = send_slot(u->own.fd, session_index(s), to, from);
 	if (r == 0)
 		r = ep_of_fd(u->own.fd, &bound); /* the port is chosen by now */
@@ -163,7 +163,7 @@ static bool peer_known(const struct udp *u, uint32_t slot)
 int udp_take(struct udp *u, bool with_addr, const struct ep *local, uint64_t before,
 	     struct ep *ret_from)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = { 0 };
 	socklen_t len = sizeof(sa);
 	struct session *s;
 	uint32_t slot;
@@ -183,13 +183,13 @@ int udp_take(struct udp *u, bool with_addr, const struct ep *local, uint64_t bef
 	/* The session begins when the datagram arrives, which is before we look. */
 	if (session_at(slot)->opened[0] < before)
 		before = session_at(slot)->opened[0];
-	s = session_open(&(struct opening){.fd = u->own.fd,
-					   .proto = IPPROTO_UDP,
-					   .role = ROLE_ACCEPTOR,
-					   .flags = T_NUMBERED,
-					   .local = local,
-					   .remote = with_addr ? ret_from : NULL,
-					   .before = before});
+	s = session_open(&(struct opening){ .fd = u->own.fd,
+					    .proto = IPPROTO_UDP,
+					    .role = ROLE_ACCEPTOR,
+					    .flags = T_NUMBERED,
+					    .local = local,
+					    .remote = with_addr ? ret_from : NULL,
+					    .before = before });
 	return add_peer(u, s, slot);
 }
 

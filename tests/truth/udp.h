@@ -18,7 +18,7 @@ struct udp {
 	unsigned int count;
 };
 
-#define UDP_NONE ((struct udp){.own = {.fd = -1}})
+#define UDP_NONE ((struct udp){ .own = { .fd = -1 } })
 #define _udp_ __attribute__((cleanup(udp_drop)))
 
 /* A socket without a name yet. */

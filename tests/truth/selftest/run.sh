@@ -3,6 +3,7 @@
 #
 # The scorer proved: a matching pair of fabricated files passes, and each way an agent can be wrong
 # is found. Usage: run SCORE. A case edits the pair with sed and states the verdicts it must get.
+# shellcheck disable=SC2016 # the dollars in single quotes are for sed
 here=$(dirname "$0")
 score=$1
 dir=$(mktemp -d) || exit 1
@@ -59,19 +60,24 @@ report 'wrong start' "$(on $acceptor 15:00.004 15:00.504)" 1 "$one" 'start: off 
 report 'start within a tick' "$(on $acceptor 15:00.004 15:00.009)" 0 '12 0 0 0 0' '^12 passed'
 report 'wrong uid' "$(on $acceptor '"id":"0"' '"id":"7"')" 1 "$one" 'uid: 7, not 0'
 report 'wrong comm' "$(on $acceptor '"name":"server"' '"name":"serve"')" 1 "$one" 'comm: serve,'
-report 'wrong exe' "$(on $acceptor opt.server 'opt\/serv')" 1 "$one" 'exe: /opt/serv, not /opt/server'
+report 'wrong exe' \
+	"$(on $acceptor opt.server 'opt\/serv')" 1 "$one" 'exe: /opt/serv, not /opt/server'
 report 'no exe' "$(on $acceptor '"executable":"[^"]*",' '')" 1 "$one" 'exe: absent'
 report 'no owner' "$(on $acceptor '"process":{[^}]*},' '')" 1 "$one" 'pid: absent'
 report 'wrong arguments' "$(on $acceptor '"-p"' '"-q"')" 1 "$one" 'args: differ'
 report 'no arguments' "$(on $acceptor ',"args":\[[^]]*\]' '')" 0 '12 0 0 0 0' '^12 passed'
 report 'wrong role' "$(on $acceptor '"role":"acceptor"' '"role":"opener"')" 1 "$one" 'role: opener'
-report 'wrong reason' "$(on $refused '"reason":"refused"' '"reason":"reset"')" 1 "$one" 'reason: reset'
+report 'wrong reason' \
+	"$(on $refused '"reason":"refused"' '"reason":"reset"')" 1 "$one" 'reason: reset'
 report 'no reason' "$(on $refused ',"reason":"refused"' '')" 1 "$one" 'reason: absent'
-report 'wrong local' "$(on $acceptor '"local":{"ip":"127.0.0.1"' '"local":{"ip":"::1"')" 1 "$one" local
+report 'wrong local' \
+	"$(on $acceptor '"local":{"ip":"127.0.0.1"' '"local":{"ip":"::1"')" 1 "$one" local
 report 'wrong remote' "$(on $acceptor 4001 4009)" 1 "$one" remote
 report 'wrong protocol' "$(on $acceptor '"tcp"' '"udp"')" 1 "$one" proto
-report 'wrong namespace' "$(on $acceptor '"netns_cookie":"1"' '"netns_cookie":"2"')" 1 "$one" netns
-report 'accepted by nobody' "$(on $queued 'accepted":false' 'accepted":true')" 1 "$one" nobody
+report 'wrong namespace' \
+	"$(on $acceptor '"netns_cookie":"1"' '"netns_cookie":"2"')" 1 "$one" netns
+report 'accepted by nobody' \
+	"$(on $queued 'accepted":false' 'accepted":true')" 1 "$one" nobody
 report 'deleted is no part of the path' "$(on $acceptor opt.server 'opt\/server (deleted)')" \
 	0 '12 0 0 0 0' '^12 passed'
 
@@ -144,7 +150,12 @@ verdicts 'no sessions' 1 '0 0 0 0 0' 'nothing is proved'
 
 edit '' '$s/}$//'
 "$score" "$dir/truth" "$dir/report" >/dev/null 2>&1
-[ $? = 2 ] && passed=$((passed + 1)) || { failed=$((failed + 1)); echo 'FAILED: broken line'; }
+if [ $? = 2 ]; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo 'FAILED: broken line'
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
