@@ -35,8 +35,6 @@ static __noinline int listener_owner(struct bpf_sock *bs, const struct fl_key *k
 	c = listener_find(key);
 	if (c && c->flow_id)
 		*o = c->owner;
-	else
-		count(FL_CNT_NO_LISTENER);
 	return 0;
 }
 
@@ -80,8 +78,11 @@ static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *
 	s.opened_ns = bpf_ktime_get_boot_ns();
 	key_from_tcp(tp, &s.key);
 	listener_owner(bs, &s.key, &s.owner);
+	/* a simultaneous open comes here too: it is in already, as the active one it is */
 	if (flow_insert(s.cookie, &s, FL_STATE_ESTABLISHED))
 		return 0;
+	if (!s.owner.proc.pid)
+		count(FL_CNT_NO_LISTENER);
 	process_flow_added(bpf_map_lookup_elem(&processes, &s.owner.proc));
 	flow_tell(FL_EVENT_OPEN, s.cookie, &s, FL_STATE_ESTABLISHED);
 	return 0;
