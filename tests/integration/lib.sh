@@ -21,6 +21,9 @@ CGROUP=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)/${T##*/}
 DAEMON='' # pid of the daemon started last
 DAEMONS=()
 PID='' # of the program started last
+R=()   # words of the last answer of an actor
+NETNS='' # network namespace of actors made from now on: pid of a process in it, '' = the test's
+declare -A ACTOR_PID ACTOR_TO ACTOR_FROM
 
 # --- results ---
 
@@ -41,6 +44,15 @@ exits() { # STATUS COMMAND...: its output lands in $T/out and $T/err
 	"$@" >"$T/out" 2>"$T/err" || status=$?
 	((status == wanted)) ||
 		fail "'$*' ended with $status, wanted $wanted: $(tail -n 3 "$T/err")"
+}
+
+refuses() { # STATUS REGEX COMMAND...: it ends with STATUS, says one line, and nothing else
+	local status=$1 regex=$2
+	shift 2
+	exits "$status" "$@"
+	same "lines of '$*' on standard error" "$(wc -l <"$T/err")" 1
+	matches "what '$*' says" "$(<"$T/err")" "$regex"
+	same "what '$*' prints" "$(<"$T/out")" ''
 }
 
 eventually() { # SECONDS COMMAND...: until it succeeds
@@ -78,7 +90,20 @@ stop_daemon() { # the one started last; not ending cleanly is a failure
 	kill "$DAEMON" || fail "flownerd had already ended: $(tail -n 5 "$T/flownerd.log")"
 	eventually 20 gone "$DAEMON"
 	wait "$DAEMON" || status=$?
+	forget_daemon
 	((status == 0)) || fail "flownerd ended with $status: $(tail -n 20 "$T/flownerd.log")"
+}
+
+forget_daemon() { # the one started last has ended and was waited for
+	local pid rest=()
+	for pid in "${DAEMONS[@]}"; do [[ $pid == "$DAEMON" ]] || rest+=("$pid"); done
+	DAEMONS=("${rest[@]}")
+}
+
+kill_daemon() { # the one started last, with SIGKILL
+	kill -KILL "$DAEMON"
+	wait "$DAEMON" 2>/dev/null || true
+	forget_daemon
 }
 
 in_cgroup() { # COMMAND...
@@ -97,6 +122,51 @@ start() { # COMMAND...: the same in the background, a moment later; PID is the c
 	PID=$!
 }
 
+# --- actors: processes that do with sockets what they are told, see actor.c ---
+
+# In the cgroup, and in the network namespace of NETNS. A command before it wraps it.
+actor() { # NAME [WRAPPER...]
+	local name=$1 to from
+	shift
+	[[ -z $NETNS ]] || set -- nsenter -t "$NETNS" -n "$@"
+	mkfifo "$T/$name.to" "$T/$name.from"
+	start "$@" "$BUILD/tests/actor" <"$T/$name.to" >"$T/$name.from"
+	exec {to}>"$T/$name.to" {from}<"$T/$name.from"
+	ACTOR_PID[$name]=$PID ACTOR_TO[$name]=$to ACTOR_FROM[$name]=$from
+	tell "$name" who
+}
+
+try() { # NAME COMMAND...: like tell, but R may be an error
+	local name=$1
+	shift
+	echo "$*" >&"${ACTOR_TO[$name]}"
+	read -r -t 30 -a R <&"${ACTOR_FROM[$name]}" || fail "$name does not answer to '$*'"
+}
+
+tell() { # NAME COMMAND...: its answer is in R, without the `ok`
+	try "$@"
+	[[ ${R[0]} == ok ]] || fail "$*: ${R[*]}"
+	R=("${R[@]:1}")
+}
+
+dismiss() { # NAME: it ends, and with it all its sockets
+	local to=${ACTOR_TO[$1]} from=${ACTOR_FROM[$1]}
+	kill "${ACTOR_PID[$1]}"
+	wait "${ACTOR_PID[$1]}" 2>/dev/null || true
+	exec {to}>&- {from}<&-
+	rm "$T/$1.to" "$T/$1.from"
+	unset "ACTOR_PID[$1]" "ACTOR_TO[$1]" "ACTOR_FROM[$1]"
+}
+
+# An actor in a network namespace of its own, with lo up; actors made later are there too.
+own_netns() {
+	actor keeper unshare -n
+	NETNS=${ACTOR_PID[keeper]}
+	in_netns ip link set lo up
+}
+
+in_netns() { nsenter -t "$NETNS" -n "$@"; } # COMMAND...: not in the cgroup
+
 # --- asking ---
 
 flowner() { FLOWNER_SOCKET=$SOCK "$BUILD/flowner" "$@"; }
@@ -107,14 +177,46 @@ api() { # PATH [CURL OPTIONS...]
 	curl -sS --max-time 20 --unix-socket "$SOCK" "$@" "http://flowner$path"
 }
 
+stat_of() { # NAME: of a counter
+	flowner stats -j | jq -r ".counters.$1"
+}
+
+map() { # NAME: a pinned map as bpftool writes it: JSON, numbers and all
+	bpftool map dump pinned "$PINS/$1" -j
+}
+
+ids() { # of all entries in socket_to_process, as `ss -e` writes cookies, sorted
+	map socket_to_process | jq -r '.[].formatted.key' | xargs -r printf '%x\n' | sort
+}
+
+cookies() { # of all sockets ss shows in NETNS, but for those nobody has yet or any more
+	ss_e -tuna | grep -vE '^[a-z]+ +(TIME-WAIT|SYN-RECV)' | grep -o 'sk:[0-9a-f]*' | cut -c 4- |
+		sort
+}
+
+# shellcheck disable=SC2120
+ss_e() { # OPTIONS...: ss in the network namespace of NETNS
+	if [[ $NETNS ]]; then in_netns ss -He "$@"; else ss -He "$@"; fi
+}
+
 # --- the end ---
 
 end_daemon() { # PID
-	kill "$1" 2>/dev/null || return 0
-	(eventually 10 gone "$1") 2>/dev/null && return
-	echo "FAIL: flownerd ($1) does not stop" >&2
-	kill -KILL "$1"
-	return 1
+	local status=0
+	kill "$1" 2>/dev/null || true
+	if ! (eventually 10 gone "$1") 2>/dev/null; then
+		echo "FAIL: flownerd ($1) does not stop" >&2
+		kill -KILL "$1"
+		return 1
+	fi
+	wait "$1" || status=$?
+	((status == 0)) || echo "FAIL: flownerd ($1) ended with $status" >&2
+	return "$status"
+}
+
+# Of flownerd and of the last command; others show by their exit status.
+sanitizers_silent() {
+	! grep -sE '(Address|Leak)Sanitizer|runtime error:' "$T/flownerd.log" "$T/err" >&2
 }
 
 remove_cgroup() {
@@ -128,13 +230,15 @@ cleanup() {
 	trap - EXIT INT TERM
 	set +e
 	for pid in "${DAEMONS[@]}"; do end_daemon "$pid" || status=1; done
+	sanitizers_silent || status=1
 	[[ $status == 0 || $status == 77 || ! -e $T/flownerd.log ]] ||
-		tail -n 20 "$T/flownerd.log" | sed 's/^/flownerd: /' >&2
+		tail -n 20 "$T/flownerd.log" >&2
 	remove_cgroup
 	rm -rf "$T" "/sys/fs/bpf/${T##*/}"*
 	exit "$status"
 }
 trap cleanup EXIT
+trap 'echo "FAIL: line $LINENO: $BASH_COMMAND" >&2' ERR
 trap 'exit 143' TERM
 trap 'exit 130' INT
 
