@@ -45,7 +45,8 @@ fedora_packages() {
 	build) echo make gcc clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel \
 		jansson-devel libcyaml-devel libyaml-devel libmnl-devel libmicrohttpd-devel \
 		util-linux ;;
-	test) echo libcmocka-devel liburing-devel pkgconf iproute curl jq procps-ng libasan libubsan ;;
+	test) echo libcmocka-devel liburing-devel pkgconf iproute curl jq procps-ng \
+		libasan libubsan ;;
 	lint) echo clang-tools-extra cppcheck ShellCheck ctags ;;
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;
