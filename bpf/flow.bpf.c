@@ -162,7 +162,9 @@ int flow_accepted(__u64 id)
 		}
 	}
 	count(FL_CNT_ACCEPTED);
-	s = bpf_map_lookup_elem(&socket_to_process, &id);
+	if (!events_watched())
+		return 0;
+	s = bpf_map_lookup_elem(&socket_to_process, &id); /* the old element may be gone */
 	if (s)
 		flow_tell(FL_EVENT_ACCEPT, id, s, FL_STATE_ESTABLISHED);
 	return 0;

@@ -12,7 +12,6 @@
 #include "owner.bpf.h"
 #include "sock.bpf.h"
 
-#define EEXIST 17
 #define ENOENT 2
 
 /* A flow id that is no socket's cookie, never given twice while the maps are pinned. */

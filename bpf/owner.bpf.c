@@ -55,14 +55,15 @@ static __always_inline struct fl_process *process_add(struct task_struct *task,
 	__u32 zero = 0;
 	struct blank *b = bpf_map_lookup_elem(&blank, &zero);
 	struct fl_process *p;
+	int r;
 
 	if (!b)
 		return NULL;
-	if (bpf_map_update_elem(&processes, &o->proc, &b->process, BPF_NOEXIST)) {
-		p = bpf_map_lookup_elem(&processes, &o->proc);
-		if (!p)
+	r = bpf_map_update_elem(&processes, &o->proc, &b->process, BPF_NOEXIST);
+	if (r) {
+		if (r != -EEXIST) /* else another thread of the process is at it */
 			count(FL_CNT_PROCESSES_FULL);
-		return p;
+		return NULL;
 	}
 	p = bpf_map_lookup_elem(&processes, &o->proc);
 	if (!p)

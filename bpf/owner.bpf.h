@@ -14,6 +14,8 @@
 #include "event.bpf.h"
 #include <flowner/check.h>
 
+#define EEXIST 17
+
 static __always_inline void owner_of_task(struct task_struct *task, struct fl_owner *o)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
