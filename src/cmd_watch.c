@@ -19,7 +19,7 @@ static const struct {
 	size_t width;
 	record_cell cell;
 } columns[] = {
-	{ "TIME", 12, record_clock },	  { "ACTION", 11, record_action },
+	{ "TIME", 12, record_clock },	  { "ACTION", 13, record_action },
 	{ "PROTO", 5, record_proto },	  { "LOCAL", 21, record_local },
 	{ "REMOTE", 21, record_remote },  { "PID", 7, record_pid },
 	{ "USER", 8, record_user },	  { "COMM", 15, record_comm },

@@ -362,10 +362,10 @@ static void show_by_every_form_of_an_id(void **state)
 	"{\"@timestamp\":\"2026-01-02T03:04:05Z\",\"message\":\"the reader was too slow\","        \
 	"\"event\":{\"action\":\"lost\"},\"flowner\":{\"count\":12}}\n"
 #define HEADER                                                                                     \
-	"TIME         ACTION      PROTO LOCAL                 REMOTE                PID     "      \
+	"TIME         ACTION        PROTO LOCAL                 REMOTE                PID     "    \
 	"USER     COMM            FLOW_ID\n"
 #define OPENED_LINE                                                                                \
-	"03:04:05.678 open        tcp   10.0.0.2:1            10.0.0.9:2            42      "      \
+	"03:04:05.678 open          tcp   10.0.0.2:1            10.0.0.9:2            42      "    \
 	"bob      curl            0000000000000007\n"
 
 static void watch_events(void **state)
