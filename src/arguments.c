@@ -19,26 +19,27 @@ struct argument {
 #define AT(field) offsetof(struct arguments, field)
 
 static const struct argument table[] = {
-	{"config", "FILE", "configuration (default " CONFIG_PATH ", if it is there)", AT(config)},
-	{"socket", "PATH", "where to answer (default /run/flowner/flowner.sock)", AT(socket)},
-	{"pin-dir", "DIR", "where to pin maps and programs (default /sys/fs/bpf/flowner)",
-	 AT(pin_dir)},
-	{"cgroup", "DIR", "track only sockets of this cgroup and those below it", AT(cgroup)},
-	{"accept", "syscall", "name acceptors by a program on every system call: exact where the "
-			      "kernel has nothing better, at a price",
-	 AT(accept)},
-	{"scope", "container", "run in a private cgroup namespace and see only what is in it",
-	 AT(scope)},
-	{"detach", NULL, "remove what an earlier flownerd left in the kernel, and end", AT(detach)},
-	{"help", NULL, "this text", 0},
-	{"version", NULL, "the version", 0},
+	{ "config", "FILE", "configuration (default " CONFIG_PATH ", if it is there)", AT(config) },
+	{ "socket", "PATH", "where to answer (default /run/flowner/flowner.sock)", AT(socket) },
+	{ "pin-dir", "DIR", "where to pin maps and programs (default /sys/fs/bpf/flowner)",
+	  AT(pin_dir) },
+	{ "cgroup", "DIR", "track only sockets of this cgroup and those below it", AT(cgroup) },
+	{ "accept", "syscall",
+	  "name acceptors by a program on every system call: exact, at a price", AT(accept) },
+	{ "scope", "container", "run in a private cgroup namespace and see only what is in it",
+	  AT(scope) },
+	{ "detach", NULL, "remove what an earlier flownerd left in the kernel, and end",
+	  AT(detach) },
+	{ "help", NULL, "this text", 0 },
+	{ "version", NULL, "the version", 0 },
 };
 
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
 static void print_help(void)
 {
-	printf("flownerd: which process owns this connection? The daemon; ask it with flowner(1).\n\n");
+	printf("flownerd: which process owns this connection? The daemon; ask it with "
+	       "flowner(1).\n\n");
 	for (size_t i = 0; i < ROWS; i++) {
 		char left[64];
 
@@ -56,7 +57,7 @@ static void long_options(struct option *options)
 			.has_arg = table[i].value ? required_argument : no_argument,
 		};
 	}
-	options[ROWS] = (struct option){0};
+	options[ROWS] = (struct option){ 0 };
 }
 
 static int set(struct arguments *args, const struct argument *row)
@@ -84,10 +85,18 @@ static int usage(const char *what, const char *subject)
 	return -EINVAL;
 }
 
+/* There are no short options: -xy is refused for its x, while getopt(3) still stands at its y. */
+static int unknown_option(const char *word)
+{
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	return usage("unknown option", optopt ? letter : word);
+}
+
 int arguments_parse(int argc, char **argv, struct arguments *ret_args)
 {
 	struct option options[ROWS + 1];
-	struct arguments args = {0};
+	struct arguments args = { 0 };
 	int c, index, r;
 
 	long_options(options);
@@ -96,7 +105,7 @@ int arguments_parse(int argc, char **argv, struct arguments *ret_args)
 		if (c == ':')
 			return usage("no value for", argv[optind - 1]);
 		if (c)
-			return usage("unknown option", argv[optind - 1]);
+			return unknown_option(argv[optind - 1]);
 		r = set(&args, &table[index]);
 		if (r)
 			return r;
@@ -150,10 +159,10 @@ int arguments_apply(const struct arguments *args, struct config *c)
 	if (!r)
 		r = replace(&c->cgroup, args->cgroup);
 	if (args->accept)
-		c->accept = !strcmp(args->accept, "syscall") ? CONFIG_ACCEPT_SYSCALL :
-							       CONFIG_ACCEPT_AUTO;
+		c->accept = !strcmp(args->accept, "syscall") ? CONFIG_ACCEPT_SYSCALL
+							     : CONFIG_ACCEPT_AUTO;
 	if (args->scope)
-		c->scope = !strcmp(args->scope, "container") ? CONFIG_SCOPE_CONTAINER :
-							       CONFIG_SCOPE_HOST;
+		c->scope = !strcmp(args->scope, "container") ? CONFIG_SCOPE_CONTAINER
+							     : CONFIG_SCOPE_HOST;
 	return r;
 }
