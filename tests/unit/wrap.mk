@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Functions of the system that a test stands in for, as __wrap_NAME, with the real one behind it.
+
+$(B)/unit/test_idset: UNIT_LDFLAGS += -Wl,--wrap=calloc
+$(B)/unit/test_arguments: UNIT_LDFLAGS += -Wl,--wrap=config_load
+$(B)/unit/test_pins: UNIT_LDFLAGS += -Wl,--wrap=statfs
