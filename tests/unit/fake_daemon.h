@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -114,6 +115,7 @@ static inline void fake_start(struct fake_daemon *f, const struct script *s)
 	if (f->pid < 0)
 		fake_die("fork");
 	if (f->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed assertion leaves nobody behind */
 		close(requests[0]);
 		fake_serve(listener, requests[1], s);
 	}

@@ -91,8 +91,10 @@ static pid_t start(const char *socket, const char *line, int out, int err)
 	fflush(NULL);
 	pid = fork();
 	assert_true(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		become_flowner(socket, line, out, err);
+	}
 	return pid;
 }
 
