@@ -17,7 +17,8 @@ TRUTH_STATIC := $(if $(SANITIZE),,-static)
 truth: $(B)/truth/truth $(B)/truth/score
 
 $(B)/truth/%.o: tests/truth/%.c | $(B)/truth
-	$(CC) $(ALL_CFLAGS) $(if $(TRUTH_URING),-DTRUTH_HAVE_URING) -c $< -o $@
+	$(CC) $(ALL_CFLAGS) $(if $(TRUTH_URING),-DTRUTH_HAVE_URING) \
+		$(if $(TRUTH_STATIC),-DTRUTH_IS_STATIC) -c $< -o $@
 $(B)/truth/truth: $(TRUTH_OBJ)
 	$(CC) $(SAN) $(LDFLAGS) $(TRUTH_STATIC) -o $@ $^ $(if $(TRUTH_URING),-luring) -lpthread
 $(B)/truth/score: $(SCORE_OBJ)

@@ -62,6 +62,10 @@ int udp_connect(struct udp *u, const struct ep *to)
 
 static int add_peer(struct udp *u, struct session *s, uint32_t slot)
 {
+	if (u->seen) {
+		u->seen[s->remote.port] = true;
+		return 0;
+	}
 	if (u->count == UDP_PEERS)
 		return -ENOSPC;
 	u->peers[u->count] = s;
@@ -152,10 +156,18 @@ int udp_receive(struct udp *u)
 	return 0;
 }
 
-static bool peer_known(const struct udp *u, uint32_t slot)
+static bool same_ep(const struct ep *a, const struct ep *b)
 {
+	return a->port == b->port && !memcmp(&a->ip, &b->ip, sizeof(a->ip));
+}
+
+/* The same endpoints are one session here, however often the other end began anew. */
+static bool peer_known(const struct udp *u, uint32_t slot, const struct ep *from)
+{
+	if (u->seen)
+		return u->seen[from->port];
 	for (unsigned int i = 0; i < u->count; i++)
-		if (u->peer_slots[i] == slot)
+		if (from ? same_ep(&u->peers[i]->remote, from) : u->peer_slots[i] == slot)
 			return true;
 	return false;
 }
@@ -178,8 +190,11 @@ int udp_take(struct udp *u, bool with_addr, const struct ep *local, uint64_t bef
 		return got < 0 ? -errno : -EPROTO;
 	if (with_addr)
 		ep_from_sa(&sa, ret_from);
-	if (peer_known(u, slot))
+	if (peer_known(u, slot, with_addr ? ret_from : NULL)) {
+		if (u->seen)
+			session_at(slot)->flags |= T_NO_MIRROR;
 		return 0;
+	}
 	/* The session begins when the datagram arrives, which is before we look. */
 	if (session_at(slot)->opened[0] < before)
 		before = session_at(slot)->opened[0];
@@ -203,6 +218,15 @@ void udp_settle(struct udp *u)
 int udp_reply(struct udp *u, const struct ep *to, const struct ep *from)
 {
 	return send_slot(u->own.fd, 0, to, from);
+}
+
+void udp_autobound(struct udp *u)
+{
+	u->own.s = session_open(&(struct opening){ .fd = u->own.fd,
+						   .proto = IPPROTO_UDP,
+						   .role = ROLE_USER,
+						   .flags = T_OPTIONAL,
+						   .before = u->peers[0]->opened[0] });
 }
 
 int udp_close(struct udp *u)

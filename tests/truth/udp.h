@@ -16,6 +16,7 @@ struct udp {
 	struct session *peers[UDP_PEERS];
 	uint32_t peer_slots[UDP_PEERS]; /* of the other end */
 	unsigned int count;
+	bool *seen; /* storm: 65536 ports of peers already known, instead of the list */
 };
 
 #define UDP_NONE ((struct udp){ .own = { .fd = -1 } })
@@ -42,6 +43,9 @@ int udp_take(struct udp *u, bool with_addr, const struct ep *local, uint64_t bef
 /* Sessions received without an address get their endpoints from the slots of their senders. */
 void udp_settle(struct udp *u);
 int udp_reply(struct udp *u, const struct ep *to, const struct ep *from);
+
+/* The kernel chose the port: an entry nobody asked for, so it may be left out. */
+void udp_autobound(struct udp *u);
 
 int udp_close(struct udp *u);
 void udp_drop(struct udp *u);
