@@ -19,6 +19,9 @@
 #define IMAGES_PER_FLOW 1
 #define IMAGES_MIN 4096
 
+/* Records of one batch: an eighth of what the streams hold. */
+#define BATCH 8192
+
 static __u64 clock_ns(clockid_t clock)
 {
 	struct timespec ts;
@@ -133,7 +136,7 @@ static int on_record(void *arg, void *data, size_t size)
 			on_event(agent, data);
 		break;
 	}
-	return 0;
+	return ++agent->taken == BATCH ? -EAGAIN : 0; /* an error stops the walk after this record */
 }
 
 int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd)
@@ -148,11 +151,25 @@ int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd)
 	return agent->ring ? 0 : -errno;
 }
 
+int agent_drain_some(struct agent *agent)
+{
+	int r;
+
+	agent->taken = 0;
+	r = ring_buffer__consume(agent->ring);
+	if (r == -EAGAIN && agent->taken == BATCH)
+		return 1;
+	return r < 0 ? r : 0;
+}
+
 int agent_drain(struct agent *agent)
 {
-	int r = ring_buffer__consume(agent->ring);
+	int r;
 
-	return r < 0 ? r : 0;
+	do {
+		r = agent_drain_some(agent);
+	} while (r > 0);
+	return r;
 }
 
 static void tell_lost(struct agent *agent)
@@ -167,7 +184,6 @@ static void tell_lost(struct agent *agent)
 
 void agent_tick(struct agent *agent)
 {
-	(void)agent_drain(agent);
 	tell_lost(agent);
 	flows_expire(agent->flows, clock_ns(CLOCK_BOOTTIME));
 }

@@ -33,6 +33,7 @@ struct agent {
 	char host[256];
 	struct ring_buffer *ring;
 	bool ready;		   /* past the self-test: our own sessions are news, too */
+	unsigned int taken;	   /* records of this batch */
 	__u64 ring_lost;	   /* FL_CNT_RING_FULL as last told to the watchers */
 	__u64 unknown_sockets;	   /* as the last reconciliation counted them */
 };
@@ -47,7 +48,13 @@ void agent_release(struct agent *agent);
 /* Connects the agent to the ring with this map fd, and the tables to MAPS. */
 int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd);
 
-/* Now and then: expire what is old, tell of dropped records. */
+/*
+ * As much of the ring as the event streams can hold without losing any; the loop lets the API send
+ * before it calls again. 1 there is more, 0 done, negative errno.
+ */
+int agent_drain_some(struct agent *agent);
+
+/* Now and then, after the ring was read: expire what is old, tell of dropped records. */
 void agent_tick(struct agent *agent);
 
 /* Maps against kernel; what was found ended is published. True when sockets without an entry have

@@ -29,6 +29,7 @@ struct loop {
 	int poll_timer;
 	int reconcile_timer;
 	bool stop;
+	bool more; /* the ring may hold records */
 };
 
 static void loop_release(struct loop *l)
@@ -110,6 +111,7 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 		break;
 	case SOURCE_POLL:
 		timer_done(l->poll_timer);
+		l->more = true;
 		agent_tick(agent);
 		break;
 	case SOURCE_RECONCILE:
@@ -118,7 +120,7 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 			(void)track_seed(track);
 		break;
 	case SOURCE_RING:
-		(void)agent_drain(agent);
+		l->more = true;
 		break;
 	case SOURCE_API:
 		break; /* api_run() follows every wake-up: it has timeouts of its own */
@@ -127,19 +129,21 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 
 int daemon_run(struct agent *agent, struct track *track)
 {
-	_cleanup_(loop_release) struct loop l = {-1, -1, -1, -1, false};
+	_cleanup_(loop_release) struct loop l = {-1, -1, -1, -1, false, false};
 	struct epoll_event events[8];
 	int r = loop_open(&l, agent);
 
 	if (r < 0)
 		return r;
 	while (!l.stop) {
-		int n = epoll_wait(l.epoll, events, 8, api_timeout_ms(agent->api));
+		int n = epoll_wait(l.epoll, events, 8, l.more ? 0 : api_timeout_ms(agent->api));
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		for (int i = 0; i < n; i++)
 			dispatch(&l, agent, track, events[i].data.u32);
+		if (l.more)
+			l.more = agent_drain_some(agent) > 0;
 		r = api_run(agent->api);
 		if (r < 0)
 			return r;

@@ -137,7 +137,7 @@ static int batch_read(const struct maps *m, struct batch *b, __u32 *from, bool f
 
 int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
 {
-	_cleanup_(batch_release) struct batch b = {0};
+	_cleanup_(batch_release) struct batch b = { 0 };
 	__u32 from = 0, count = 0;
 	bool first = true;
 	int r, more;
@@ -211,7 +211,7 @@ static int per_cpu_read(const struct maps *m, enum fl_counter counter, struct pe
 
 int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value)
 {
-	_cleanup_(per_cpu_release) struct per_cpu p = {0};
+	_cleanup_(per_cpu_release) struct per_cpu p = { 0 };
 	__u64 sum = 0;
 	int r;
 
@@ -226,7 +226,7 @@ int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value
 
 int maps_count(const struct maps *m, enum fl_counter counter, __u64 n)
 {
-	_cleanup_(per_cpu_release) struct per_cpu p = {0};
+	_cleanup_(per_cpu_release) struct per_cpu p = { 0 };
 	__u32 index = counter;
 	int r;
 
@@ -325,7 +325,7 @@ static int count_keys(int fd, __u32 key_size, __u32 value_size, __u64 *ret_entri
 int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries,
 		 __u64 *ret_capacity)
 {
-	struct bpf_map_info info = {0};
+	struct bpf_map_info info = { 0 };
 	__u32 len = sizeof(info);
 	int fd = table_fd(m, table);
 	int r;
@@ -393,22 +393,23 @@ int maps_forget_process(const struct maps *m, const struct fl_proc_key *key)
 	return 0;
 }
 
+/* The next key is asked for first: asked for the key after a forgotten one, the kernel starts anew. */
 int maps_each_process(const struct maps *m, int (*fn)(const struct fl_process *p, void *arg),
 		      void *arg)
 {
 	struct fl_proc_key key, next;
 	struct fl_process p;
-	bool first = true;
+	bool more = !bpf_map_get_next_key(m->processes, NULL, &key);
 	int r;
 
-	while (!bpf_map_get_next_key(m->processes, first ? NULL : &key, &next)) {
-		if (!bpf_map_lookup_elem(m->processes, &next, &p) && p.head.type) {
+	while (more) {
+		more = !bpf_map_get_next_key(m->processes, &key, &next);
+		if (!bpf_map_lookup_elem(m->processes, &key, &p) && p.head.type) {
 			r = fn(&p, arg);
 			if (r)
 				return r;
 		}
 		key = next;
-		first = false;
 	}
 	return 0;
 }

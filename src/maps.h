@@ -24,11 +24,11 @@ struct maps {
 };
 
 enum maps_table { /* those with a bound worth showing */
-	MAPS_CONNECTIONS,
-	MAPS_SOCKETS,
-	MAPS_PROCESSES,
-	MAPS_TEXT,
-	MAPS_TABLES,
+		  MAPS_CONNECTIONS,
+		  MAPS_SOCKETS,
+		  MAPS_PROCESSES,
+		  MAPS_TEXT,
+		  MAPS_TABLES,
 };
 
 typedef int (*maps_flow_fn)(const struct fl_flow *flow, void *arg); /* non-zero stops the walk */
@@ -43,14 +43,15 @@ int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow);
 int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow);
 
 /* Either result may be NULL. -ENOENT when the image is not (or no longer) in the maps. */
-int maps_get_process(const struct maps *m, const struct fl_proc_key *key, struct fl_process *ret_process,
-		     struct fl_text *ret_text);
+int maps_get_process(const struct maps *m, const struct fl_proc_key *key,
+		     struct fl_process *ret_process, struct fl_text *ret_text);
 
 /* Sum over all CPUs. */
 int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value);
 
 const char *maps_table_name(enum maps_table table);
-int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries, __u64 *ret_capacity);
+int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries,
+		 __u64 *ret_capacity);
 
 /* Inode of the network namespace with COOKIE, as the kernel side saw it. -ENOENT unknown. */
 int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum);
@@ -77,7 +78,8 @@ int maps_each_process(const struct maps *m, int (*fn)(const struct fl_process *p
 int maps_forget_process(const struct maps *m, const struct fl_proc_key *key);
 
 /* Change the live config: read, let FN edit, write. The daemon is its only writer. */
-int maps_configure(const struct maps *m, void (*fn)(struct fl_config *config, void *arg), void *arg);
+int maps_configure(const struct maps *m, void (*fn)(struct fl_config *config, void *arg),
+		   void *arg);
 
 /* OPEN, ESTABLISHED, ACCEPT, USER and LISTEN events are only written while somebody watches. */
 int maps_set_watched(const struct maps *m, int watched);
