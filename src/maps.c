@@ -393,11 +393,11 @@ int maps_forget_process(const struct maps *m, const struct fl_proc_key *key)
 	return 0;
 }
 
-/* The next key is asked for first: asked for the key after a forgotten one, the kernel starts anew. */
+/* The next key is asked for first: for the one after a forgotten key, the kernel starts anew. */
 int maps_each_process(const struct maps *m, int (*fn)(const struct fl_process *p, void *arg),
 		      void *arg)
 {
-	struct fl_proc_key key, next;
+	struct fl_proc_key key, next = { 0 };
 	struct fl_process p;
 	bool more = !bpf_map_get_next_key(m->processes, NULL, &key);
 	int r;
