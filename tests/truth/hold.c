@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sockets that are older than the agent: made, then held still until told, then used and closed.
- * Once in this network namespace, once in another. Each socket has exactly one holder.
+ * In this network namespace and in another, over IPv4 and IPv6. Each socket has exactly one holder.
  */
 #include "hold.h"
 
@@ -240,6 +240,11 @@ struct pair {
 	struct actor server, client;
 };
 
+#define NO_PAIR                                                                                    \
+	{                                                                                          \
+		ACTOR_NONE, ACTOR_NONE                                                             \
+	}
+
 /* Everything of one namespace is open and still when this returns. */
 static int pair_opens(struct pair *pair, bool other_netns)
 {
@@ -291,8 +296,11 @@ static int wait_for_go(void)
 
 static int hold_pairs(struct pair *pairs, int count, const struct names *names)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		stage.family = i < 2 ? FAMILY_V4 : FAMILY_V6;
 		TRY(pair_opens(&pairs[i], i & 1));
+	}
+	report_meta(stdout);
 	report_sessions(stdout, names, 0, atomic_load(&ledger->sessions));
 	printf("READY\n");
 	fflush(stdout);
@@ -305,15 +313,17 @@ static int hold_pairs(struct pair *pairs, int count, const struct names *names)
 int hold(const char *path, const struct names *names)
 {
 	_fclose_ FILE *out = fopen(path, "ae");
-	struct pair pairs[4] = { { ACTOR_NONE, ACTOR_NONE }, { ACTOR_NONE, ACTOR_NONE } };
-	int r, count = geteuid() ? 1 : 2;
+	struct pair pairs[4] = { NO_PAIR, NO_PAIR, NO_PAIR, NO_PAIR };
+	int r, count = geteuid() ? 1 : 4;
 
 	if (!out) {
 		fprintf(stderr, "truth: cannot write '%s': %s\n", path, strerror(errno));
 		return 1;
 	}
 	if (count == 1)
-		fprintf(stderr, "hold: other network namespace skipped: needs root\n");
+		fprintf(stderr, "hold: other network namespaces and IPv6 skipped: needs root\n");
+	if (count == 4 && !family_here(FAMILY_V6))
+		count = 2;
 	stage = (struct stage){ .scenario = UINT32_MAX, .family = FAMILY_V4 };
 	report_meta(out);
 	r = hold_pairs(pairs, count, names);

@@ -26,12 +26,11 @@ int sock_limits(int fd)
 	return 0;
 }
 
-int sock_new(int type)
+static int sock_of(int af, int type)
 {
-	_close_ int fd = -1;
-	int af = stage.family == FAMILY_V4 ? AF_INET : AF_INET6, r;
+	_close_ int fd = socket(af, type | SOCK_CLOEXEC, 0);
+	int r;
 
-	fd = socket(af, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (af == AF_INET6) {
@@ -41,6 +40,11 @@ int sock_new(int type)
 	}
 	r = sock_limits(fd);
 	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int sock_new(int type)
+{
+	return sock_of(stage.family == FAMILY_V4 ? AF_INET : AF_INET6, type);
 }
 
 int keep_over_exec(int fd)
@@ -191,7 +195,9 @@ int tcp_connect_fd(struct conn *ret, int fd, const struct ep *to, uint32_t flags
 
 int tcp_connect(struct conn *ret, const struct ep *to)
 {
-	_close_ int fd = sock_new(SOCK_STREAM);
+	/* A dual-stack server is called by both kinds of clients. */
+	bool plain = stage.family == FAMILY_V4 || (stage.family == FAMILY_MAPPED && stage.n & 1);
+	_close_ int fd = sock_of(plain ? AF_INET : AF_INET6, SOCK_STREAM);
 	int r;
 
 	if (fd < 0)
@@ -301,4 +307,15 @@ int recv_end(int fd)
 	if (got < 0 && errno != ECONNRESET)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	return 0;
+}
+
+bool family_here(uint32_t family)
+{
+	_close_ int fd = -1;
+	struct ep at;
+
+	stage.family = family;
+	at = loopback(1, 0);
+	fd = sock_new(SOCK_DGRAM);
+	return fd >= 0 && sock_bind(fd, &at) == 0;
 }

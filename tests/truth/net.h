@@ -27,6 +27,9 @@ struct conn {
 #define CONN_NONE ((struct conn){ .fd = -1 })
 #define _conn_ __attribute__((cleanup(conn_drop)))
 
+/* Whether this host has FAMILY; makes it the stage's. */
+bool family_here(uint32_t family);
+
 int sock_new(int type); /* SOCK_STREAM or SOCK_DGRAM, close-on-exec, with time limits */
 int sock_limits(int fd);
 int sock_flag(int fd, int level, int option, int value);

@@ -411,6 +411,17 @@ void report_sessions(FILE *out, const struct names *names, uint32_t first, uint3
 			report_session(out, names, &sessions[i]);
 }
 
+/* Without them namespaces cannot be compared, only told apart by flow id. */
+static bool netns_cookies(void)
+{
+	_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (sock_u64(fd, SO_NETNS_COOKIE))
+		return true;
+	fprintf(stderr, "truth: no SO_NETNS_COOKIE before Linux 5.14: netns_cookie is 0\n");
+	return false;
+}
+
 /* What a reader needs to compare our times with wall times. */
 void report_meta(FILE *out)
 {
@@ -426,5 +437,6 @@ void report_meta(FILE *out)
 	uname(&u);
 	fprintf(out, "{\"meta\":{\"realtime_offset_ns\":%lld,\"clk_tck\":%ld,\"kernel\":\"%s\"",
 		(long long)offset, sysconf(_SC_CLK_TCK), u.release);
-	fprintf(out, ",\"machine\":\"%s\"}}\n", u.machine);
+	fprintf(out, ",\"machine\":\"%s\",\"netns_cookies\":%s}}\n", u.machine,
+		netns_cookies() ? "true" : "false");
 }

@@ -21,6 +21,10 @@
 #include "net.h"
 #include "role.h"
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+
 /* The stage listens, OTHER connects, and the two talk until OTHER closes. */
 static int answer(int listener)
 {
@@ -450,8 +454,10 @@ int proc_exe_deleted(void)
 
 static int dials_from_memory(int ctl, void *arg)
 {
-	int out = SYS(memfd_create("nameless", MFD_CLOEXEC));
+	int out = memfd_create("nameless", MFD_CLOEXEC | MFD_EXEC);
 
+	if (out < 0) /* before Linux 6.3 there was nothing to ask for */
+		out = SYS(memfd_create("nameless", MFD_CLOEXEC));
 	TRY(copy_program_to(out));
 	return exec_role(NULL, out, "dial", ctl, ((struct ep *)arg)->port, 0);
 }

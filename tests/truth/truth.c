@@ -242,17 +242,6 @@ static void run_rounds(const struct options *o, const struct scenario *sc, FILE 
 	tally->run++;
 }
 
-static bool family_here(uint32_t family)
-{
-	_close_ int fd = -1;
-	struct ep at;
-
-	stage.family = family;
-	at = loopback(1, 0);
-	fd = sock_new(SOCK_DGRAM);
-	return fd >= 0 && sock_bind(fd, &at) == 0;
-}
-
 static int run_table(const struct options *o, FILE *out, struct tally *tally)
 {
 	bool here[3];

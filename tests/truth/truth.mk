@@ -3,6 +3,13 @@
 # tests/truth: the ground truth generator, its scorer, and the scorer's own test.
 #   make truth          build/truth/truth and build/truth/score
 #   make check-truth    the scorer proved against fabricated pairs, no root
+#
+#   sudo build/truth/truth --self-check -n 3 -o t.jsonl     needs no agent
+#   with an agent:  truth -n 3 --storm 20000 -o t.jsonl; sleep 1; flowner list -a -j >r.jsonl
+#                   build/truth/score t.jsonl r.jsonl --strict [--tier lowest [--accept-syscall]]
+#   older sockets:  truth --hold t.jsonl prints facts and READY, waits for a line "go"
+#                   before it: score FACTS r.jsonl --live
+#
 # Wanted: liburing-dev (without it the io_uring scenarios report themselves as skipped).
 
 TRUTH_SRC := $(filter-out tests/truth/score%.c,$(wildcard tests/truth/*.c))
