@@ -42,7 +42,7 @@ static void loop_release(struct loop *l)
 
 static int add(struct loop *l, int fd, enum source source)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.u32 = source};
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = source };
 
 	if (fd < 0)
 		return -errno;
@@ -52,8 +52,8 @@ static int add(struct loop *l, int fd, enum source source)
 static int timer(uint64_t period_ms)
 {
 	struct itimerspec spec = {
-		.it_interval = {.tv_sec = (time_t)(period_ms / 1000),
-				.tv_nsec = (long)(period_ms % 1000) * 1000000},
+		.it_interval = { .tv_sec = (time_t)(period_ms / 1000),
+				 .tv_nsec = (long)(period_ms % 1000) * 1000000 },
 	};
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
@@ -129,7 +129,7 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 
 int daemon_run(struct agent *agent, struct track *track)
 {
-	_cleanup_(loop_release) struct loop l = {-1, -1, -1, -1, false, false};
+	_cleanup_(loop_release) struct loop l = { -1, -1, -1, -1, false, false };
 	struct epoll_event events[8];
 	int r = loop_open(&l, agent);
 

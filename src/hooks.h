@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* THE table: every moment we hook, the ways to hook it in order of preference, what is lost without. */
+/* THE table: every moment we hook, the ways to hook it, best first, and what is lost without. */
 #ifndef FLOWNER_HOOKS_H
 #define FLOWNER_HOOKS_H
 
@@ -8,10 +8,10 @@
 #include <stddef.h>
 
 enum hook_status {
-	HOOK_UNUSED,	 /* a better way of the same moment is on, or it is optional and off */
-	HOOK_ON,	 /* attached, and seen to fire where that can be tested */
-	HOOK_REFUSED,	 /* the kernel refused to load or attach it: ERROR says why */
-	HOOK_SILENT,	 /* attached but the self-test did not see it fire: taken off again */
+	HOOK_UNUSED,  /* a better way of the same moment is on, or it is optional and off */
+	HOOK_ON,      /* attached, and seen to fire where that can be tested */
+	HOOK_REFUSED, /* the kernel refused to load or attach it: ERROR says why */
+	HOOK_SILENT,  /* attached but the self-test did not see it fire: taken off again */
 };
 
 #define HOOK_NO_PROBE (-1)
@@ -20,11 +20,11 @@ struct hook {
 	const char *moment;  /* "accept" */
 	const char *attach;  /* "lsm/sock_graft", as in the ELF section name */
 	const char *program; /* name of the BPF program */
-	const char *lost;    /* what is lost when neither this row nor a better one is on; NULL nothing */
-	const char *limit;   /* what stays lost while this is the row that is on; NULL nothing */
-	int rank;	     /* order of preference within the moment, 0 first */
-	int probe;	     /* enum fl_probe its program notes in the self-test, or HOOK_NO_PROBE */
-	bool optional;	     /* the agent runs without any row of this moment */
+	const char *lost;  /* what is lost when neither this row nor a better one is on, or NULL */
+	const char *limit; /* what stays lost while this is the row that is on, or NULL */
+	int rank;	   /* order of preference within the moment, 0 first */
+	int probe;	   /* enum fl_probe its program notes when tested, or HOOK_NO_PROBE */
+	bool optional;	   /* the agent runs without any row of this moment */
 	/* filled in at run time */
 	enum hook_status status;
 	int error; /* positive errno of the refusal */
@@ -46,8 +46,8 @@ bool hook_is_cgroup(const struct hook *hook);
 const char *hook_status_text(enum hook_status status);
 
 /*
- * What row I leaves lost as things stand, NULL when nothing: the limit of a row that is on; or, at the
- * last row of a moment of which none is on, the whole of it.
+ * What row I leaves lost as things stand, NULL when nothing: the limit of a row that is on; or, at
+ * the last row of a moment of which none is on, the whole of it.
  */
 const char *hooks_loss(const struct hooks *h, size_t i);
 

@@ -21,7 +21,7 @@ static void put(struct idset *s, __u64 id)
 
 static int grow(struct idset *s)
 {
-	struct idset bigger = {.size = s->size ? s->size * 2 : 1024};
+	struct idset bigger = { .size = s->size ? s->size * 2 : 1024 };
 
 	bigger.slots = calloc(bigger.size, sizeof(*bigger.slots));
 	if (!bigger.slots)
@@ -75,5 +75,5 @@ size_t idset_count_missing(const struct idset *s, const struct idset *in)
 void idset_release(struct idset *s)
 {
 	free(s->slots);
-	*s = (struct idset){0};
+	*s = (struct idset){ 0 };
 }

@@ -33,13 +33,13 @@ enum maps_table { /* those with a bound worth showing */
 
 typedef int (*maps_flow_fn)(const struct fl_flow *flow, void *arg); /* non-zero stops the walk */
 
-/* Every live flow once, in no order; flow->id is never 0. 0, FN's non-zero value, or negative errno. */
+/* Every live flow once, in no order; an id is never 0. 0, FN's non-zero value, negative errno. */
 int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg);
 
 /* -ENOENT when no live flow has ID. */
 int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow);
 
-/* The live flow (or listener, or unconnected UDP socket) of exactly KEY. -ENOENT when there is none. */
+/* The live flow (or listener, or unconnected UDP socket) of exactly KEY. -ENOENT there is none. */
 int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow);
 
 /* Either result may be NULL. -ENOENT when the image is not (or no longer) in the maps. */

@@ -85,8 +85,8 @@ int pins_open(struct pins *p, const char *dir, const char *group, struct fail *f
 	if (flock(p->lock, LOCK_EX | LOCK_NB) < 0) {
 		pins_close(p);
 		return fail(f, -EBUSY,
-			    "another flownerd uses '%s': stop it, or give this one its own --pin-dir "
-			    "and --socket",
+			    "another flownerd uses '%s': stop it, or give this one its own "
+			    "--pin-dir and --socket",
 			    dir);
 	}
 	return 0;

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 static const struct bpf_insn empty[] = {
-	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
-	{.code = BPF_JMP | BPF_EXIT},
+	{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+	{ .code = BPF_JMP | BPF_EXIT },
 };
 
 struct trial {
@@ -26,12 +26,12 @@ struct trial {
 };
 
 static const struct trial trials[] = {
-	{"lsm/", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, false, false},
-	{"fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, false, false},
-	{"fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, false, false},
-	{"tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, false, false},
-	{"kprobe/", BPF_PROG_TYPE_KPROBE, 0, true, false},
-	{"kretprobe/", BPF_PROG_TYPE_KPROBE, 0, true, true},
+	{ "lsm/", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, false, false },
+	{ "fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, false, false },
+	{ "fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, false, false },
+	{ "tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, false, false },
+	{ "kprobe/", BPF_PROG_TYPE_KPROBE, 0, true, false },
+	{ "kretprobe/", BPF_PROG_TYPE_KPROBE, 0, true, true },
 };
 
 /* The number perf_event_open() knows kprobes by; the file is absent where there are none. */
@@ -48,7 +48,7 @@ static int kprobe_type(int *ret_type)
 
 static int try_kprobe(const char *function, bool is_return)
 {
-	struct perf_event_attr attr = {.size = sizeof(attr)};
+	struct perf_event_attr attr = { .size = sizeof(attr) };
 	_close_ int fd = -1;
 	int type, r;
 
@@ -94,9 +94,9 @@ int probe_hook(const struct hook *hook)
 int probe_helper(int helper)
 {
 	const struct bpf_insn insns[] = {
-		{.code = BPF_JMP | BPF_CALL, .imm = helper},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
-		{.code = BPF_JMP | BPF_EXIT},
+		{ .code = BPF_JMP | BPF_CALL, .imm = helper },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_SOCK_OPS, "probe", "GPL", insns,
 				       sizeof(insns) / sizeof(insns[0]), NULL);
@@ -110,9 +110,9 @@ int probe_tracing_storage(void)
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_RAW_TP);
 	char log[4096] = "";
 	const struct bpf_insn insns[] = {
-		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sk_storage_get},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
-		{.code = BPF_JMP | BPF_EXIT},
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sk_storage_get },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	_close_ int fd = -1;
 	int id = libbpf_find_vmlinux_btf_id("inet_sock_set_state", BPF_TRACE_RAW_TP);
@@ -135,8 +135,8 @@ static bool capable(const struct __user_cap_data_struct data[2], unsigned int ca
 
 static int probe_capabilities(struct fail *f)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {0};
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return fail(f, -errno, "cannot read the capabilities of this process");

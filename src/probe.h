@@ -11,13 +11,14 @@
 struct hook;
 
 /*
- * Loads (and, for kprobes, attaches) an empty program the way HOOK would be. 0 when the kernel takes
- * it, or when there is no cheap trial and the real load will tell; negative errno of its refusal.
+ * Loads (and, for kprobes, attaches) an empty program the way HOOK would be. 0 when the kernel
+ * takes it, or when there is no cheap trial and the real load will tell; negative errno of its
+ * refusal.
  */
 int probe_hook(const struct hook *hook);
 
-/* Whether programs of every kind we use may call this helper (enum bpf_func_id) without arguments. 0,
- * or negative errno. */
+/* Whether programs of every kind we use may call this helper (enum bpf_func_id) without arguments.
+ * 0, or negative errno. */
 int probe_helper(int helper);
 
 /* Whether tracing programs may look at socket storage. 0, or negative errno. */

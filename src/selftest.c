@@ -31,7 +31,7 @@ static int talk_to_ourselves(void)
 	_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	_close_ int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	_close_ int server = -1;
-	struct sockaddr_in addr = {.sin_family = AF_INET};
+	struct sockaddr_in addr = { .sin_family = AF_INET };
 	socklen_t len = sizeof(addr);
 
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

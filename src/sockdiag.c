@@ -69,7 +69,7 @@ static int receive(int fd, struct walk *w)
 
 static int dump(int fd, int family, struct walk *w)
 {
-	char buf[256] = {0};
+	char buf[256] = { 0 };
 	struct inet_diag_req_v2 *req;
 	struct nlmsghdr *nlh = request(buf, NLM_F_DUMP, &req);
 
@@ -83,12 +83,12 @@ static int dump(int fd, int family, struct walk *w)
 
 int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg), void *arg)
 {
-	static const int families[] = {AF_INET, AF_INET6};
-	static const enum fl_proto protos[] = {FL_TCP, FL_UDP};
+	static const int families[] = { AF_INET, AF_INET6 };
+	static const enum fl_proto protos[] = { FL_TCP, FL_UDP };
 
 	for (size_t f = 0; f < 2; f++) {
 		for (size_t p = 0; p < 2; p++) {
-			struct walk w = {.proto = protos[p], .fn = fn, .arg = arg};
+			struct walk w = { .proto = protos[p], .fn = fn, .arg = arg };
 			int r = dump(fd, families[f], &w);
 
 			if (r)
@@ -113,7 +113,7 @@ static int found(const struct nlmsghdr *nlh, void *arg)
 
 static int ask(int fd, const struct fl_key *key, __u64 cookie, int family)
 {
-	char buf[8192] = {0};
+	char buf[8192] = { 0 };
 	struct inet_diag_req_v2 *req;
 	struct nlmsghdr *nlh = request(buf, 0, &req);
 	bool v4 = family == AF_INET;

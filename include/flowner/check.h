@@ -12,6 +12,8 @@
 
 #include <flowner/flow.h>
 
+#define FL_RULE static inline __attribute__((always_inline))
+
 #define FL_CHECK_SEED 0x9e3779b97f4a7c15ULL
 #define FL_CHECK_PRIME 0xff51afd7ed558ccdULL
 
@@ -32,8 +34,7 @@ static __attribute__((noinline, unused)) __u64 fl_check_mix(__u64 h, const void 
 }
 
 /* Never 0, so that an element filled with zeros does not pass. */
-static inline __attribute__((always_inline)) __u64
-fl_check_word(const struct fl_key *key, __u64 flow_id, const struct fl_owner *owner)
+FL_RULE __u64 fl_check_word(const struct fl_key *key, __u64 flow_id, const struct fl_owner *owner)
 {
 	__u64 h = (FL_CHECK_SEED ^ flow_id) * FL_CHECK_PRIME;
 
@@ -42,31 +43,28 @@ fl_check_word(const struct fl_key *key, __u64 flow_id, const struct fl_owner *ow
 	return h | 1;
 }
 
-static inline __attribute__((always_inline)) __u64
-fl_check_connection(const struct fl_key *key, const struct fl_connection *conn)
+FL_RULE __u64 fl_check_connection(const struct fl_key *key, const struct fl_connection *conn)
 {
 	return fl_check_word(key, conn->flow_id, &conn->owner);
 }
 
-static inline __attribute__((always_inline)) __u64 fl_check_socket(__u64 flow_id,
-								   const struct fl_socket *sock)
+FL_RULE __u64 fl_check_socket(__u64 flow_id, const struct fl_socket *sock)
 {
 	return fl_check_word(&sock->key, flow_id, &sock->owner);
 }
 
-static inline __attribute__((always_inline)) int fl_owner_known(const struct fl_owner *owner)
+FL_RULE int fl_owner_known(const struct fl_owner *owner)
 {
 	return owner->proc.pid != 0;
 }
 
-static inline __attribute__((always_inline)) int fl_proc_equal(const struct fl_proc_key *a,
-							       const struct fl_proc_key *b)
+FL_RULE int fl_proc_equal(const struct fl_proc_key *a, const struct fl_proc_key *b)
 {
 	return a->start_ns == b->start_ns && a->pid == b->pid && a->exec_id == b->exec_id;
 }
 
 /* The reason a TCP flow ended, from the socket's error (errno values, positive). */
-static inline __attribute__((always_inline)) enum fl_reason fl_reason_from_error(int error)
+FL_RULE enum fl_reason fl_reason_from_error(int error)
 {
 	switch (error) {
 	case 0:

@@ -12,11 +12,11 @@
 
 #include <linux/types.h>
 
-#define FL_COMM_LEN 16	    /* TASK_COMM_LEN, NUL terminated */
-#define FL_ANCESTORS 8	    /* nearest first: parent, grandparent, ... */
-#define FL_TEXT_BYTES 8192  /* executable path, a NUL, then the arguments with their NULs */
-#define FL_EXE_MAX 4095	    /* bytes of a path, without its NUL */
-#define FL_ARGS_MAX 4096    /* bytes of arguments, with their NULs */
+#define FL_COMM_LEN 16	   /* TASK_COMM_LEN, NUL terminated */
+#define FL_ANCESTORS 8	   /* nearest first: parent, grandparent, ... */
+#define FL_TEXT_BYTES 8192 /* executable path, a NUL, then the arguments with their NULs */
+#define FL_EXE_MAX 4095	   /* bytes of a path, without its NUL */
+#define FL_ARGS_MAX 4096   /* bytes of arguments, with their NULs */
 
 /* Flow ids with this bit are numbered by us; those without are the cookie of the socket. */
 #define FL_ID_NUMBERED (1ULL << 63)
@@ -56,8 +56,8 @@ struct fl_proc_key {
 /* All zero: not known. */
 struct fl_owner {
 	struct fl_proc_key proc;
-	__u32 uid; /* effective, initial user namespace */
-	__u32 gid; /* effective, initial user namespace */
+	__u32 uid;		/* effective, initial user namespace */
+	__u32 gid;		/* effective, initial user namespace */
 	char comm[FL_COMM_LEN]; /* of the process, not of the thread */
 };
 
@@ -65,7 +65,7 @@ struct fl_owner {
 enum fl_role {
 	FL_ROLE_UNKNOWN,
 	FL_ROLE_OPENER,	  /* called connect(), or sent the first datagram */
-	FL_ROLE_ACCEPTOR, /* called accept(), or was sent the first datagram; interim until accepted */
+	FL_ROLE_ACCEPTOR, /* called accept(), interim until then; or was sent the first datagram */
 	FL_ROLE_LISTENER, /* called listen() */
 	FL_ROLE_USER,	  /* bound or last used an unconnected UDP socket */
 	FL_ROLE_EXISTING, /* had the socket open when the agent first looked */
@@ -122,7 +122,7 @@ struct fl_socket {
 	__u32 accepted;
 	__u64 next;	 /* UDP: flow id of an older peer of the same socket, 0 = none */
 	__u64 active_ns; /* UDP peer: CLOCK_BOOTTIME of traffic, refreshed once per epoch; else 0 */
-	__u64 check; /* fl_check_socket() */
+	__u64 check;	 /* fl_check_socket() */
 };
 
 struct fl_ancestor {
@@ -169,8 +169,8 @@ struct fl_process {
 	__u64 exe_inode;
 	__u32 exe_dev; /* kernel dev_t: major << 20 | minor */
 	__u32 exe_flags;
-	__u32 uid; /* effective */
-	__u32 gid; /* effective */
+	__u32 uid;	 /* effective */
+	__u32 gid;	 /* effective */
 	__u32 login_uid; /* audit login uid, FL_LOGIN_UNSET when none */
 	__u32 ancestor_count;
 	__u32 netns_inum; /* inode of the network namespace of netns_cookie */
@@ -183,9 +183,9 @@ struct fl_process {
 struct fl_text {
 	struct fl_record head;
 	struct fl_proc_key key;
-	__u32 ready;   /* 1 when the text below is complete; written last */
-	__u32 exe_len; /* without the NUL; 0 = not known */
-	__u32 args_len;	     /* with NULs */
+	__u32 ready;	      /* 1 when the text below is complete; written last */
+	__u32 exe_len;	      /* without the NUL; 0 = not known */
+	__u32 args_len;	      /* with NULs */
 	__u32 args_truncated; /* 1: there was more */
 	char text[FL_TEXT_BYTES];
 };
