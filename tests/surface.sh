@@ -20,8 +20,8 @@ fields() {
 		return 1
 	}
 	rm -f "$unused"
-	sed -nE 's/.*: relo #[0-9]+: <[a-z_]+> \[[0-9]+\] (struct|union|enum|typedef) ([^ ]+).*/\2/p' \
-		<<<"$said" | LC_ALL=C sort -u
+	sed -nE 's/.*: relo #[0-9]+: <[a-z_]+> \[[0-9]+\] [a-z]+ ([^ ]+).*/\1/p' <<<"$said" |
+		LC_ALL=C sort -u
 }
 
 now=$(fields)

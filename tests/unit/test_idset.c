@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A set of numbers: what was put in is there, also after growing, colliding, running short of memory. */
+/* A set of numbers: what was put in is there, after growing, colliding, short memory, too. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
