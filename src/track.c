@@ -239,6 +239,14 @@ static void fill_maps(struct track *t)
 	};
 }
 
+/* Nobody watches and no test runs yet, whatever a killed daemon left behind. */
+static void reset(struct fl_config *config, void *arg)
+{
+	(void)arg;
+	config->watched = 0;
+	config->selftest_pid = 0;
+}
+
 static int stamp(struct track *t)
 {
 	struct fl_meta meta = {.layout = FL_LAYOUT, .seeded_ns = now_boot_ns()};
@@ -251,7 +259,7 @@ static int stamp(struct track *t)
 		return -errno;
 	}
 	t->maps.seeded_ns = meta.seeded_ns;
-	return 0;
+	return maps_configure(&t->maps, reset, NULL);
 }
 
 static void publish(struct track *t, const char *group)
