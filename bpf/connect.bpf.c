@@ -7,8 +7,7 @@
 #include "udp.bpf.h"
 
 /* connect() to another peer ends the session with the one before. */
-static __always_inline void connecting(struct bpf_sock_addr *ctx, __u32 family,
-				       struct bpf_sock *sk)
+static __always_inline void connecting(struct bpf_sock_addr *ctx, __u32 family, struct bpf_sock *sk)
 {
 	struct fl_udp *u = udp_create(sk, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
 	struct fl_socket *own;

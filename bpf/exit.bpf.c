@@ -14,7 +14,9 @@ static __always_inline void image_gone(struct task_struct *task, __u32 exec_id, 
 		.exec_id = exec_id,
 	};
 	struct fl_process *p = bpf_map_lookup_elem(&processes, &key);
-	struct fl_exit x = {.head = {FL_RECORD_EXIT, sizeof(x)}, .key = key, .replaced = replaced};
+	struct fl_exit x = { .head = { FL_RECORD_EXIT, sizeof(x) },
+			     .key = key,
+			     .replaced = replaced };
 
 	if (!p || p->exited_ns)
 		return;

@@ -30,8 +30,8 @@ static __always_inline __u64 flow_number(void)
 }
 
 /* FLOW is zeroed. C may be NULL or another flow's. */
-static __always_inline void flow_describe(struct fl_flow *flow, __u64 id,
-					  const struct fl_socket *s, const struct fl_connection *c)
+static __always_inline void flow_describe(struct fl_flow *flow, __u64 id, const struct fl_socket *s,
+					  const struct fl_connection *c)
 {
 	flow->id = id;
 	flow->cookie = s->cookie;

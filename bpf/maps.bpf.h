@@ -95,9 +95,9 @@ struct fl_udp {
 	__u32 flags;		   /* UDP_* of udp.bpf.c */
 	__u64 netns_cookie;
 	__u64 cookie;
-	__u64 own_id;		/* flow of the socket's own entry, 0 = none yet */
-	struct fl_owner user;	/* last process that used the socket, in process context */
-	struct fl_addr remote;	/* connect() peer while UDP_CONNECTED */
+	__u64 own_id;	       /* flow of the socket's own entry, 0 = none yet */
+	struct fl_owner user;  /* last process that used the socket, in process context */
+	struct fl_addr remote; /* connect() peer while UDP_CONNECTED */
 	struct fl_addr last_local;
 	struct fl_addr last_remote;
 	__u16 remote_port;
@@ -105,11 +105,11 @@ struct fl_udp {
 	__u16 last_remote_port;
 	__u16 pad;
 	__u64 last_epoch;
-	__u64 peers;		      /* newest numbered peer, head of the list in fl_socket.next */
-	__u64 addressed_by;	      /* pid_tgid whose current receive asked for the address */
-	__u32 pending_head;	      /* oldest and next free of pending, counted up, masked in use */
+	__u64 peers;	    /* newest numbered peer, head of the list in fl_socket.next */
+	__u64 addressed_by; /* pid_tgid whose current receive asked for the address */
+	__u32 pending_head; /* oldest and next free of pending, counted up, masked in use */
 	__u32 pending_tail;
-	__u64 pending[UDP_PENDING];   /* peers nobody has received from yet; 0 = taken meanwhile */
+	__u64 pending[UDP_PENDING]; /* peers nobody has received from yet; 0 = taken meanwhile */
 };
 
 struct {

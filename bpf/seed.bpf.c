@@ -26,8 +26,7 @@ static __noinline int seed_insert(struct sock *sk, struct fl_socket *s, enum fl_
 	count(FL_CNT_SEEDED);
 	process_flow_added(bpf_map_lookup_elem(&processes, &s->owner.proc));
 	/* closed while we were inserting: its end found nothing to take out */
-	if (s->key.proto == FL_TCP &&
-	    BPF_CORE_READ(sk, __sk_common.skc_state) == FL_STATE_CLOSE)
+	if (s->key.proto == FL_TCP && BPF_CORE_READ(sk, __sk_common.skc_state) == FL_STATE_CLOSE)
 		flow_end(s->cookie, FL_REASON_NONE);
 	return 0;
 }
@@ -92,7 +91,7 @@ static __always_inline void seed_share(struct sock *sk, const struct fl_owner *o
 
 static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum fl_proto proto)
 {
-	struct fl_socket s = {.role = FL_ROLE_EXISTING, .accepted = 1};
+	struct fl_socket s = { .role = FL_ROLE_EXISTING, .accepted = 1 };
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
 	if (proto == FL_TCP && !tcp_is_flow(state))
@@ -145,7 +144,7 @@ int seed_files(struct bpf_iter__task_file *ctx)
 /* No descriptor holds it. Established: it waits for accept(), its owner so far is the listener's. */
 static __noinline int seed_unheld(struct sock *sk, __u8 state)
 {
-	struct fl_socket s = {.accepted = 1};
+	struct fl_socket s = { .accepted = 1 };
 	struct fl_connection *listener;
 
 	s.cookie = bpf_get_socket_cookie(sk);

@@ -13,8 +13,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline void listener_share(struct bpf_sock *bs, const struct fl_owner *o)
 {
-	struct fl_owner *stored =
-		bpf_sk_storage_get(&shared_listeners, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct fl_owner *stored = bpf_sk_storage_get(&shared_listeners, bs, 0,
+						     BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (stored)
 		*stored = *o;
@@ -23,7 +23,7 @@ static __always_inline void listener_share(struct bpf_sock *bs, const struct fl_
 }
 
 static __noinline int listener_owner(struct bpf_sock *bs, const struct fl_key *key,
-				    struct fl_owner *o)
+				     struct fl_owner *o)
 {
 	struct fl_owner *shared = bpf_sk_storage_get(&shared_listeners, bs, 0, 0);
 	struct fl_connection *c;
@@ -46,9 +46,9 @@ static __always_inline void want_state_changes(struct bpf_sock_ops *ctx)
 
 /* Process context; the tuple is complete and the SYN has not left. */
 static __noinline int opened_active(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
-					  struct tcp_sock *tp)
+				    struct tcp_sock *tp)
 {
-	struct fl_socket s = {.role = FL_ROLE_OPENER, .accepted = 1};
+	struct fl_socket s = { .role = FL_ROLE_OPENER, .accepted = 1 };
 	struct fl_process *p;
 	__u64 id;
 
@@ -69,9 +69,9 @@ static __noinline int opened_active(struct bpf_sock_ops *ctx, struct bpf_sock *b
 
 /* Softirq: the interim owner is whoever listens. */
 static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
-					   struct tcp_sock *tp)
+				     struct tcp_sock *tp)
 {
-	struct fl_socket s = {.role = FL_ROLE_ACCEPTOR};
+	struct fl_socket s = { .role = FL_ROLE_ACCEPTOR };
 
 	want_state_changes(ctx);
 	s.cookie = bpf_get_socket_cookie(ctx);
@@ -89,10 +89,9 @@ static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *
 }
 
 /* Process context, inside listen(). */
-static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
-				      struct tcp_sock *tp)
+static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, struct tcp_sock *tp)
 {
-	struct fl_socket s = {.role = FL_ROLE_LISTENER, .accepted = 1};
+	struct fl_socket s = { .role = FL_ROLE_LISTENER, .accepted = 1 };
 	struct fl_process *p;
 	__u64 id;
 

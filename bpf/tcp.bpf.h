@@ -19,8 +19,7 @@ static __always_inline __u64 tcp_flow_id(struct bpf_sock *bs, __u64 cookie)
 /* What this socket does from now on is another flow than before. */
 static __always_inline void tcp_next_life(struct bpf_sock *bs)
 {
-	struct fl_life *life =
-		bpf_sk_storage_get(&tcp_lives, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct fl_life *life = bpf_sk_storage_get(&tcp_lives, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (life)
 		life->flow_id = flow_number();

@@ -6,7 +6,7 @@
 /* Not inlined into its callers here: its record would stand in their frames, below flow_rekey(). */
 __noinline int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role)
 {
-	struct fl_socket s = {.key = *key, .owner = u->user, .cookie = u->cookie, .role = role};
+	struct fl_socket s = { .key = *key, .owner = u->user, .cookie = u->cookie, .role = role };
 	enum fl_state state = key_local_only(key) ? FL_STATE_UNCONN : FL_STATE_ESTABLISHED;
 
 	s.opened_ns = bpf_ktime_get_boot_ns();

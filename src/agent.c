@@ -42,10 +42,9 @@ int agent_init(struct agent *agent, struct config *c, struct hooks *hooks)
 	__u32 inum;
 	int r;
 
-	*agent = (struct agent){.config = c, .hooks = hooks};
+	*agent = (struct agent){ .config = c, .hooks = hooks };
 	agent->started_ns = clock_ns(CLOCK_BOOTTIME);
-	agent->realtime_offset_ns =
-		(__s64)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
+	agent->realtime_offset_ns = (__s64)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
 	if (gethostname(agent->host, sizeof(agent->host) - 1) < 0)
 		return -errno;
 	(void)netns_self(&agent->netns_cookie, &inum);
@@ -136,7 +135,8 @@ static int on_record(void *arg, void *data, size_t size)
 			on_event(agent, data);
 		break;
 	}
-	return ++agent->taken == BATCH ? -EAGAIN : 0; /* an error stops the walk after this record */
+	return ++agent->taken == BATCH ? -EAGAIN
+				       : 0; /* an error stops the walk after this record */
 }
 
 int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd)
@@ -190,7 +190,7 @@ void agent_tick(struct agent *agent)
 
 static void found_ended(struct agent *agent, const struct fl_flow *flow)
 {
-	struct fl_event e = {.time_ns = flow->ended_ns, .flow = *flow};
+	struct fl_event e = { .time_ns = flow->ended_ns, .flow = *flow };
 
 	e.head.type = flow->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE;
 	e.head.size = sizeof(e);

@@ -32,10 +32,10 @@ struct agent {
 	__u64 sequence;		  /* of the last event published */
 	char host[256];
 	struct ring_buffer *ring;
-	bool ready;		   /* past the self-test: our own sessions are news, too */
-	unsigned int taken;	   /* records of this batch */
-	__u64 ring_lost;	   /* FL_CNT_RING_FULL as last told to the watchers */
-	__u64 unknown_sockets;	   /* as the last reconciliation counted them */
+	bool ready;	       /* past the self-test: our own sessions are news, too */
+	unsigned int taken;    /* records of this batch */
+	__u64 ring_lost;       /* FL_CNT_RING_FULL as last told to the watchers */
+	__u64 unknown_sockets; /* as the last reconciliation counted them */
 };
 
 /*

@@ -48,15 +48,17 @@ static int find_scope(const struct config *c, char **ret_path, __u64 *ret_scope,
 
 	r = cgroup_mount(&root);
 	if (r < 0)
-		return fail(f, r, "no cgroup2 filesystem is mounted: mount one with "
-				  "'mount -t cgroup2 none /sys/fs/cgroup'");
+		return fail(f, r,
+			    "no cgroup2 filesystem is mounted: mount one with "
+			    "'mount -t cgroup2 none /sys/fs/cgroup'");
 	r = cgroup_is_host_namespace(&host);
 	if (r < 0)
 		return fail(f, r, "cannot read '/proc/self/ns/cgroup': %s", strerror(-r));
 	if (!host && !c->cgroup && c->scope != CONFIG_SCOPE_CONTAINER)
-		return fail(f, -EPERM,
-			    "in a private cgroup namespace, where only this container could be seen: "
-			    "run with --cgroupns=host, or say --scope container");
+		return fail(
+			f, -EPERM,
+			"in a private cgroup namespace, where only this container could be seen: "
+			"run with --cgroupns=host, or say --scope container");
 	r = id_of_cgroup(root, &root_id, f);
 	if (!r)
 		r = id_of_cgroup(c->cgroup ? c->cgroup : root, &id, f);
@@ -148,7 +150,7 @@ static int serve(struct config *c, struct hooks *hooks)
 
 int main(int argc, char **argv)
 {
-	_cleanup_(config_release) struct config config = {0};
+	_cleanup_(config_release) struct config config = { 0 };
 	struct hooks *hooks = NULL;
 	struct arguments args;
 	struct fail f;

@@ -13,7 +13,8 @@
 #include <time.h>
 
 #define NAMESPACES_MAX 1024
-#define SETTLED_NS 2000000000ull /* younger flows are left alone: their socket may still be on its way */
+#define SETTLED_NS                                                                                 \
+	2000000000ull /* younger flows are left alone: their socket may still be on its way */
 
 struct namespace
 {
@@ -27,8 +28,8 @@ struct run {
 	struct reconcile_result *result;
 	struct namespace spaces[NAMESPACES_MAX];
 	size_t space_count;
-	struct idset sockets;	/* cookies the kernel listed */
-	struct idset again;	/* the same, listed a second time when the first left a doubt */
+	struct idset sockets; /* cookies the kernel listed */
+	struct idset again;   /* the same, listed a second time when the first left a doubt */
 	bool listed_again;
 	struct idset known;	/* cookies that have an entry */
 	struct idset processes; /* owners of live flows */
@@ -67,7 +68,7 @@ static int add_cookie(__u64 cookie, enum fl_proto proto, void *arg)
 	return idset_add(arg, cookie);
 }
 
-/* One namespace: a socket inside it, and what lives there. One that cannot be entered is not covered. */
+/* A socket inside the namespace, and what lives there. One that cannot be entered is not covered. */
 static int add_namespace(const char *path, __u32 inum, void *arg)
 {
 	struct run *run = arg;
@@ -131,8 +132,8 @@ static bool is_idle_peer(const struct run *run, const struct fl_flow *flow)
 }
 
 /*
- * A dump may pass over a socket that is there. A TCP socket can be asked for alone; the peer of a UDP
- * socket has no socket at its own tuple, so all are listed once more: twice passed over is gone.
+ * A dump may pass over a socket that is there. A TCP socket can be asked for alone; the peer of a
+ * UDP socket has no socket at its own tuple, so all are listed once more: twice passed over is gone.
  */
 static bool udp_socket_gone(struct run *run, __u64 cookie)
 {
@@ -220,10 +221,11 @@ static void count_results(struct run *run)
 		(void)maps_count(run->agent->maps, FL_CNT_UDP_IDLE, run->result->idle);
 }
 
-int reconcile_run(struct agent *agent, void (*ended)(struct agent *agent, const struct fl_flow *flow),
+int reconcile_run(struct agent *agent,
+		  void (*ended)(struct agent *agent, const struct fl_flow *flow),
 		  struct reconcile_result *ret_result)
 {
-	struct reconcile_result result = {0};
+	struct reconcile_result result = { 0 };
 	_cleanup_(cleanup_run) struct run *run = calloc(1, sizeof(*run));
 	int r;
 

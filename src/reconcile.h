@@ -11,15 +11,16 @@
 struct agent;
 
 struct reconcile_result {
-	__u64 flows;	/* entries looked at */
-	__u64 ended;	/* whose socket was gone */
-	__u64 idle;	/* UDP peers silent for too long */
-	__u64 unknown;	/* sockets of visible namespaces without an entry */
+	__u64 flows;	 /* entries looked at */
+	__u64 ended;	 /* whose socket was gone */
+	__u64 idle;	 /* UDP peers silent for too long */
+	__u64 unknown;	 /* sockets of visible namespaces without an entry */
 	__u64 forgotten; /* process records of gone processes */
 };
 
 /* ENDED is called for each flow taken out, with ended_ns and reason set. */
-int reconcile_run(struct agent *agent, void (*ended)(struct agent *agent, const struct fl_flow *flow),
+int reconcile_run(struct agent *agent,
+		  void (*ended)(struct agent *agent, const struct fl_flow *flow),
 		  struct reconcile_result *ret_result);
 
 #endif

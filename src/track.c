@@ -80,7 +80,7 @@ static __u64 now_boot_ns(void)
 /* A pinned map keeps the size it was made with. */
 static int size_like_pinned(struct bpf_map *map, const char *path)
 {
-	struct bpf_map_info info = {0};
+	struct bpf_map_info info = { 0 };
 	__u32 len = sizeof(info);
 	_close_ int fd = bpf_obj_get(path);
 
@@ -93,7 +93,7 @@ static int size_like_pinned(struct bpf_map *map, const char *path)
 
 static int check_layout(struct track *t, struct fail *f)
 {
-	struct fl_meta meta = {0};
+	struct fl_meta meta = { 0 };
 	char path[PATH_MAX];
 	__u32 zero = 0;
 	_close_ int fd = bpf_obj_get(pins_map_path(&t->pins, "meta", path, sizeof(path)));
@@ -116,7 +116,8 @@ static int pin_maps(struct track *t, struct fail *f)
 	char path[PATH_MAX];
 	int r;
 
-	bpf_object__for_each_map(map, t->skel->obj) {
+	bpf_object__for_each_map(map, t->skel->obj)
+	{
 		if (bpf_map__is_internal(map))
 			continue;
 		pins_map_path(&t->pins, bpf_map__name(map), path, sizeof(path));
@@ -155,8 +156,7 @@ static void choose(struct track *t, const struct config *c)
 {
 	for (size_t i = 0; i < hooks_count(t->hooks); i++) {
 		struct hook *h = hooks_row(t->hooks, i);
-		struct bpf_program *p =
-			bpf_object__find_program_by_name(t->skel->obj, h->program);
+		struct bpf_program *p = bpf_object__find_program_by_name(t->skel->obj, h->program);
 		bool wanted = h->probe != FL_PROBE_ACCEPT_SYSCALL ||
 			      c->accept == CONFIG_ACCEPT_SYSCALL;
 		int r = 0;
@@ -249,7 +249,7 @@ static void reset(struct fl_config *config, void *arg)
 
 static int stamp(struct track *t)
 {
-	struct fl_meta meta = {.layout = FL_LAYOUT, .seeded_ns = now_boot_ns()};
+	struct fl_meta meta = { .layout = FL_LAYOUT, .seeded_ns = now_boot_ns() };
 	__u32 zero = 0;
 
 	if (t->resumed) {
@@ -264,7 +264,8 @@ static int stamp(struct track *t)
 
 static void publish(struct track *t, const char *group)
 {
-	static const char *const readable[] = {"l7_connections", "socket_to_process", "processes"};
+	static const char *const readable[] = { "l7_connections", "socket_to_process",
+						"processes" };
 
 	for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
 		(void)pins_publish(&t->pins, readable[i], group);
@@ -344,9 +345,9 @@ static int attach_moment(struct track *t, size_t from, size_t *ret_next, struct 
 
 		while (to < next && hooks_at(t->hooks, to)->rank == hooks_at(t->hooks, i)->rank)
 			to++;
-		if (hooks_at(t->hooks, i)->status != HOOK_REFUSED && bpf_program__fd(
-			    bpf_object__find_program_by_name(t->skel->obj,
-							     hooks_at(t->hooks, i)->program)) >= 0)
+		if (hooks_at(t->hooks, i)->status != HOOK_REFUSED &&
+		    bpf_program__fd(bpf_object__find_program_by_name(
+			    t->skel->obj, hooks_at(t->hooks, i)->program)) >= 0)
 			on = attach_rank(t, i, to);
 		i = to;
 	}
@@ -371,8 +372,10 @@ static int attach_all(struct track *t, struct fail *f)
 	return 0;
 }
 
-/* Under a new name first, then over the old: there is always one that holds a program. No dots: bpffs
- * refuses them. */
+/*
+ * Under a new name first, then over the old: there is always one that holds a program. No dots in
+ * the name: bpffs refuses them.
+ */
 static int pin_link(struct track *t, size_t i, struct fail *f)
 {
 	const struct hook *h = hooks_at(t->hooks, i);
@@ -509,7 +512,7 @@ static int iteration_read(const struct iteration *it)
 /* A namespace that cannot be entered, or went away meanwhile, is no reason to stop. */
 static int iterate_in(const char *path, __u32 inum, void *arg)
 {
-	struct iteration it = {.link = arg, .fd = -1};
+	struct iteration it = { .link = arg, .fd = -1 };
 
 	(void)inum;
 	if (netns_run(path, iteration_open, &it) < 0)
@@ -521,7 +524,7 @@ static int iterate_in(const char *path, __u32 inum, void *arg)
 
 static int iterate(const struct hook *h, struct bpf_link *link)
 {
-	struct iteration it = {.link = link, .fd = -1};
+	struct iteration it = { .link = link, .fd = -1 };
 	int r;
 
 	if (!strcmp(h->attach, "iter/tcp"))

@@ -18,8 +18,8 @@ struct track;
  * Loads and attaches everything the table and this kernel allow, below CGROUP (the host's root or a
  * part of it; its id in SCOPE, 0 for all), pinned in config->pin_dir. What is pinned there already
  * is taken over: maps continue, old programs are detached after the new ones are attached. On
- * failure what was attached is taken off again. -EBUSY another daemon; -EOPNOTSUPP, -EPERM, -ENOTSUP,
- * -ESTALE pins of another layout.
+ * failure what was attached is taken off again. -EBUSY another daemon; -EOPNOTSUPP, -EPERM,
+ * -ENOTSUP, -ESTALE pins of another layout.
  */
 int track_open(const struct config *config, const char *cgroup, __u64 scope, struct hooks *hooks,
 	       struct track **ret_track, struct fail *f);
@@ -34,7 +34,7 @@ int track_seed(struct track *t);
 bool track_resumed(const struct track *t);
 
 struct maps *track_maps(struct track *t); /* owned by T */
-int track_ring(const struct track *t);	   /* map fd of the event ring */
+int track_ring(const struct track *t);	  /* map fd of the event ring */
 
 /* Takes away what a dead daemon left at PIN_DIR. -EBUSY when one lives; 0 when nothing is there. */
 int track_remove_pins(const char *pin_dir, struct fail *f);
