@@ -4,3 +4,4 @@
 $(B)/unit/test_idset: UNIT_LDFLAGS += -Wl,--wrap=calloc
 $(B)/unit/test_arguments: UNIT_LDFLAGS += -Wl,--wrap=config_load
 $(B)/unit/test_pins: UNIT_LDFLAGS += -Wl,--wrap=statfs
+$(B)/unit/test_reconcile: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime
