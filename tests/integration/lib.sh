@@ -124,13 +124,21 @@ start() { # COMMAND...: the same in the background, a moment later; PID is the c
 
 # --- actors: processes that do with sockets what they are told, see actor.c ---
 
+start_actor() { # NAME COMMAND...: start, its ends at the pipes of NAME
+	(
+		echo "$BASHPID" >"$CGROUP/cgroup.procs"
+		exec "${@:2}" <"$T/$1.to" >"$T/$1.from"
+	) &
+	PID=$!
+}
+
 # In the cgroup, and in the network namespace of NETNS. A command before it wraps it.
 actor() { # NAME [WRAPPER...]
 	local name=$1 to from
 	shift
 	[[ -z $NETNS ]] || set -- nsenter -t "$NETNS" -n "$@"
 	mkfifo "$T/$name.to" "$T/$name.from"
-	start "$@" "$BUILD/tests/actor" <"$T/$name.to" >"$T/$name.from"
+	start_actor "$name" "$@" "$BUILD/tests/actor"
 	exec {to}>"$T/$name.to" {from}<"$T/$name.from"
 	ACTOR_PID[$name]=$PID ACTOR_TO[$name]=$to ACTOR_FROM[$name]=$from
 	tell "$name" who

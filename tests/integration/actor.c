@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A process that does with sockets what it is told, a line a command, and answers each with a line:
+ * `ok WORD...` or `error REASON`. So a shell test knows to the nanosecond what was done by whom.
+ * Nothing in here looks at the agent, and no socket call is made that was not asked for.
+ *
+ * A new socket answers `ok FD PORT ID BEFORE AFTER`: its local port, its cookie as the agent writes
+ * flow ids, and CLOCK_REALTIME ns around the call. Ends at the end of its input.
+ */
+#include <arpa/inet.h>
+#include <cleanup.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORDS 8
+#define WAIT_S 20 /* no command waits longer */
+
+struct command {
+	char *word[WORDS]; /* NULL after the last */
+	int words;
+};
+
+struct address {
+	struct sockaddr_storage any;
+	socklen_t len;
+};
+
+static unsigned long long now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (unsigned long long)ts.tv_sec * 1000000000ull + (unsigned long long)ts.tv_nsec;
+}
+
+static int fails(void)
+{
+	return -errno;
+}
+
+static int read_address(const char *ip, const char *port, struct address *ret)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&ret->any;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ret->any;
+	in_port_t p;
+
+	if (!ip || !port)
+		return -EINVAL;
+	memset(ret, 0, sizeof(*ret));
+	p = htons((unsigned short)strtoul(port, NULL, 10));
+	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = p;
+		ret->len = sizeof(*v4);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, ip, &v6->sin6_addr) != 1)
+		return -EINVAL;
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = p;
+	ret->len = sizeof(*v6);
+	return 0;
+}
+
+static unsigned int port_of(int fd)
+{
+	struct address a = { .len = sizeof(a.any) };
+
+	if (getsockname(fd, (struct sockaddr *)&a.any, &a.len) < 0)
+		return 0;
+	if (a.any.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)&a.any)->sin_port);
+	return ntohs(((struct sockaddr_in6 *)&a.any)->sin6_port);
+}
+
+static unsigned long long cookie_of(int fd)
+{
+	unsigned long long cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	return cookie;
+}
+
+static int new_socket(const char *proto, int family)
+{
+	struct timeval limit = { .tv_sec = WAIT_S };
+	int one = 1;
+	int fd = socket(family, (strcmp(proto, "udp") ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC,
+			0);
+
+	if (fd < 0)
+		return fails();
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	return fd;
+}
+
+static int answer_socket(int fd, unsigned long long before)
+{
+	unsigned long long after = now_ns();
+
+	printf("ok %d %u %016llx %llu %llu\n", fd, port_of(fd), cookie_of(fd), before, after);
+	return 0;
+}
+
+/* listen PROTO ADDR PORT; of UDP it is bind() alone */
+static int do_listen(const struct command *c)
+{
+	_close_ int fd = -1;
+	struct address a;
+	unsigned long long before;
+
+	if (read_address(c->word[2], c->word[3], &a) < 0)
+		return -EINVAL;
+	fd = new_socket(c->word[1], a.any.ss_family);
+	if (fd < 0)
+		return fd;
+	before = now_ns();
+	if (bind(fd, (struct sockaddr *)&a.any, a.len) < 0)
+		return fails();
+	if (strcmp(c->word[1], "udp") != 0 && listen(fd, 128) < 0)
+		return fails();
+	(void)answer_socket(fd, before);
+	(void)TAKE_FD(fd);
+	return 0;
+}
+
+/* connect PROTO ADDR PORT [LOCAL-ADDR LOCAL-PORT] */
+static int do_connect(const struct command *c)
+{
+	_close_ int fd = -1;
+	struct address to, from;
+	unsigned long long before;
+
+	if (read_address(c->word[2], c->word[3], &to) < 0)
+		return -EINVAL;
+	fd = new_socket(c->word[1], to.any.ss_family);
+	if (fd < 0)
+		return fd;
+	if (c->words > 4) {
+		if (read_address(c->word[4], c->word[5], &from) < 0)
+			return -EINVAL;
+		if (bind(fd, (struct sockaddr *)&from.any, from.len) < 0)
+			return fails();
+	}
+	before = now_ns();
+	if (connect(fd, (struct sockaddr *)&to.any, to.len) < 0)
+		return fails();
+	(void)answer_socket(fd, before);
+	(void)TAKE_FD(fd);
+	return 0;
+}
+
+static int fd_of(const struct command *c)
+{
+	return c->word[1] ? (int)strtol(c->word[1], NULL, 10) : -1;
+}
+
+/* accept FD: with an address buffer */
+static int do_accept(const struct command *c)
+{
+	struct address a = { .len = sizeof(a.any) };
+	unsigned long long before = now_ns();
+	int fd = accept4(fd_of(c), (struct sockaddr *)&a.any, &a.len, SOCK_CLOEXEC);
+
+	return fd < 0 ? fails() : answer_socket(fd, before);
+}
+
+/* socket PROTO FAMILY(4|6): nothing but the descriptor */
+static int do_socket(const struct command *c)
+{
+	int fd;
+
+	if (c->words < 3)
+		return -EINVAL;
+	fd = new_socket(c->word[1], *c->word[2] == '6' ? AF_INET6 : AF_INET);
+	return fd < 0 ? fd : answer_socket(fd, now_ns());
+}
+
+static int do_send(const struct command *c)
+{
+	if (send(fd_of(c), "x", 1, MSG_NOSIGNAL) < 0)
+		return fails();
+	return puts("ok");
+}
+
+/* sendto FD ADDR PORT */
+static int do_sendto(const struct command *c)
+{
+	struct address to;
+
+	if (read_address(c->word[2], c->word[3], &to) < 0)
+		return -EINVAL;
+	if (sendto(fd_of(c), "x", 1, 0, (struct sockaddr *)&to.any, to.len) < 0)
+		return fails();
+	return puts("ok");
+}
+
+/* recv FD: the address of the sender is asked for; answers with the bytes, 0 at the end */
+static int do_recv(const struct command *c)
+{
+	struct address from = { .len = sizeof(from.any) };
+	char buf[64];
+	ssize_t n = recvfrom(fd_of(c), buf, sizeof(buf), 0, (struct sockaddr *)&from.any,
+			     &from.len);
+
+	if (n < 0)
+		return fails();
+	return printf("ok %zd\n", n);
+}
+
+static int do_close(const struct command *c)
+{
+	unsigned long long before = now_ns();
+
+	if (close(fd_of(c)) < 0)
+		return fails();
+	return printf("ok %llu %llu\n", before, now_ns());
+}
+
+/* reset FD: close with a RST */
+static int do_reset(const struct command *c)
+{
+	struct linger now = { .l_onoff = 1 };
+
+	if (setsockopt(fd_of(c), SOL_SOCKET, SO_LINGER, &now, sizeof(now)) < 0)
+		return fails();
+	return do_close(c);
+}
+
+/* many N PROTO ADDR PORT: N connect() calls, all kept open */
+static int do_many(const struct command *c)
+{
+	unsigned long n = c->words > 4 ? strtoul(c->word[1], NULL, 10) : 0, done = 0;
+	struct rlimit files = { .rlim_cur = n + 64, .rlim_max = n + 64 };
+	struct address to;
+
+	if (!n || read_address(c->word[3], c->word[4], &to) < 0)
+		return -EINVAL;
+	setrlimit(RLIMIT_NOFILE, &files);
+	for (; done < n; done++) {
+		int fd = new_socket(c->word[2], to.any.ss_family);
+
+		if (fd < 0 || connect(fd, (struct sockaddr *)&to.any, to.len) < 0)
+			return fails();
+	}
+	return printf("ok %lu\n", done);
+}
+
+/* take N FD: N accept() calls, all kept open */
+static int do_take(const struct command *c)
+{
+	unsigned long n = c->words > 2 ? strtoul(c->word[1], NULL, 10) : 0;
+	struct rlimit files = { .rlim_cur = n + 64, .rlim_max = n + 64 };
+	int listener = c->words > 2 ? (int)strtol(c->word[2], NULL, 10) : -1;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	for (unsigned long i = 0; i < n; i++) {
+		struct address a = { .len = sizeof(a.any) };
+
+		if (accept4(listener, (struct sockaddr *)&a.any, &a.len, SOCK_CLOEXEC) < 0)
+			return fails();
+	}
+	return printf("ok %lu\n", n);
+}
+
+/* drop: everything above standard error is closed */
+static int do_drop(const struct command *c)
+{
+	(void)c;
+	if (close_range(3, ~0u, 0) < 0)
+		return fails();
+	return puts("ok");
+}
+
+static int do_comm(const struct command *c)
+{
+	if (c->words < 2 || prctl(PR_SET_NAME, c->word[1]) < 0)
+		return -EINVAL;
+	return puts("ok");
+}
+
+/* who: pid, real start in clock ticks since boot (field 22), as /proc says it */
+static int do_who(const struct command *c)
+{
+	(void)c;
+	return printf("ok %d\n", getpid());
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct command *c);
+} commands[] = {
+	{ "listen", do_listen }, { "connect", do_connect }, { "accept", do_accept },
+	{ "socket", do_socket }, { "send", do_send },	    { "sendto", do_sendto },
+	{ "recv", do_recv },	 { "close", do_close },	    { "reset", do_reset },
+	{ "many", do_many },	 { "take", do_take },	    { "drop", do_drop },
+	{ "comm", do_comm },	 { "who", do_who },
+};
+
+static void split(char *line, struct command *ret)
+{
+	char *save = NULL;
+
+	memset(ret, 0, sizeof(*ret));
+	for (char *w = strtok_r(line, " \n", &save); w && ret->words < WORDS - 1;
+	     w = strtok_r(NULL, " \n", &save))
+		ret->word[ret->words++] = w;
+}
+
+static int run(const struct command *c)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i].name, c->word[0]))
+			return commands[i].run(c);
+	return -ENOSYS;
+}
+
+int main(void)
+{
+	struct command c;
+	char line[512];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while (fgets(line, sizeof(line), stdin)) {
+		int r;
+
+		split(line, &c);
+		if (!c.words)
+			continue;
+		r = run(&c);
+		if (r < 0)
+			printf("error %s\n", strerror(-r));
+	}
+	return 0;
+}
