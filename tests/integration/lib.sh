@@ -77,7 +77,6 @@ answers_or_dead() {
 # Scope is the cgroup of this test, so that the host's own traffic does not show; start processes
 # there with in_cgroup. A --cgroup among OPTIONS comes later and wins. Returns when it answers.
 start_daemon() { # [OPTIONS...]
-	mkdir -p "$CGROUP"
 	"$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" "$@" \
 		2>>"$T/flownerd.log" &
 	DAEMON=$!
@@ -166,6 +165,11 @@ dismiss() { # NAME: it ends, and with it all its sockets
 	unset "ACTOR_PID[$1]" "ACTOR_TO[$1]" "ACTOR_FROM[$1]"
 }
 
+dismiss_all() {
+	local name
+	for name in "${!ACTOR_PID[@]}"; do dismiss "$name"; done
+}
+
 # An actor in a network namespace of its own, with lo up; actors made later are there too.
 own_netns() {
 	actor keeper unshare -n
@@ -197,9 +201,11 @@ ids() { # of all entries in socket_to_process, as `ss -e` writes cookies, sorted
 	map socket_to_process | jq -r '.[].formatted.key' | xargs -r printf '%x\n' | sort
 }
 
-cookies() { # of all sockets ss shows in NETNS, but for those nobody has yet or any more
-	ss_e -tuna | grep -vE '^[a-z]+ +(TIME-WAIT|SYN-RECV)' | grep -o 'sk:[0-9a-f]*' | cut -c 4- |
-		sort
+# Of all sockets ss shows in NETNS, but for those nobody has yet or any more: a FIN-WAIT-2 that has
+# the timer of TIME-WAIT is no socket either. As `ss -e` writes cookies, sorted.
+cookies() {
+	ss_e -tunao | grep -vE '^[a-z]+ +(TIME-WAIT|SYN-RECV)|timer:\(timewait' |
+		grep -o 'sk:[0-9a-f]*' | cut -c 4- | sort
 }
 
 # shellcheck disable=SC2120
@@ -241,6 +247,7 @@ cleanup() {
 	sanitizers_silent || status=1
 	[[ $status == 0 || $status == 77 || ! -e $T/flownerd.log ]] ||
 		tail -n 20 "$T/flownerd.log" >&2
+	dismiss_all 2>/dev/null
 	remove_cgroup
 	rm -rf "$T" "/sys/fs/bpf/${T##*/}"*
 	exit "$status"
@@ -252,3 +259,4 @@ trap 'exit 130' INT
 
 ((EUID == 0)) || skip "needs root"
 "$TREE/packaging/bpffs.sh"
+mkdir -p "$CGROUP"

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A storm of STORM sessions (default 100000): TCP of short-lived processes, TCP of few busy ones, and
+# UDP. Nothing wrong, nothing missing, nothing lost; afterwards the maps hold exactly the sockets
+# the kernel has and the processes that own them, and every opened flow is accounted for.
+# timeout: 400
+. "$(dirname "$0")/lib.sh"
+
+STORM=${STORM:-100000}
+
+accounted() { # of what was opened: what ended, in whichever way, and what is in the map
+	local opened ended entries
+	opened=$(stat_of opened)
+	ended=$(($(stat_of ended) + $(stat_of end_reconciled) + $(stat_of udp_idle)))
+	entries=$(map socket_to_process | jq length)
+	same "opened - ended - reconciled - idle" "$((opened - ended))" "$entries"
+}
+
+settled() { # the storm's last sockets are closed: three are the server's, one is the client's
+	[[ $(cookies | wc -l) == 4 ]]
+}
+
+images_alive() { # every process image in the map is of a live process
+	local pid
+	for pid in $(map processes | jq '.[].formatted.key.pid'); do
+		[[ -e /proc/$pid ]] || return 1
+	done
+}
+
+printf 'recent: {flows: 1000000}\nlimits: {flows: 1000000}\n' >"$T/config"
+start_daemon --config "$T/config"
+own_netns
+actor server
+actor client
+tell server listen tcp 127.0.0.1 0
+port=${R[1]}
+tell client connect tcp 127.0.0.1 "$port"
+tell server listen udp ::1 0
+
+# some more than asked for: of UDP clients that got the port of another, the server sees one peer
+in_cgroup nsenter -t "$NETNS" -n \
+	"$BUILD/truth/truth" --only 'storm*,churn' --storm "$((STORM + STORM / 20 + 500))" -o "$T/truth"
+sessions=$(grep -c '"owner"' "$T/truth")
+((sessions >= STORM)) || fail "only $sessions sessions were made"
+
+flowner list -a -j >"$T/report"
+"$BUILD/truth/score" "$T/truth" "$T/report" --tier lowest >"$T/score" || fail "$(<"$T/score")"
+tail -n 5 "$T/score"
+for name in ring_full connections_full sockets_full processes_full storage_full udp_unowned \
+	udp_parse udp_pending_full; do
+	same "$name" "$(stat_of "$name")" 0
+done
+
+eventually 30 settled
+same "entries of socket_to_process" "$(ids)" "$(cookies)"
+same "entries of l7_connections" "$(map l7_connections | jq length)" 4
+accounted
+eventually 40 images_alive
+same "processes" "$(map processes | jq length)" 2
+same "process_text" "$(map process_text | jq length)" 2
+same "what stats says" "$(flowner stats -j | jq -c '[.maps[].entries]')" '[4,4,2,2]'
