@@ -321,6 +321,11 @@ static void records_too_short(void **state)
 		fake.queued = fake.taken = 0;
 		put(&e, size);
 	}
+	e.head.type = FL_RECORD_PROCESS; /* not even a whole header */
+	for (size_t size = 0; size < sizeof(e.head); size++) {
+		fake.queued = fake.taken = 0;
+		put(&e, size);
+	}
 	assert_int_equal(fake.published_count, 0);
 	assert_int_equal(fake.proc_calls, 0);
 	assert_int_equal(kept(), 0);

@@ -132,6 +132,8 @@ static void the_nearest_one_above_counts(void **state)
 	assert_int_equal(pins_open(&p, deep, NULL, &f), -ENOENT); /* one level is made, not two */
 	assert_non_null(strstr(f.text, "cannot create"));
 	assert_non_null(strstr(f.text, deep));
+	snprintf(deep, sizeof(deep), "/proc/version/a"); /* below a file there is none */
+	assert_int_equal(pins_open(&p, deep, NULL, &f), -ENOTSUP);
 }
 
 static void paths(void **state)
