@@ -29,6 +29,42 @@ static __always_inline __u64 sock_existing_cookie(struct sock *sk)
 	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 }
 
+/* The cookie of a network namespace. Before 5.12 there is none until netns.bpf.c has asked for it. */
+static __always_inline __u64 net_cookie_lazy(struct net *net)
+{
+	struct net___lazy *lazy = (void *)net;
+
+	return BPF_CORE_READ(lazy, net_cookie.counter);
+}
+
+static __always_inline __u64 net_cookie(struct net *net) /* a pointer the verifier knows */
+{
+	if (bpf_core_field_exists(net->net_cookie))
+		return net->net_cookie;
+	return net_cookie_lazy(net);
+}
+
+static __always_inline __u64 net_cookie_probed(struct net *net) /* any other */
+{
+	if (bpf_core_field_exists(net->net_cookie))
+		return BPF_CORE_READ(net, net_cookie);
+	return net_cookie_lazy(net);
+}
+
+/* The cgroup a socket was made in. Before 5.15 the pointer shared its word with what cgroup1 sets:
+ * NULL then, and nothing says which it was. */
+static __always_inline struct cgroup *sock_cgroup(struct sock *sk)
+{
+	struct sock_cgroup_data___shared *shared;
+	__u64 value;
+
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		return BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	shared = (void *)sk + bpf_core_field_offset(struct sock, sk_cgrp_data);
+	value = BPF_CORE_READ(shared, val);
+	return value & 3 ? NULL : (struct cgroup *)value;
+}
+
 /* The number of the system call that is returning. */
 static __always_inline long syscall_number(void *regs)
 {

@@ -81,6 +81,18 @@ static __always_inline void flow_unindex(__u64 id, const struct fl_key *key,
 		bpf_map_delete_elem(&l7_connections, key);
 }
 
+/* Not inlined, so that flow_end() tests its event once: before 6.2 the verifier forgets that it did. */
+static __noinline int flow_remove(__u64 id, const struct fl_key *key,
+				  const struct fl_proc_key *proc, struct fl_connection *c)
+{
+	if (bpf_map_delete_elem(&socket_to_process, &id))
+		return -ENOENT;
+	flow_unindex(id, key, c);
+	process_flow_removed(proc);
+	count(FL_CNT_ENDED);
+	return 0;
+}
+
 int flow_end(__u64 id, enum fl_reason reason)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
@@ -95,27 +107,23 @@ int flow_end(__u64 id, enum fl_reason reason)
 	proc = s->owner.proc;
 	c = bpf_map_lookup_elem(&l7_connections, &key);
 	e = event_reserve(s->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE);
-	if (e) {
-		flow_describe(&e->flow, id, s, c);
-		e->flow.ended_ns = e->time_ns;
-		e->flow.reason = reason;
-	}
-	if (bpf_map_delete_elem(&socket_to_process, &id)) {
-		if (e)
-			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+	if (!e)
+		return flow_remove(id, &key, &proc, c);
+	flow_describe(&e->flow, id, s, c);
+	e->flow.ended_ns = e->time_ns;
+	e->flow.reason = reason;
+	if (flow_remove(id, &key, &proc, c)) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return -ENOENT;
 	}
-	flow_unindex(id, &key, c);
-	process_flow_removed(&proc);
-	count(FL_CNT_ENDED);
-	if (e)
-		event_submit(e);
+	event_submit(e);
 	return 0;
 }
 
-/* The new owner in both maps; each element is replaced as a whole. */
-static __always_inline int flow_replace_owner(__u64 id, struct fl_socket *s,
-					      const struct fl_owner *o, enum fl_role role)
+/* The new owner in both maps; each element is replaced as a whole. Not inlined: its copies would
+ * stand in the frame below process_ensure(), and the frames of a chain share 512 bytes. */
+static __noinline int flow_replace_owner(__u64 id, struct fl_socket *s, const struct fl_owner *o,
+					 enum fl_role role)
 {
 	struct fl_connection *c, n;
 	struct fl_socket copy = *s;

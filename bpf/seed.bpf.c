@@ -10,8 +10,16 @@
 #include <bpf/bpf_tracing.h>
 
 #define IPPROTO_TCP 6
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
 
 extern const volatile __u64 scope_cgroup_id;
+
+/* Without the helper: the cookie that listing the sockets gave it before (track_seed()). */
+static __always_inline __u64 seed_cookie(struct sock *sk)
+{
+	return can_tracing_socket ? bpf_get_socket_cookie(sk) : sock_existing_cookie(sk);
+}
 
 /* True when it is a flow of its own: not a socket that is merely created or bound. */
 static __always_inline bool tcp_is_flow(__u8 state)
@@ -47,9 +55,12 @@ static __noinline int seed_process(struct task_struct *task, const struct fl_own
 /* A socket the programs know already: connected, perhaps, and silent since. True: nothing to seed. */
 static __noinline bool udp_is_known(struct sock *sk)
 {
-	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
+	struct fl_udp *u;
 	struct fl_key key = {};
 
+	if (!can_tracing_socket)
+		return false;
+	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
 	if (!u)
 		return false;
 	key_from_sock(sk, FL_UDP, &key);
@@ -61,8 +72,11 @@ static __noinline bool udp_is_known(struct sock *sk)
 /* The storage programs will look for: peers of this socket are then known from its next datagram. */
 static __noinline int seed_udp(struct sock *sk, const struct fl_socket *s)
 {
-	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct fl_udp *u;
 
+	if (!can_tracing_socket)
+		return 0;
+	u = bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!u || u->cookie)
 		return 0;
 	u->cookie = s->cookie;
@@ -82,7 +96,7 @@ static __always_inline void seed_share(struct sock *sk, const struct fl_owner *o
 {
 	struct fl_owner *shared;
 
-	if (!BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport))
+	if (!can_tracing_socket || !BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport))
 		return;
 	shared = bpf_sk_storage_get(&shared_listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (shared && !shared->proc.pid)
@@ -96,8 +110,8 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 
 	if (proto == FL_TCP && !tcp_is_flow(state))
 		return 0;
-	s.cookie = bpf_get_socket_cookie(sk);
-	if (bpf_map_lookup_elem(&socket_to_process, &s.cookie))
+	s.cookie = seed_cookie(sk);
+	if (!s.cookie || bpf_map_lookup_elem(&socket_to_process, &s.cookie))
 		return 0;
 	key_from_sock(sk, proto, &s.key);
 	owner_of_task(task, &s.owner);
@@ -114,6 +128,23 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 	return seed_insert(sk, &s, state);
 }
 
+/* A file of another kind has something else where a socket's has its struct socket. */
+static __always_inline struct socket *socket_of_file(struct file *file)
+{
+	if (can_tracing_socket)
+		return bpf_sock_from_file(file);
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return BPF_CORE_READ(file, private_data);
+}
+
+static __always_inline bool is_inet(struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	return family == AF_INET || family == AF_INET6;
+}
+
 SEC("iter/task_file")
 int seed_files(struct bpf_iter__task_file *ctx)
 {
@@ -121,22 +152,20 @@ int seed_files(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct socket *socket;
 	struct sock *sk;
-	__u16 family;
+	__u16 proto;
 
 	if (!task || !file)
 		return 0;
-	socket = bpf_sock_from_file(file);
+	socket = socket_of_file(file);
 	if (!socket)
 		return 0;
-	sk = socket->sk;
-	if (!sk)
+	sk = can_tracing_socket ? socket->sk : BPF_CORE_READ(socket, sk);
+	if (!sk || !is_inet(sk) || !sock_in_scope(sk, scope_cgroup_id))
 		return 0;
-	family = sk->__sk_common.skc_family;
-	if ((family != AF_INET && family != AF_INET6) || !sock_in_scope(sk, scope_cgroup_id))
-		return 0;
-	if (sk->sk_protocol == IPPROTO_TCP)
+	proto = BPF_CORE_READ(sk, sk_protocol);
+	if (proto == IPPROTO_TCP)
 		seed_held(task, sk, FL_TCP);
-	else if (sk->sk_protocol == IPPROTO_UDP && !udp_is_known(sk))
+	else if (proto == IPPROTO_UDP && !udp_is_known(sk))
 		seed_held(task, sk, FL_UDP);
 	return 0;
 }
@@ -147,8 +176,8 @@ static __noinline int seed_unheld(struct sock *sk, __u8 state)
 	struct fl_socket s = { .accepted = 1 };
 	struct fl_connection *listener;
 
-	s.cookie = bpf_get_socket_cookie(sk);
-	if (bpf_map_lookup_elem(&socket_to_process, &s.cookie))
+	s.cookie = seed_cookie(sk);
+	if (!s.cookie || bpf_map_lookup_elem(&socket_to_process, &s.cookie))
 		return 0;
 	key_from_sock(sk, FL_TCP, &s.key);
 	if (state == FL_STATE_ESTABLISHED || state == FL_STATE_CLOSE_WAIT) {

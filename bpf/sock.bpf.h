@@ -75,7 +75,7 @@ static __always_inline void key_from_tcp(struct tcp_sock *tp, struct fl_key *k)
 {
 	struct sock *sk = (struct sock *)tp;
 
-	k->netns_cookie = sk->__sk_common.skc_net.net->net_cookie;
+	k->netns_cookie = net_cookie(sk->__sk_common.skc_net.net);
 	if (sk->__sk_common.skc_family == AF_INET) {
 		addr_from_v4(&k->local, sk->__sk_common.skc_rcv_saddr);
 		addr_from_v4(&k->remote, sk->__sk_common.skc_daddr);
@@ -92,7 +92,7 @@ static __always_inline void key_from_tcp(struct tcp_sock *tp, struct fl_key *k)
 /* K is zeroed. SK may be any pointer that BPF_CORE_READ can follow. */
 static __always_inline void key_from_sock(struct sock *sk, enum fl_proto proto, struct fl_key *k)
 {
-	k->netns_cookie = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
+	k->netns_cookie = net_cookie_probed(BPF_CORE_READ(sk, __sk_common.skc_net.net));
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
 		addr_from_v4(&k->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
 		addr_from_v4(&k->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
@@ -147,7 +147,7 @@ static __always_inline bool sock_in_scope(struct sock *sk, __u64 scope_id)
 
 	if (!scope_id)
 		return true;
-	c = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	c = sock_cgroup(sk);
 	for (int i = 0; i < 32 && c; i++) {
 		if (BPF_CORE_READ(c, kn, id) == scope_id)
 			return true;

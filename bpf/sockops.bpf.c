@@ -144,6 +144,18 @@ static __noinline int state_closed(struct bpf_sock *bs, struct tcp_sock *tp, __u
 	return 0;
 }
 
+/* Of an active session; a passive one is told as open when it is established. */
+static __always_inline void tell_established(__u64 id)
+{
+	struct fl_socket *s;
+
+	if (!events_watched())
+		return;
+	s = bpf_map_lookup_elem(&socket_to_process, &id);
+	if (s)
+		flow_tell(FL_EVENT_ESTABLISHED, id, s, FL_STATE_ESTABLISHED);
+}
+
 static __noinline int state_changed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 cookie,
 				    enum fl_state new)
 {
@@ -158,6 +170,8 @@ static __noinline int state_changed(struct bpf_sock *bs, struct tcp_sock *tp, __
 		return 0;
 	accept_by_use(id, c->accepted, tp);
 	flow_state(id, c, new);
+	if (new == FL_STATE_ESTABLISHED)
+		tell_established(id);
 	return 0;
 }
 
