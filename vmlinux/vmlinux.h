@@ -56,6 +56,10 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+struct sock_cgroup_data___shared { /* before 5.15 */
+	__u64 val;
+};
+
 struct ns_common {
 	unsigned int inum;
 };
@@ -63,6 +67,10 @@ struct ns_common {
 struct net {
 	__u64 net_cookie;
 	struct ns_common ns;
+};
+
+struct net___lazy { /* before 5.12: 0 until a program asks for it */
+	atomic64_t net_cookie;
 };
 
 typedef struct {
