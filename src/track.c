@@ -2,6 +2,7 @@
 #include "track.h"
 #include "cleanup.h"
 #include "config.h"
+#include "constants.h"
 #include "flowner.skel.h"
 #include "hooks.h"
 #include "netns.h"
@@ -16,7 +17,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +37,7 @@ struct track {
 static struct {
 	char program[64];
 	char last[256];
+	bool by_verifier;
 } said;
 
 static void remember_program(const char *line)
@@ -49,22 +50,33 @@ static void remember_program(const char *line)
 			 start + 6);
 }
 
-/* libbpf talks through this only: its lines become part of our one. */
+/* The sentence before "processed 123 insns ...", which is the last of the verifier's log. */
+static void remember_verdict(char *log)
+{
+	char *end = strstr(log, "\nprocessed "), *line;
+
+	if (!end)
+		return;
+	*end = '\0';
+	line = strrchr(log, '\n');
+	snprintf(said.last, sizeof(said.last), "%.255s", line ? line + 1 : log);
+	said.by_verifier = true;
+}
+
+/* libbpf talks through this only: what it says becomes part of our one line. */
 static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[4096];
-	char *nl;
+	_free_ char *text = NULL;
 
-	if (level == LIBBPF_DEBUG)
+	if (level == LIBBPF_DEBUG || vasprintf(&text, format, args) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	if (strstr(line, "failed to load:"))
-		remember_program(line);
-	else if (!strstr(line, "LOG --") && !strstr(line, "failed to load object")) {
-		nl = strrchr(line, '\n');
-		if (nl)
-			*nl = '\0';
-		snprintf(said.last, sizeof(said.last), "%.255s", line);
+	if (strstr(text, "failed to load:")) {
+		remember_program(text);
+	} else if (strstr(text, "PROG LOAD LOG --")) {
+		remember_verdict(text);
+	} else if (!said.by_verifier) {
+		text[strcspn(text, "\n")] = '\0';
+		snprintf(said.last, sizeof(said.last), "%.255s", text);
 	}
 	return 0;
 }
@@ -143,12 +155,7 @@ static void set_constants(struct flowner_bpf *s, const struct config *c, __u64 s
 {
 	s->rodata->ring_wake_bytes = c->limits.ring_bytes / 4;
 	s->rodata->scope_cgroup_id = scope;
-	s->rodata->can_task_btf = !probe_helper(BPF_FUNC_get_current_task_btf);
-	s->rodata->can_tracing_socket = !probe_tracing_storage();
-#ifdef SYS_accept
-	s->rodata->accept_syscalls[0] = SYS_accept;
-#endif
-	s->rodata->accept_syscalls[1] = SYS_accept4;
+	constants_set(s);
 }
 
 /* Which programs are worth loading: the trial says no, or nobody asked for the dear one. */
@@ -203,7 +210,7 @@ static int load_object(struct track *t, const struct config *c, __u64 scope, str
 
 		if (r < 0)
 			return r;
-		said.program[0] = said.last[0] = '\0';
+		memset(&said, 0, sizeof(said));
 		r = flowner_bpf__load(t->skel);
 		if (!r)
 			return 0;
