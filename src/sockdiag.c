@@ -45,8 +45,9 @@ static int visit(const struct nlmsghdr *nlh, void *arg)
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
 		return MNL_CB_OK;
-	w->result = w->fn(cookie_of(&msg->id), w->proto, w->arg);
-	return w->result ? MNL_CB_STOP : MNL_CB_OK;
+	if (!w->result)
+		w->result = w->fn(cookie_of(&msg->id), w->proto, w->arg);
+	return MNL_CB_OK;
 }
 
 /* The answer to one dump; the socket is drained to its end whatever FN says. */
