@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <cleanup.h>
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -281,6 +282,7 @@ static int do_drop(const struct command *c)
 	return puts("ok");
 }
 
+/* comm NAME: what the process is called from now on */
 static int do_comm(const struct command *c)
 {
 	if (c->words < 2 || prctl(PR_SET_NAME, c->word[1]) < 0)
@@ -288,7 +290,16 @@ static int do_comm(const struct command *c)
 	return puts("ok");
 }
 
-/* who: pid, real start in clock ticks since boot (field 22), as /proc says it */
+/* uid N: another user from now on, and of the group with the same number */
+static int do_uid(const struct command *c)
+{
+	unsigned int id = c->words > 1 ? (unsigned int)strtoul(c->word[1], NULL, 10) : 0;
+
+	if (!id || setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		return fails();
+	return puts("ok");
+}
+
 static int do_who(const struct command *c)
 {
 	(void)c;
@@ -303,7 +314,7 @@ static const struct {
 	{ "socket", do_socket }, { "send", do_send },	    { "sendto", do_sendto },
 	{ "recv", do_recv },	 { "close", do_close },	    { "reset", do_reset },
 	{ "many", do_many },	 { "take", do_take },	    { "drop", do_drop },
-	{ "comm", do_comm },	 { "who", do_who },
+	{ "comm", do_comm },	 { "uid", do_uid },	    { "who", do_who },
 };
 
 static void split(char *line, struct command *ret)

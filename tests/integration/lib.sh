@@ -123,7 +123,7 @@ start() { # COMMAND...: the same in the background, a moment later; PID is the c
 
 # --- actors: processes that do with sockets what they are told, see actor.c ---
 
-start_actor() { # NAME COMMAND...: start, its ends at the pipes of NAME
+start_piped() { # NAME COMMAND...: start, with the pipes NAME.to and NAME.from
 	(
 		echo "$BASHPID" >"$CGROUP/cgroup.procs"
 		exec "${@:2}" <"$T/$1.to" >"$T/$1.from"
@@ -137,7 +137,7 @@ actor() { # NAME [WRAPPER...]
 	shift
 	[[ -z $NETNS ]] || set -- nsenter -t "$NETNS" -n "$@"
 	mkfifo "$T/$name.to" "$T/$name.from"
-	start_actor "$name" "$@" "$BUILD/tests/actor"
+	start_piped "$name" "$@" "$BUILD/tests/actor"
 	exec {to}>"$T/$name.to" {from}<"$T/$name.from"
 	ACTOR_PID[$name]=$PID ACTOR_TO[$name]=$to ACTOR_FROM[$name]=$from
 	tell "$name" who
@@ -197,8 +197,11 @@ map() { # NAME: a pinned map as bpftool writes it: JSON, numbers and all
 	bpftool map dump pinned "$PINS/$1" -j
 }
 
-ids() { # of all entries in socket_to_process, as `ss -e` writes cookies, sorted
-	map socket_to_process | jq -r '.[].formatted.key' | xargs -r printf '%x\n' | sort
+# Of all entries in socket_to_process, as `ss -e` writes cookies, sorted. From the bytes of a little
+# endian: jq has no 64-bit numbers.
+ids() {
+	map socket_to_process |
+		jq -r '.[].key | reverse | map(ltrimstr("0x")) | join("") | sub("^0*"; "")' | sort
 }
 
 # Of all sockets ss shows in NETNS, but for those nobody has yet or any more: a FIN-WAIT-2 that has
@@ -236,7 +239,7 @@ sanitizers_silent() {
 remove_cgroup() {
 	[[ -d $CGROUP ]] || return 0
 	[[ ! -e $CGROUP/cgroup.kill ]] || echo 1 >"$CGROUP/cgroup.kill" # since 5.14
-	(eventually 5 rmdir "$CGROUP") 2>/dev/null || echo "cannot remove '$CGROUP'" >&2
+	(eventually 5 find "$CGROUP" -depth -type d -exec rmdir '{}' +) 2>/dev/null || echo "cannot remove '$CGROUP'" >&2
 }
 
 cleanup() {
