@@ -130,7 +130,7 @@ static __always_inline struct sock *sock_from_fd(long fd)
 	return BPF_CORE_READ(socket, sk);
 }
 
-/* Exact whatever the buffers, but every system call of the machine pays: only by --accept=syscall. */
+/* Exact whatever the buffers, but every system call of the machine pays: by --accept=syscall. */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(accept_syscall, void *regs, long ret)
 {

@@ -29,7 +29,7 @@ static __always_inline __u64 sock_existing_cookie(struct sock *sk)
 	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 }
 
-/* The cookie of a network namespace. Before 5.12 there is none until netns.bpf.c has asked for it. */
+/* The cookie of a network namespace. Before 5.12 there is none until netns.bpf.c asked for it. */
 static __always_inline __u64 net_cookie_lazy(struct net *net)
 {
 	struct net___lazy *lazy = (void *)net;

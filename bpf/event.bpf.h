@@ -52,7 +52,7 @@ static __always_inline void note_fired(enum fl_probe probe)
 		__sync_fetch_and_add(n, 1);
 }
 
-/* Wake once when the fill crosses the mark: one record past it is one wake-up, not one per event. */
+/* Wake when the fill crosses the mark: one record past it is one wake-up, not one per event. */
 static __always_inline __u64 ring_flags(__u32 size)
 {
 	__u64 fill = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);

@@ -81,7 +81,7 @@ static __always_inline void flow_unindex(__u64 id, const struct fl_key *key,
 		bpf_map_delete_elem(&l7_connections, key);
 }
 
-/* Not inlined, so that flow_end() tests its event once: before 6.2 the verifier forgets that it did. */
+/* Not inlined: flow_end() tests its event once, and before 6.2 the verifier forgets that it did. */
 static __noinline int flow_remove(__u64 id, const struct fl_key *key,
 				  const struct fl_proc_key *proc, struct fl_connection *c)
 {

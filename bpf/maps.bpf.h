@@ -25,7 +25,7 @@ struct {
 	__type(value, struct fl_connection);
 } l7_connections SEC(".maps") __weak;
 
-/* Flow id -> session and owner. Its insert and its delete are the gates that make events idempotent. */
+/* Flow id -> session and owner. Its insert and its delete are what makes events idempotent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -52,8 +52,10 @@ struct {
 	__type(value, struct fl_text);
 } process_text SEC(".maps") __weak;
 
-/* All zero, never written: what new elements of processes and process_text start from, because
- * they do not fit on the stack and a per-CPU scratch could be taken over by a preempting program. */
+/*
+ * All zero, never written: what new elements of processes and process_text start from, because
+ * they do not fit on the stack and a per-CPU scratch could be taken over by a preempting program.
+ */
 struct blank {
 	struct fl_process process;
 	struct fl_text text;

@@ -87,7 +87,7 @@ static __always_inline void process_delete(const struct fl_proc_key *key)
 	bpf_map_delete_elem(&processes, key);
 }
 
-/* One flow fewer; the record goes when its image is gone too. A flow never goes with its process. */
+/* One flow fewer; the record goes if its image is gone too. A flow never goes with its process. */
 static __always_inline void process_flow_removed(const struct fl_proc_key *key)
 {
 	struct fl_process *p;

@@ -52,7 +52,7 @@ static __noinline int seed_process(struct task_struct *task, const struct fl_own
 	return 0;
 }
 
-/* A socket the programs know already: connected, perhaps, and silent since. True: nothing to seed. */
+/* A socket the programs know already: connected, perhaps, and silent since. True: no seed. */
 static __noinline bool udp_is_known(struct sock *sk)
 {
 	struct fl_udp *u;
@@ -69,7 +69,7 @@ static __noinline bool udp_is_known(struct sock *sk)
 	return true;
 }
 
-/* The storage programs will look for: peers of this socket are then known from its next datagram. */
+/* The storage programs look for: peers of this socket are then known from its next datagram. */
 static __noinline int seed_udp(struct sock *sk, const struct fl_socket *s)
 {
 	struct fl_udp *u;
@@ -170,7 +170,7 @@ int seed_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* No descriptor holds it. Established: it waits for accept(), its owner so far is the listener's. */
+/* No descriptor holds it. Established: it waits for accept(), so far its owner is the listener's. */
 static __noinline int seed_unheld(struct sock *sk, __u8 state)
 {
 	struct fl_socket s = { .accepted = 1 };

@@ -21,7 +21,7 @@ static __always_inline void addr_from_v4(struct fl_addr *a, __be32 v4)
 	__builtin_memcpy(&a->b[12], &v4, sizeof(v4));
 }
 
-/* Four words of a hook context: read one by one, the verifier refuses what the compiler would join. */
+/* Four words of a hook context, read one by one: the verifier refuses what a compiler would join. */
 #define ADDR_FROM_CTX(a, field)                                                                    \
 	do {                                                                                       \
 		for (int i_ = 0; i_ < 4; i_++) {                                                   \
@@ -125,7 +125,7 @@ static __always_inline void key_from_bound(struct bpf_sock *sk, __u32 family, __
 	k->proto = FL_UDP;
 }
 
-/* The peer a program is asked about, FAMILY as above. A v4-mapped one comes in user_ip6 as it is. */
+/* The peer a program is asked about, FAMILY as above. A v4-mapped one is in user_ip6 as it is. */
 static __always_inline void addr_from_user(struct bpf_sock_addr *ctx, __u32 family,
 					   struct fl_addr *a)
 {

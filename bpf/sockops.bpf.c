@@ -115,7 +115,7 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 	return 0;
 }
 
-/* The holder of the socket lock is `current`, unless it is there to abort somebody else's socket. */
+/* The holder of the socket lock is `current`, unless it came to abort somebody else's socket. */
 static __always_inline bool in_owner_context(struct tcp_sock *tp)
 {
 	struct sock *sk = (struct sock *)tp;

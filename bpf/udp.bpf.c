@@ -184,8 +184,8 @@ int udp_received(struct sock *sk)
 }
 
 /*
- * Ends peer ID; returns the next of the list. A global function: verified once by itself and not for
- * each of the thousands of turns of the loop that calls it.
+ * Ends peer ID; returns the next of the list. A global function: verified once by itself and not
+ * for each of the thousands of turns of the loop that calls it.
  */
 __noinline __u64 udp_end_peer(__u64 id)
 {

@@ -39,8 +39,8 @@ struct agent {
 };
 
 /*
- * Tables of C's sizes, host name, clock offset. What is set stays NULL-safe for agent_release(). The
- * maps and the api come later, from those who own them.
+ * Tables of C's sizes, host name, clock offset. What is set stays NULL-safe for agent_release().
+ * The maps and the api come later, from those who own them.
  */
 int agent_init(struct agent *agent, struct config *c, struct hooks *hooks);
 void agent_release(struct agent *agent);
@@ -61,10 +61,10 @@ void agent_tick(struct agent *agent);
  * appeared: seeding is worth another walk. */
 bool agent_reconcile(struct agent *agent);
 
-/* Read the ring now, before answering a question: what the asker did just before is then included. */
+/* Read the ring now, before answering a question: what the asker did just before is then in. */
 int agent_drain(struct agent *agent);
 
-/* Cut a flow (SOCK_DESTROY). -ENOENT no such flow, -EOPNOTSUPP the kernel cannot or the flow may not. */
+/* Cut a flow (SOCK_DESTROY). -ENOENT no such flow, -EOPNOTSUPP the kernel or the flow cannot. */
 int agent_abort(struct agent *agent, __u64 flow_id, const char **ret_why);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the BPF object is told about this kernel before it is loaded: the switches of compat.bpf.h. */
+/* What the BPF object is told of this kernel before it is loaded: the switches of compat.bpf.h. */
 #ifndef FLOWNER_CONSTANTS_H
 #define FLOWNER_CONSTANTS_H
 

@@ -68,7 +68,7 @@ static int add_cookie(__u64 cookie, enum fl_proto proto, void *arg)
 	return idset_add(arg, cookie);
 }
 
-/* A socket inside the namespace, and what lives there. One that cannot be entered is not covered. */
+/* A socket inside the namespace, and what lives there. One that cannot be entered is left out. */
 static int add_namespace(const char *path, __u32 inum, void *arg)
 {
 	struct run *run = arg;
@@ -133,7 +133,7 @@ static bool is_idle_peer(const struct run *run, const struct fl_flow *flow)
 
 /*
  * A dump may pass over a socket that is there. A TCP socket can be asked for alone; the peer of a
- * UDP socket has no socket at its own tuple, so all are listed once more: twice passed over is gone.
+ * UDP socket has no socket at its own tuple, so all are listed again: twice passed over is gone.
  */
 static bool udp_socket_gone(struct run *run, __u64 cookie)
 {
