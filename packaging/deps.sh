@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs what is missing of the package sets named: build test lint fuzz bench fresh-root.
+# Installs what is missing of the package sets named: build test lint fuzz bench vm fresh-root.
 # The only thing in this tree that installs anything. Says what first; DEPS=no only says.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -16,6 +16,7 @@ debian_packages() {
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
 	fresh-root) echo debootstrap git ;;
+	vm) echo qemu-system-x86 cpio kmod debian-archive-keyring ;;
 	*) die "no package set '$1'" ;;
 	esac
 }
@@ -51,6 +52,7 @@ fedora_packages() {
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;
 	fresh-root) echo debootstrap git ;;
+	vm) die "the test machines are Debian: their kernels and tools come by apt-get" ;;
 	*) die "no package set '$1'" ;;
 	esac
 }
