@@ -170,7 +170,7 @@ int seed_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* No descriptor holds it. Established: it waits for accept(), so far its owner is the listener's. */
+/* No descriptor holds it. Established: it waits for accept(), till then the listener's. */
 static __noinline int seed_unheld(struct sock *sk, __u8 state)
 {
 	struct fl_socket s = { .accepted = 1 };

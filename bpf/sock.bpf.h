@@ -21,7 +21,7 @@ static __always_inline void addr_from_v4(struct fl_addr *a, __be32 v4)
 	__builtin_memcpy(&a->b[12], &v4, sizeof(v4));
 }
 
-/* Four words of a hook context, read one by one: the verifier refuses what a compiler would join. */
+/* Four words of a hook context, one by one: the verifier refuses what a compiler would join. */
 #define ADDR_FROM_CTX(a, field)                                                                    \
 	do {                                                                                       \
 		for (int i_ = 0; i_ < 4; i_++) {                                                   \
