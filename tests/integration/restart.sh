@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The daemon is killed: tracking goes on without it, and the next one continues where it was. A
+# daemon that is told to stop, or `flownerd --detach`, leaves nothing in the kernel.
+. "$(dirname "$0")/lib.sh"
+
+# Of the whole machine: others may run things meanwhile, so only ours are looked for in it.
+links() { bpftool link list -j | jq -r '.[].id' | sort; }
+
+links_of_pins() { for pin in "$PINS"/links/*; do bpftool link show pinned "$pin" -j; done | jq .id; }
+
+ends_told() { # FILE: ids of flows whose end a watcher was told
+	jq -r 'select(.event.action == "close" or .event.action == "unlisten") | .flowner.flow_id' "$1" |
+		sort
+}
+
+id() { printf '%s\n' "$1" | sed 's/^0*//'; }
+
+printf 'limits: {ring: 1MiB}\n' >"$T/config"
+own_netns
+start_daemon --config "$T/config"
+actor server
+actor client
+tell server listen tcp 127.0.0.1 8080
+listener=${R[2]}
+tell client connect tcp 127.0.0.1 8080
+stays=${R[2]}
+tell server accept 3
+tell client connect tcp 127.0.0.1 8080
+leaves=${R[2]} leaves_fd=${R[0]}
+tell server accept 3
+leaves_peer=${R[2]} leaves_peer_fd=${R[0]}
+tell server listen udp 127.0.0.1 5353
+udp=${R[2]}
+flowner list -j | jq -r '"\(.flowner.flow_id) \(.event.start) \(.process.pid)"' | sort >"$T/before"
+same "flows" "$(wc -l <"$T/before")" 6
+
+# --- dead ---
+kill_daemon
+[[ -e $PINS/l7_connections && -e $PINS/links/track_sockops ]] || fail "the pins went with the daemon"
+exits 3 flowner list
+tell client connect tcp 127.0.0.1 8080
+comes=${R[2]}
+tell server accept 3
+comes_peer=${R[2]}
+tell client close "$leaves_fd"
+tell server close "$leaves_peer_fd"
+tell client connect tcp 127.0.0.1 8080 # lives and dies while nobody looks
+passing=${R[2]}
+tell client reset "${R[0]}"
+tell server accept 3
+passing_peer=${R[2]}
+tell server close "${R[0]}"
+same "ids in socket_to_process" "$(ids)" "$(cookies)"
+same "entries of l7_connections" "$(map l7_connections | jq length)" 6
+for gone in "$leaves" "$leaves_peer" "$passing" "$passing_peer"; do
+	! ids | grep -qx "$(id "$gone")" || fail "$gone is still in the map"
+done
+for there in "$listener" "$stays" "$udp" "$comes" "$comes_peer"; do
+	ids | grep -qx "$(id "$there")" || fail "$there is not in the map"
+done
+
+# --- the next one ---
+start_daemon --config "$T/config"
+same "the same flows" "$(flowner list -j | jq -r '"\(.flowner.flow_id) \(.event.start) \(.process.pid)"' |
+	sort | comm -12 "$T/before" - | wc -l)" 4
+same "all flows" "$(flowner list -j | jq -r .flowner.flow_id | sed 's/^0*//' | sort)" "$(cookies)"
+same "those that ended meanwhile" \
+	"$(flowner list -j --closed | jq -r .flowner.flow_id | sort)" \
+	"$(printf '%s\n' "$leaves" "$leaves_peer" "$passing" "$passing_peer" | sort)"
+same "each has an end and an owner" "$(flowner list -j --closed |
+	jq -c 'select(.event.end == null or .process.pid == null)')" ''
+timeout 10 env "FLOWNER_SOCKET=$SOCK" "$BUILD/flowner" watch -j --replay 0 >"$T/replay" 2>"$T/replay.err" &
+watcher=$!
+told() { [[ $(ends_told "$T/replay" | wc -l) == 4 ]]; }
+eventually 9 told
+kill "$watcher" 2>/dev/null || true
+same "resync" "$(jq -r 'select(.event.action == "resync") | .message' "$T/replay")" continued
+same "opened - ended" "$(($(stat_of opened) - $(stat_of ended) - $(stat_of end_reconciled)))" 6
+same "nothing was counted twice" "$(stat_of opened)" 10
+
+# --- told to stop: nothing is left ---
+mine=$(links_of_pins | sort)
+[[ $(wc -l <<<"$mine") -ge 12 ]] || fail "only these links were pinned: $mine"
+stop_daemon
+[[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
+same "links left" "$(comm -12 <(sort <<<"$mine") <(links))" ''
+same "who asks" "$(flowner list 2>/dev/null || echo "$?")" 3
+[[ ! -e $SOCK ]] || fail "the socket file is left"
+
+# --- killed, then detached: nothing is left ---
+start_daemon --config "$T/config"
+mine=$(links_of_pins | sort)
+kill_daemon
+exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"
+same "what --detach says" "$(cat "$T/out" "$T/err")" ''
+[[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
+no_links() { [[ -z $(comm -12 <(sort <<<"$mine") <(links)) ]]; }
+eventually 10 no_links # the kernel frees what nobody holds in its own time
+exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS" # nothing to remove is no failure
+
+# --- on_stop: keep leaves the pins on purpose ---
+printf 'on_stop: keep\n' >"$T/keep"
+start_daemon --config "$T/keep"
+stop_daemon
+[[ -e $PINS/links/track_sockops ]] || fail "on_stop: keep kept nothing"
+tell client connect tcp 127.0.0.1 8080
+kept=${R[2]}
+start_daemon
+flowner show "$kept" >/dev/null || fail "a flow opened between two daemons is not known"
+same "of the old ones" "$(flowner list -j | jq -r .flowner.flow_id | sed 's/^0*//' | sort)" "$(cookies)"
