@@ -95,6 +95,7 @@ check_tidy() {
 check_cppcheck() { # leaks are for LeakSanitizer: this knows no __attribute__((cleanup))
 	user_c | cppcheck --quiet -j "$jobs" --file-list=- --std=c11 -Iinclude -Isrc \
 		-D_GNU_SOURCE '-DLIBBPF_OPTS(type,name,...)=struct type name' \
+		'-Dbpf_object__for_each_program(at,object)=while ((at = next(object, at)))' \
 		--enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak 2>&1
 }
