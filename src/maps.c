@@ -70,12 +70,19 @@ int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow)
 int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow)
 {
 	struct fl_connection c;
+	struct fl_flow flow;
+	int r;
 
 	for (int i = 0; i < CHECK_TRIES; i++) {
 		if (bpf_map_lookup_elem(m->l7_connections, key, &c) < 0)
 			return -errno;
-		if (c.flow_id && c.check == fl_check_connection(key, &c))
-			return maps_get_flow(m, c.flow_id, ret_flow);
+		if (!c.flow_id || c.check != fl_check_connection(key, &c))
+			continue;
+		r = maps_get_flow(m, c.flow_id, &flow);
+		if (!r && !memcmp(&flow.key, key, sizeof(*key))) { /* else it has moved meanwhile */
+			*ret_flow = flow;
+			return 0;
+		}
 	}
 	return -ENOENT;
 }

@@ -278,6 +278,23 @@ int procfs_read(const struct fl_proc_key *key, struct procfs *ret_proc)
 	return 0;
 }
 
+bool procfs_runs(const struct fl_proc_key *key)
+{
+	struct identity id = {};
+	_close_ int dir = -1;
+	char path[32], text[2048];
+
+	if (!procfs_has_host_pids())
+		return true;
+	snprintf(path, sizeof(path), "/proc/%u", key->pid);
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return errno != ENOENT;
+	if (text_read(dir, "stat", text, sizeof(text)) <= 0 || stat_parse(text, &id))
+		return errno != ESRCH;
+	return id.start_ticks == ticks(key->start_ns);
+}
+
 void procfs_release(struct procfs *proc)
 {
 	if (!proc)

@@ -32,6 +32,12 @@ struct procfs {
 int procfs_read(const struct fl_proc_key *key, struct procfs *ret_proc);
 void procfs_release(struct procfs *proc);
 
+/*
+ * False when the process of KEY is certainly gone: no such pid, or one that started at another time.
+ * Says nothing about its image. True when /proc cannot tell.
+ */
+bool procfs_runs(const struct fl_proc_key *key);
+
 /* PID has the file INODE of DEV mapped: for file systems whose stat() gives another device. */
 bool procfs_maps_file(__u32 pid, __u32 dev, __u64 inode);
 

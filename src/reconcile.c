@@ -6,6 +6,7 @@
 #include "idset.h"
 #include "maps.h"
 #include "netns.h"
+#include "procfs.h"
 #include "sockdiag.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ struct run {
 	struct idset sockets; /* cookies the kernel listed */
 	struct idset again;   /* the same, listed a second time when the first left a doubt */
 	bool listed_again;
+	bool again_failed;	/* nothing can be told from it then */
 	struct idset known;	/* cookies that have an entry */
 	struct idset processes; /* owners of live flows */
 	__u64 started_ns;
@@ -139,10 +141,10 @@ static bool udp_socket_gone(struct run *run, __u64 cookie)
 {
 	for (size_t i = 0; !run->listed_again && i < run->space_count; i++) {
 		if (sockdiag_each(run->spaces[i].fd, add_cookie, &run->again) < 0)
-			return false;
+			run->again_failed = true;
 	}
 	run->listed_again = true;
-	return !idset_has(&run->again, cookie);
+	return !run->again_failed && !idset_has(&run->again, cookie);
 }
 
 static bool is_gone(struct run *run, const struct fl_flow *flow)
@@ -182,14 +184,6 @@ static int judge(const struct fl_flow *flow, void *arg)
 	return flow->owner.proc.pid ? idset_add(&run->processes, fold(&flow->owner.proc)) : 0;
 }
 
-static bool process_lives(const struct fl_process *p)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%u", p->key.pid);
-	return access(path, F_OK) == 0;
-}
-
 static int forget(const struct fl_process *p, void *arg)
 {
 	struct run *run = arg;
@@ -198,7 +192,7 @@ static int forget(const struct fl_process *p, void *arg)
 		return 0;
 	if (idset_has(&run->processes, fold(&p->key)))
 		return 0;
-	if (!p->exited_ns && process_lives(p))
+	if (!p->exited_ns && procfs_runs(&p->key))
 		return 0;
 	if (!maps_forget_process(run->agent->maps, &p->key))
 		run->result->forgotten++;

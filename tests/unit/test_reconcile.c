@@ -7,6 +7,7 @@
 #include "config.h"
 #include "maps.h"
 #include "netns.h"
+#include "procfs.h"
 #include "reconcile.h"
 #include "sockdiag.h"
 #include <errno.h>
@@ -201,6 +202,12 @@ int maps_each_process(const struct maps *m, int (*fn)(const struct fl_process *p
 			return r;
 	}
 	return 0;
+}
+
+/* One process lives: we. */
+bool procfs_runs(const struct fl_proc_key *key)
+{
+	return key->pid == (__u32)getpid();
 }
 
 int maps_forget_process(const struct maps *m, const struct fl_proc_key *key)
