@@ -82,19 +82,25 @@ static __always_inline __u64 *udp_pending_at(struct fl_udp *u, __u32 position)
 	return &u->pending[position & (UDP_PENDING - 1)];
 }
 
-/* Remember a peer nobody has received from, in the order of arrival. */
+/* Remember a peer nobody has received from, in the order of arrival. The oldest makes room: it may
+ * have been taken where the list could not be told (take.bpf.c). */
 static __always_inline void udp_pending_add(struct fl_udp *u, __u64 id)
 {
-	bool full;
+	struct fl_socket *forgotten;
+	__u64 oldest = 0;
 
 	bpf_spin_lock(&u->lock);
-	full = u->pending_tail - u->pending_head >= UDP_PENDING;
-	if (!full) {
-		*udp_pending_at(u, u->pending_tail) = id;
-		u->pending_tail++;
+	if (u->pending_tail - u->pending_head >= UDP_PENDING) {
+		oldest = *udp_pending_at(u, u->pending_head);
+		u->pending_head++;
 	}
+	*udp_pending_at(u, u->pending_tail) = id;
+	u->pending_tail++;
 	bpf_spin_unlock(&u->lock);
-	if (full)
+	if (!oldest)
+		return;
+	forgotten = bpf_map_lookup_elem(&socket_to_process, &oldest);
+	if (forgotten && !forgotten->accepted)
 		count(FL_CNT_UDP_PENDING_FULL);
 }
 

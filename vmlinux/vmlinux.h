@@ -115,6 +115,12 @@ struct tcp_sock {
 	__u32 write_seq;
 };
 
+struct sk_buff {
+	unsigned char *head;
+	__u16 network_header;
+	__u16 transport_header;
+};
+
 struct socket {
 	struct sock *sk;
 };
