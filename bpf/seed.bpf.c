@@ -27,7 +27,7 @@ static __always_inline bool tcp_is_flow(__u8 state)
 	return state != FL_STATE_CLOSE && state != FL_STATE_TIME_WAIT && state <= FL_STATE_CLOSING;
 }
 
-static __noinline int seed_insert(struct sock *sk, struct fl_socket *s, enum fl_state state)
+static __always_inline int seed_insert(struct sock *sk, struct fl_socket *s, enum fl_state state)
 {
 	if (flow_insert(s->cookie, s, state))
 		return 0;
