@@ -202,7 +202,7 @@ echo "milliseconds to the event: $(tr '\n' ' ' <"$T/ms")"
 before=$(flowner stats -j | jq .sequence)
 watch "$T/first" -j --pid "$client_pid"
 first=$PID
-watch "$T/second" -c 4 --pid "$client_pid"
+watch "$T/second" -c 6 --pid "$client_pid"
 second=$PID
 watch "$T/third" -jc 2 --pid "$client_pid" --state last-ack
 eventually 10 watching 3
@@ -220,7 +220,9 @@ kill "$first"
 wait "$first" 2>/dev/null || true
 actions() { jq -r '"\(.event.action) \(.flowner.flow_id)"' "$1"; }
 wanted="open ${opened[1]}
+established ${opened[1]}
 open ${opened[2]}
+established ${opened[2]}
 close ${opened[2]}
 close ${opened[1]}"
 same "events" "$(actions "$T/first")" "$wanted"
@@ -229,7 +231,7 @@ same "its header" "$(head -n 1 "$T/second" | tr -s ' ')" \
 	'TIME ACTION PROTO LOCAL REMOTE PID USER COMM FLOW_ID'
 same "events that a filter leaves" "$(actions "$T/third")" "$(tail -n 2 <<<"$wanted")"
 same "sequence rises" "$(jq .event.sequence "$T/first")" "$(jq .event.sequence "$T/first" | sort -nu)"
-timeout 10 env "FLOWNER_SOCKET=$SOCK" "$BUILD/flowner" watch -j -c 4 --replay "$before" \
+timeout 10 env "FLOWNER_SOCKET=$SOCK" "$BUILD/flowner" watch -j -c 6 --replay "$before" \
 	--pid "$client_pid" >"$T/replay" || fail "no replay after $before"
 same "replay" "$(<"$T/replay")" "$(<"$T/first")"
 refuses 2 'count' flowner watch -c 0
