@@ -14,6 +14,7 @@ struct arguments {
 	const char *cgroup;
 	const char *accept;
 	const char *scope;
+	const char *without; /* list for hooks_forbid() */
 	bool detach;
 };
 

@@ -148,6 +148,17 @@ static int serve(struct config *c, struct hooks *hooks)
 	return r < 0 ? complain(&f, r) : EXIT_DONE;
 }
 
+static int choose_hooks(const struct arguments *args, struct hooks *hooks)
+{
+	const char *word = args->without ? hooks_forbid(hooks, args->without) : NULL;
+
+	if (!word)
+		return EXIT_DONE;
+	fprintf(stderr, "flownerd: --without: '%.*s' is no hook one could do without\n",
+		(int)strcspn(word, ","), word);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_(config_release) struct config config = { 0 };
@@ -170,7 +181,9 @@ int main(int argc, char **argv)
 	r = hooks_new(&hooks);
 	if (r < 0)
 		return EXIT_FAILED;
-	r = serve(&config, hooks);
+	r = choose_hooks(&args, hooks);
+	if (!r)
+		r = serve(&config, hooks);
 	hooks_free(hooks);
 	return r;
 }

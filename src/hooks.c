@@ -132,6 +132,36 @@ struct hook *hooks_row(struct hooks *h, size_t i)
 	return &h->rows[i];
 }
 
+static bool is_named(const struct hook *hook, const char *word, size_t len)
+{
+	char end;
+
+	if (!hook->optional || strncmp(hook->attach, word, len) != 0)
+		return false;
+	end = hook->attach[len];
+	return end == '\0' || end == '/';
+}
+
+const char *hooks_forbid(struct hooks *h, const char *list)
+{
+	while (*list) {
+		size_t len = strcspn(list, ",");
+		bool found = false;
+
+		for (size_t i = 0; i < ROWS; i++) {
+			if (!is_named(&h->rows[i], list, len))
+				continue;
+			h->rows[i].status = HOOK_OFF;
+			found = true;
+		}
+		if (!found)
+			return list;
+		list += len;
+		list += *list == ',';
+	}
+	return NULL;
+}
+
 bool hook_is_iterator(const struct hook *hook)
 {
 	return !strncmp(hook->attach, "iter/", 5);
@@ -197,6 +227,8 @@ const char *hook_status_text(enum hook_status status)
 		return "refused";
 	case HOOK_SILENT:
 		return "silent";
+	case HOOK_OFF:
+		return "off";
 	}
 	return NULL;
 }

@@ -12,6 +12,7 @@ enum hook_status {
 	HOOK_ON,      /* attached, and seen to fire where that can be tested */
 	HOOK_REFUSED, /* the kernel refused to load or attach it: ERROR says why */
 	HOOK_SILENT,  /* attached but the self-test did not see it fire: taken off again */
+	HOOK_OFF,     /* --without named it */
 };
 
 #define HOOK_NO_PROBE (-1)
@@ -40,6 +41,12 @@ size_t hooks_count(const struct hooks *h);
 const struct hook *hooks_at(const struct hooks *h, size_t i);
 
 struct hook *hooks_row(struct hooks *h, size_t i); /* for the one who attaches */
+
+/*
+ * Does without what LIST names, words with commas between: a way of attaching ("lsm", all of them)
+ * or one row ("fentry/do_exit"). Returns a word that names no optional row, or NULL: none does.
+ */
+const char *hooks_forbid(struct hooks *h, const char *list);
 
 bool hook_is_iterator(const struct hook *hook);
 bool hook_is_cgroup(const struct hook *hook);

@@ -168,7 +168,7 @@ static void choose(struct track *t, const struct config *c)
 			      c->accept == CONFIG_ACCEPT_SYSCALL;
 		int r = 0;
 
-		if (h->status == HOOK_REFUSED)
+		if (h->status != HOOK_UNUSED)
 			wanted = false;
 		if (wanted)
 			r = probe_hook(h);
@@ -284,7 +284,7 @@ static int attach_row(struct track *t, size_t i)
 	struct bpf_program *p = bpf_object__find_program_by_name(t->skel->obj, h->program);
 	struct bpf_link *link;
 
-	if (h->status == HOOK_REFUSED || bpf_program__fd(p) < 0)
+	if (h->status != HOOK_UNUSED || bpf_program__fd(p) < 0)
 		return h->error ? -h->error : -ENOENT;
 	if (hook_is_iterator(h))
 		link = bpf_program__attach_iter(p, NULL);
@@ -304,6 +304,8 @@ static void detach_row(struct track *t, size_t i, enum hook_status status, int e
 
 	bpf_link__destroy(t->links[i]);
 	t->links[i] = NULL;
+	if (h->status == HOOK_OFF)
+		return;
 	h->status = status;
 	h->error = error;
 }

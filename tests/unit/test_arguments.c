@@ -121,6 +121,7 @@ static void none(void **state)
 	assert_null(args.cgroup);
 	assert_null(args.accept);
 	assert_null(args.scope);
+	assert_null(args.without);
 	assert_false(args.detach);
 }
 
@@ -130,7 +131,7 @@ static void every_option(void **state)
 
 	(void)state;
 	assert_int_equal(parse("--config /c --socket /s --pin-dir /p --cgroup /g --accept syscall "
-			       "--scope container --detach",
+			       "--scope container --without lsm,fexit --detach",
 			       &args),
 			 0);
 	assert_string_equal(args.config, "/c");
@@ -139,6 +140,7 @@ static void every_option(void **state)
 	assert_string_equal(args.cgroup, "/g");
 	assert_string_equal(args.accept, "syscall");
 	assert_string_equal(args.scope, "container");
+	assert_string_equal(args.without, "lsm,fexit");
 	assert_true(args.detach);
 	assert_int_equal(parse("--socket=/a --accept=auto --scope=host --socket=/b", &args), 0);
 	assert_string_equal(args.socket, "/b");
@@ -198,8 +200,8 @@ static void try_option(const char *name, const char *value)
 
 static void help_tells_every_option(void **state)
 {
-	static const char *const all[] = { "config", "socket", "pin-dir", "cgroup", "accept",
-					   "scope",  "detach", "help",	  "version" };
+	static const char *const all[] = { "config", "socket",	"pin-dir", "cgroup", "accept",
+					   "scope",  "without", "detach",  "help",   "version" };
 	char *copy = strdup(printed_by("--help")), *save = NULL;
 	size_t found = 0;
 

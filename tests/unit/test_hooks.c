@@ -285,6 +285,31 @@ static void tiers(void **state)
 	assert_string_equal(hooks_tier(h), "lowest");
 }
 
+static void named_ones_are_off(void **state)
+{
+	struct hooks *h = *state;
+
+	assert_null(hooks_forbid(h, ""));
+	assert_null(hooks_forbid(h, "lsm,fentry/do_exit"));
+	assert_int_equal(hooks_row(h, row_of(h, "accept_lsm"))->status, HOOK_OFF);
+	assert_int_equal(hooks_row(h, row_of(h, "exit_fentry"))->status, HOOK_OFF);
+	assert_int_equal(hooks_row(h, row_of(h, "free_fentry"))->status, HOOK_UNUSED);
+	assert_string_equal(hooks_tier(h), "no LSM");
+	assert_null(hooks_forbid(h, "fexit,kretprobe"));
+	assert_string_equal(hooks_tier(h), "lowest");
+}
+
+static void unknown_and_needed_ones_are_not_named(void **state)
+{
+	struct hooks *h = *state;
+
+	assert_string_equal(hooks_forbid(h, "ls"), "ls");
+	assert_string_equal(hooks_forbid(h, "lsm,nothing,lsm"), "nothing,lsm");
+	assert_string_equal(hooks_forbid(h, ",lsm"), ",lsm");
+	assert_string_equal(hooks_forbid(h, "sockops"), "sockops");
+	assert_int_equal(hooks_row(h, row_of(h, "track_sockops"))->status, HOOK_UNUSED);
+}
+
 static void states_have_names(void **state)
 {
 	(void)state;
@@ -292,6 +317,7 @@ static void states_have_names(void **state)
 	assert_string_equal(hook_status_text(HOOK_ON), "on");
 	assert_string_equal(hook_status_text(HOOK_REFUSED), "refused");
 	assert_string_equal(hook_status_text(HOOK_SILENT), "silent");
+	assert_string_equal(hook_status_text(HOOK_OFF), "off");
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -313,6 +339,8 @@ int main(void)
 		TEST(better_rows_make_up_for_worse),
 		TEST(refused_and_silent_count_as_off),
 		TEST(tiers),
+		TEST(named_ones_are_off),
+		TEST(unknown_and_needed_ones_are_not_named),
 		TEST(states_have_names),
 	};
 
