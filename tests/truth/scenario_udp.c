@@ -440,6 +440,8 @@ static int serves_inherited(int ctl, void *arg)
 	_udp_ struct udp u = { .own = { .fd = sv->bound->own.fd } };
 
 	TRY(serve_until_told(ctl, &u, sv));
+	for (unsigned int i = 0; i < u.count; i++)
+		session_holder(u.peers[i], getppid());
 	return udp_close(&u);
 }
 

@@ -199,8 +199,9 @@ static int print(const struct options *o, const struct score *sc)
 
 static int usage(FILE *to)
 {
-	fprintf(to, "usage: score TRUTH REPORT [--tier lowest|full] [--accept-syscall] [--live]\n"
-		    "             [--strict] [--json] [--tolerance-ms N]\n"
+	fprintf(to, "usage: score TRUTH REPORT [--tier lowest|full] [--accept-syscall] "
+		    "[--no-first-use]\n"
+		    "             [--live] [--strict] [--json] [--tolerance-ms N]\n"
 		    "REPORT: the agent's flows and events, one JSON object per line.\n"
 		    "--live: the sessions are still open. --strict: extra flows fail.\n");
 	return to == stdout ? 0 : 2;
@@ -228,6 +229,7 @@ static int parse(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{ "tier", required_argument, NULL, 't' },
 		{ "accept-syscall", no_argument, NULL, 'a' },
+		{ "no-first-use", no_argument, NULL, 'u' },
 		{ "live", no_argument, NULL, 'l' },
 		{ "strict", no_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
@@ -244,6 +246,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'a':
 			o->rules.accept_syscall = true;
+			break;
+		case 'u':
+			o->rules.no_first_use = true;
 			break;
 		case 'l':
 			o->rules.live = true;

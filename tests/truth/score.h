@@ -92,6 +92,7 @@ struct score {
 
 struct score_rules {
 	bool lowest;	     /* --tier lowest */
+	bool no_first_use;   /* no hook sees a receive without address: kernels before 6.3 */
 	bool accept_syscall; /* --accept-syscall: exact on every tier */
 	bool live;	     /* the report is of sessions still open */
 	int64_t start_tolerance_ns;

@@ -160,14 +160,23 @@ static void judge_flow(struct session *s, const struct flow *f, const struct sco
 		against(s, "end: absent");
 }
 
+/* Naming a true holder is the best this tier can do, and the flow does not claim more. */
+static bool holder_counts(const struct session *s, const struct flow *f,
+			  const struct score_rules *rules)
+{
+	if (s->handed_over && rules->lowest && !rules->accept_syscall)
+		return true;
+	if (rules->no_first_use && f->key.proto == IPPROTO_UDP && f->accepted == 0)
+		return true;
+	return s->any_holder;
+}
+
 static enum score_verdict judge(struct session *s, const struct score_rules *rules)
 {
 	const struct flow *f = s->flow;
-	bool holder_counts = s->any_holder ||
-			     (s->handed_over && rules->lowest && !rules->accept_syscall);
 
 	judge_flow(s, f, rules);
-	if (f->pid != s->pid && holder_counts && is_holder(s, f->pid))
+	if (f->pid != s->pid && holder_counts(s, f, rules) && is_holder(s, f->pid))
 		return s->why[0] ? SCORE_WRONG : SCORE_HOLDER;
 	if (f->pid < 0)
 		against(s, "pid: absent");
