@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The ground truth on several kernels, each tier of each; and what every kernel gave, as a table.
+# usage: matrix.sh KERNEL...      TIERS="stock lowest" picks some, see tiers.sh
+# Each machine's whole output is in build/vm/KERNEL.txt.
+set -euo pipefail
+shopt -s inherit_errexit
+
+VM=$(cd "$(dirname "$0")" && pwd)
+OUT=$(cd "$VM/../.." && pwd)/build/vm
+read -ra TIERS <<<"${TIERS:-}"
+
+# Rows of Markdown: kernel and tier, sessions, and by which way each moment is taken that has several.
+table() {
+	jq -rs '
+		def way(moment): [.hooks[] | select(.moment == moment)] |
+			(map(select(.status == "on"))[0].attach // "-");
+		(.[0].hooks | [.[].moment] | unique - ["tcp", "connect", "tcp state", "exec"] |
+			map(select(startswith("udp ") | not))) as $moments |
+		["kernel", "tier", "right", "wrong", "missing"] + $moments,
+		["---", "---", "---:", "---:", "---:"] + [$moments[] | "---"],
+		(.[] | . as $k | [.kernel, .tier, "\(.right + .holder)/\(.sessions)",
+			.wrong, .missing] + [$moments[] | . as $m | $k | way($m)]) |
+		"| " + (map(tostring) | join(" | ")) + " |"' "$@"
+}
+
+main() {
+	local kernel status=0
+	mkdir -p "$OUT"
+	for kernel; do
+		"$VM/fetch.sh" "$kernel"
+		if VM_TIMEOUT=${VM_TIMEOUT:-1200} "$VM/run.sh" "$kernel" tests/vm/tiers.sh \
+			"${TIERS[@]}" >"$OUT/$kernel.txt" 2>&1; then
+			echo "ok $kernel" >&2
+		else
+			echo "not ok $kernel: see '$OUT/$kernel.txt'" >&2
+			grep -a -vE '^\{"kernel"' "$OUT/$kernel.txt" | tail -n 40 |
+				cut -c 1-200 | sed 's/^/    /' >&2
+			status=1
+		fi
+	done
+	for kernel; do grep -a '^{"kernel"' "$OUT/$kernel.txt" || true; done >"$OUT/results.jsonl"
+	table "$OUT/results.jsonl"
+	return "$status"
+}
+
+main "$@"
