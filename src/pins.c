@@ -65,6 +65,22 @@ static int prepare(struct pins *p, const char *group)
 	return make_dir(pins_link_path(p, "", links, sizeof(links)), 0700);
 }
 
+/* It has entries, and not the one that is made first and removed last: somebody else's. */
+static bool is_foreign(const struct pins *p)
+{
+	_cleanup_(cleanup_dir) DIR *d = NULL;
+	char links[PATH_MAX];
+	struct dirent *e;
+
+	if (!access(pins_link_path(p, "", links, sizeof(links)), F_OK))
+		return false;
+	d = opendir(p->dir);
+	while (d && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			return true;
+	return false;
+}
+
 int pins_open(struct pins *p, const char *dir, const char *group, struct fail *f)
 {
 	int r;
@@ -75,6 +91,10 @@ int pins_open(struct pins *p, const char *dir, const char *group, struct fail *f
 		return fail(f, -ENOTSUP,
 			    "'%s' is not on a bpf filesystem: mount one with "
 			    "'mount -t bpf bpf /sys/fs/bpf'",
+			    dir);
+	if (is_foreign(p))
+		return fail(f, -ENOTEMPTY,
+			    "'%s' has entries that are not flownerd's: name a directory of its own",
 			    dir);
 	r = prepare(p, group);
 	if (r < 0)

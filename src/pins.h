@@ -16,7 +16,7 @@ struct pins {
 
 /*
  * Makes DIR (0750, group GROUP when it exists) on a bpf filesystem and locks it. -EBUSY another
- * daemon has it; -ENOTSUP DIR is not on a bpf filesystem.
+ * daemon has it; -ENOTSUP DIR is not on a bpf filesystem; -ENOTEMPTY it holds what is not ours.
  */
 int pins_open(struct pins *p, const char *dir, const char *group, struct fail *f);
 void pins_close(struct pins *p); /* gives the lock up; what is pinned stays */

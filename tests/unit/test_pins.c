@@ -248,6 +248,28 @@ static void what_is_not_ours_is_told(void **state)
 	pins_close(&p);
 }
 
+/* /sys/fs/bpf itself, say: neither its mode nor the pins of others are ours to change. */
+static void another_s_directory_is_left_alone(void **state)
+{
+	struct fail f;
+	struct pins p;
+
+	(void)state;
+	pretend = true;
+	assert_int_equal(mkdir(dir, 0755), 0);
+	put("someone");
+	chmod(dir, 0755);
+	assert_int_equal(pins_open(&p, dir, NULL, &f), -ENOTEMPTY);
+	assert_int_equal(p.lock, -1);
+	assert_non_null(strstr(f.text, dir));
+	expect_mode(".", 0755);
+	assert_false(there("links"));
+	assert_int_equal(unlink(path_of("someone")), 0);
+	p = open_pins(); /* empty: may be had */
+	assert_int_equal(pins_remove(&p), 0);
+	pins_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +281,7 @@ int main(void)
 		cmocka_unit_test(links_are_dropped_but_those_kept),
 		cmocka_unit_test(all_of_it_goes),
 		cmocka_unit_test(what_is_not_ours_is_told),
+		cmocka_unit_test(another_s_directory_is_left_alone),
 	};
 
 	return cmocka_run_group_tests_name("pins", tests, make_above, remove_above);
