@@ -101,6 +101,15 @@ nothing_left "a missing bpffs"
 refuses 1 "cannot create '$PINS': Read-only file system" elsewhere \
 	"mount --bind /sys/fs/bpf /sys/fs/bpf; mount -o remount,ro,bind /sys/fs/bpf" "${scoped[@]}"
 nothing_left "a read-only bpffs"
+mkdir "$PINS-other"
+bpftool map create "$PINS-other/theirs" type array key 4 value 4 entries 1 name theirs
+mode=$(stat -c %a "$PINS-other")
+refuses 1 "'$PINS-other' has entries that are not flownerd's" "${scoped[@]}" --pin-dir "$PINS-other"
+refuses 1 "'$PINS-other' has entries that are not" "$BUILD/flownerd" --detach --pin-dir "$PINS-other"
+[[ -e $PINS-other/theirs ]] || fail "another's pin was removed"
+same "mode of another's directory" "$(stat -c %a "$PINS-other")" "$mode"
+rm -r "$PINS-other"
+nothing_left "another's directory"
 refuses 1 "cannot listen at '/proc/x/sock'" "${scoped[@]}" --socket /proc/x/sock
 refuses 1 "cannot listen at '$T/file': File exists" "${scoped[@]}" --socket "$T/file"
 nothing_left "a socket that cannot be"

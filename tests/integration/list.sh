@@ -15,16 +15,16 @@ note() { # NAME ROLE STATE LOCAL-IP LOCAL-PORT REMOTE-IP REMOTE-PORT ID BEFORE A
 }
 
 # One TCP session between the two actors, both ends noted; FD_C and FD_S are its descriptors.
-connect_tcp() { # IP PORT LISTENER OLD
-	local ip=$1 to=$2 listener=$3 old=$4 from client
-	tell client connect tcp "$ip" "$to"
+connect_tcp() { # CLIENT-IP SERVER-IP PORT LISTENER OLD
+	local here=$1 ip=$2 to=$3 listener=$4 old=$5 from client
+	tell client connect tcp "$ip" "$to" "$here" 0
 	client=("${R[@]}") from=${R[1]} FD_C=${R[0]}
 	tell server accept "$listener"
 	FD_S=${R[0]}
 	note client "$([[ $old == true ]] && echo existing || echo opener)" established \
-		"$ip" "$from" "$ip" "$to" "${client[2]}" "${client[3]}" "${client[4]}" "$old"
+		"$here" "$from" "$ip" "$to" "${client[2]}" "${client[3]}" "${client[4]}" "$old"
 	note server "$([[ $old == true ]] && echo existing || echo acceptor)" established \
-		"$ip" "$to" "$ip" "$from" "${R[2]}" "${client[3]}" "${R[4]}" "$old"
+		"$ip" "$to" "$here" "$from" "${R[2]}" "${client[3]}" "${R[4]}" "$old"
 }
 
 # --- what flowner says of the same flows ---
@@ -52,7 +52,9 @@ $(<"$2")"
 
 own_netns
 in_netns ip address add 10.1.2.3/32 dev lo
+in_netns ip address add 10.9.8.7/32 dev lo
 in_netns ip address add fd00::1:2:3/128 dev lo nodad
+in_netns ip address add fd00::9:8:7/128 dev lo nodad
 actor server
 actor client
 tell server comm server
@@ -63,25 +65,25 @@ tell server listen tcp fd00::1:2:3 0
 fd6=${R[0]} port6=${R[1]}
 
 # --- older than the agent ---
-connect_tcp 10.1.2.3 "$port4" "$fd4" true
+connect_tcp 10.9.8.7 10.1.2.3 "$port4" "$fd4" true
 old_c=$FD_C old_s=$FD_S
 cp "$T/truth" "$T/truth4"
 : >"$T/truth"
-connect_tcp fd00::1:2:3 "$port6" "$fd6" true
+connect_tcp fd00::9:8:7 fd00::1:2:3 "$port6" "$fd6" true
 mv "$T/truth" "$T/truth6"
 
 start_daemon
 
 # --- and younger ---
 cp "$T/truth4" "$T/truth"
-connect_tcp 10.1.2.3 "$port4" "$fd4" false
+connect_tcp 10.9.8.7 10.1.2.3 "$port4" "$fd4" false
 young_c=$FD_C young_s=$FD_S
 cp "$T/truth" "$T/truth4"
 flowner list -j --state established 10.1.2.3 >"$T/got"
 check "open, IPv4" "$T/got"
 
 cp "$T/truth6" "$T/truth"
-connect_tcp fd00::1:2:3 "$port6" "$fd6" false
+connect_tcp fd00::9:8:7 fd00::1:2:3 "$port6" "$fd6" false
 flowner list -j --state established fd00::1:2:3 >"$T/got"
 check "open, IPv6" "$T/got"
 flowner list -j -6 --state established >"$T/got"
