@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#define TIMER_TIME_WAIT 3 /* inet_twsk_diag_fill(); no other message has it */
 #define STATES (~((1u << TCP_TIME_WAIT) | (1u << TCP_SYN_RECV)) & 0xfffu)
 
 static __u64 cookie_of(const struct inet_diag_sockid *id)
@@ -38,12 +39,21 @@ struct walk {
 	int result;
 };
 
+/*
+ * A TIME-WAIT has the cookie of the socket it comes after, which has ended. It says its state, or
+ * FIN-WAIT-2 while that is its substate; the timer tells it in both.
+ */
+static bool is_socket(const struct inet_diag_msg *msg)
+{
+	return msg->idiag_timer != TIMER_TIME_WAIT;
+}
+
 static int visit(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
 	struct walk *w = arg;
 
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg) || !is_socket(msg))
 		return MNL_CB_OK;
 	if (!w->result)
 		w->result = w->fn(cookie_of(&msg->id), w->proto, w->arg);
@@ -107,8 +117,9 @@ static void fill_end(__be32 to[4], const struct fl_addr *addr, bool v4)
 
 static int found(const struct nlmsghdr *nlh, void *arg)
 {
-	(void)nlh;
-	*(int *)arg = 1;
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+
+	*(int *)arg = mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg) || is_socket(msg);
 	return MNL_CB_STOP;
 }
 

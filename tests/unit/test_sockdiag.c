@@ -220,9 +220,12 @@ static void both_ends_of_a_session(void **state)
 	other = client;
 	other.key.remote_port ^= 1;
 	assert_int_equal(exists(&other), 0);
-	close(client.fd);
+	close(client.fd); /* FIN_WAIT2, then TIME_WAIT: no socket of anybody, with its cookie */
+	expect_listed(&client, false);
+	assert_int_equal(exists(&client), 0);
 	close(server.fd);
-	expect_listed(&client, false); /* TIME_WAIT is no socket of anybody */
+	expect_listed(&client, false);
+	assert_int_equal(exists(&client), 0);
 	expect_listed(&server, false);
 	assert_int_equal(exists(&server), 0);
 	close(listener.fd);
