@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The maps are compared with the kernel's sockets and put right: ends that no program saw, sockets
+# that no program saw opening, entries somebody deleted, UDP peers that fell silent.
+. "$(dirname "$0")/lib.sh"
+
+equal() { [[ $(ids) == "$(cookies)" ]]; }
+
+printf 'reconcile: 1s\nudp_idle: 3s\n' >"$T/config"
+own_netns
+start_daemon --config "$T/config"
+actor server
+actor client
+tell server listen tcp 127.0.0.1 8080
+tell client connect tcp 127.0.0.1 8080
+first=${R[2]} first_fd=${R[0]}
+tell server accept 3
+accepted=${R[2]} accepted_fd=${R[0]}
+tell client connect tcp 127.0.0.1 8080
+stays=${R[2]}
+tell server accept 3
+tell client listen udp 127.0.0.1 6000
+bound=${R[2]} bound_fd=${R[0]}
+equal || fail "maps and sockets differ before anything happened"
+
+# --- no program runs: killed, and its links taken away ---
+kill_daemon
+rm "$PINS"/links/*
+tell client close "$first_fd"
+tell server close "$accepted_fd"
+tell client close "$bound_fd"
+tell client connect tcp 127.0.0.1 8080
+unseen=${R[2]}
+tell server accept 3
+same "entries that nobody took out" "$(ids | grep -cxE "$(sed 's/^0*//' <<<"$first")|$(
+	sed 's/^0*//' <<<"$accepted")|$(sed 's/^0*//' <<<"$bound")")" 3
+start_daemon --config "$T/config"
+eventually 20 equal
+same "counted" "$(stat_of end_reconciled)" 3
+same "why they ended" "$(flowner list -j --closed | jq -r '"\(.flowner.flow_id) \(.event.reason)"' | sort)" \
+	"$(printf '%s lost\n' "$first" "$accepted" "$bound" | sort)"
+same "what was open stays as it was" "$(flowner show -j "$stays" | jq -r .flowner.role)" opener
+same "what came unseen" "$(flowner show -j "$unseen" |
+	jq -c '[.process.pid, .flowner.role, .event.start]')" "[${ACTOR_PID[client]},\"existing\",null]"
+
+# --- entries that somebody deleted ---
+bpftool map delete pinned "$PINS/socket_to_process" key hex \
+	$(sed 's/../& /g' <<<"$stays" | tr ' ' '\n' | tac | xargs)
+! equal || fail "nothing was deleted"
+eventually 20 equal
+same "its owner" "$(flowner show -j "$stays" | jq .process.pid)" "${ACTOR_PID[client]}"
+
+# --- peers of a UDP socket: ended when silent for udp_idle, not before, and the socket stays ---
+tell server listen udp 127.0.0.1 5353
+server_fd=${R[0]} port=${R[1]} server_id=${R[2]}
+tell client connect udp 127.0.0.1 "$port"
+client_fd=${R[0]} client_port=${R[1]}
+peers() { flowner list -j -u --local 127.0.0.1:5353 --rport "$client_port" "$@" | jq -r .flowner.flow_id; }
+for _ in {1..8}; do # talks for longer than udp_idle
+	tell client send "$client_fd"
+	tell server recv "$server_fd"
+	sleep 0.5 # lint: poll
+done
+peer=$(peers)
+[[ $peer == 8* ]] || fail "the peer is not one flow, numbered: '$peer'"
+no_peers() { [[ -z $(peers) ]]; }
+eventually 20 no_peers
+same "why it ended" "$(flowner show -j "$peer" | jq -r .event.reason)" idle
+same "counted" "$(stat_of udp_idle)" 1
+same "the socket" "$(flowner show -j "$server_id" | jq -r .flowner.role)" user
+equal || fail "maps and sockets differ in the end"
