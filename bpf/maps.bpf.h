@@ -129,6 +129,15 @@ struct {
 	__type(value, __u32);
 } netns SEC(".maps") __weak;
 
+/* The other way round, of the namespace that has the inode now; only where netns.bpf.c is needed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u64);
+} netns_cookies SEC(".maps") __weak;
+
 /* Numbered flow ids. A lock, not a fetch-and-add: 5.10 has no atomic that returns a value. */
 struct fl_numbers {
 	struct bpf_spin_lock lock;

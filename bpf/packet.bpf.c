@@ -146,6 +146,22 @@ static __noinline int peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
 	return 0;
 }
 
+/* No process hook has seen this socket. */
+static __noinline struct fl_udp *udp_unseen(struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	struct fl_socket *s;
+	__u64 cookie;
+
+	if (!can_tracing_socket) {
+		cookie = bpf_get_socket_cookie(skb);
+		s = bpf_map_lookup_elem(&socket_to_process, &cookie);
+		if (s)
+			return udp_create(sk, s->key.netns_cookie, cookie);
+	}
+	count(FL_CNT_UDP_UNOWNED);
+	return NULL;
+}
+
 static __always_inline int datagram(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -163,10 +179,10 @@ static __always_inline int datagram(struct __sk_buff *skb, bool egress)
 	if (!c)
 		return 1;
 	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
-	if (!u) {
-		count(FL_CNT_UDP_UNOWNED);
+	if (!u)
+		u = udp_unseen(skb, sk);
+	if (!u)
 		return 1;
-	}
 	if (!key_from_datagram(skb, egress, &k)) {
 		count(FL_CNT_UDP_PARSE);
 		return 1;

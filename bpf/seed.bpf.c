@@ -55,11 +55,12 @@ static __noinline int seed_process(struct task_struct *task, const struct fl_own
 /* A socket the programs know already: connected, perhaps, and silent since. True: no seed. */
 static __noinline bool udp_is_known(struct sock *sk)
 {
-	struct fl_udp *u;
+	struct fl_config *c = config_get();
 	struct fl_key key = {};
+	struct fl_udp *u;
 
 	if (!can_tracing_socket)
-		return false;
+		return c && c->walked;
 	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
 	if (!u)
 		return false;

@@ -218,8 +218,11 @@ int udp_release(struct bpf_sock *ctx)
 	if (ctx->protocol != IPPROTO_UDP)
 		return 1;
 	u = bpf_sk_storage_get(&udp_sockets, ctx, 0, 0);
-	if (!u)
+	if (!u) {
+		if (!can_tracing_socket)
+			flow_end(bpf_get_socket_cookie(ctx), FL_REASON_NONE);
 		return 1;
+	}
 	if (u->flags & UDP_CONNECTED)
 		open_silent(ctx, u);
 	bpf_spin_lock(&u->lock);

@@ -21,7 +21,23 @@
 
 #define UDP_RELEASE_MAX 8192 /* peers ended at close; the sweep takes the rest */
 
-/* Storage of a socket seen in process context, made at its first sight. */
+/* A socket older than the agent, where its walk could not make the storage: what it has found. */
+static __always_inline void udp_adopt(struct fl_udp *u)
+{
+	__u64 cookie = u->cookie;
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &cookie);
+
+	if (!s || s->role != FL_ROLE_EXISTING)
+		return;
+	u->own_id = cookie;
+	u->user = s->owner;
+	u->remote = s->key.remote;
+	u->remote_port = s->key.remote_port;
+	if (u->remote_port)
+		u->flags = UDP_CONNECTED;
+}
+
+/* Storage of a socket, made at its first sight. */
 static __always_inline struct fl_udp *udp_create(struct bpf_sock *sk, __u64 netns_cookie,
 						 __u64 cookie)
 {
@@ -31,8 +47,12 @@ static __always_inline struct fl_udp *udp_create(struct bpf_sock *sk, __u64 netn
 		count(FL_CNT_STORAGE_FULL);
 		return NULL;
 	}
+	if (u->cookie)
+		return u;
 	u->netns_cookie = netns_cookie;
 	u->cookie = cookie;
+	if (!can_tracing_socket)
+		udp_adopt(u);
 	return u;
 }
 

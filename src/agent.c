@@ -39,7 +39,6 @@ static size_t images_limit(const struct config *c)
 
 int agent_init(struct agent *agent, struct config *c, struct hooks *hooks)
 {
-	__u32 inum;
 	int r;
 
 	*agent = (struct agent){ .config = c, .hooks = hooks };
@@ -47,7 +46,6 @@ int agent_init(struct agent *agent, struct config *c, struct hooks *hooks)
 	agent->realtime_offset_ns = (__s64)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
 	if (gethostname(agent->host, sizeof(agent->host) - 1) < 0)
 		return -errno;
-	(void)netns_self(&agent->netns_cookie, &inum);
 	r = names_new(&agent->names);
 	if (r < 0)
 		return r;
@@ -139,11 +137,21 @@ static int on_record(void *arg, void *data, size_t size)
 				       : 0; /* an error stops the walk after this record */
 }
 
+/* Where no socket tells the cookie of its namespace, netns.bpf.c has written it down. */
+static void find_own_namespace(struct agent *agent)
+{
+	__u32 inum;
+
+	if (!netns_self(&agent->netns_cookie, &inum) && !agent->netns_cookie)
+		(void)maps_netns_cookie(agent->maps, inum, &agent->netns_cookie);
+}
+
 int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd)
 {
 	int r;
 
 	agent->maps = maps;
+	find_own_namespace(agent);
 	r = procs_new(maps, images_limit(agent->config), &agent->procs);
 	if (r < 0)
 		return r;

@@ -26,6 +26,8 @@
 
 /* clang-format off */
 static const struct hook table[] = {
+	TRY("namespace", 0, "cgroup/sock_create", "netns_create", HOOK_NO_PROBE,
+	    "which network namespace a session is in, and its repair"),
 	NEED("tcp", 0, "sockops", "track_sockops", HOOK_NO_PROBE,
 	    "everything of TCP"),
 	NEED("connect", 0, "cgroup/connect4", "track_connect4", HOOK_NO_PROBE,
@@ -172,12 +174,24 @@ bool hook_is_cgroup(const struct hook *hook)
 	return !strncmp(hook->attach, "cgroup", 6) || !strcmp(hook->attach, "sockops");
 }
 
+bool hook_is_kprobe(const struct hook *hook)
+{
+	return !strncmp(hook->attach, "kprobe/", 7) || !strncmp(hook->attach, "kretprobe/", 10);
+}
+
+bool hook_is_everywhere(const struct hook *hook)
+{
+	return !strcmp(hook->attach, "cgroup/sock_create");
+}
+
 const char *hooks_loss(const struct hooks *h, size_t i)
 {
 	const struct hook *row = &h->rows[i];
 
 	if (row->status == HOOK_ON)
 		return row->limit;
+	if (row->status == HOOK_NEEDLESS)
+		return NULL;
 	for (size_t j = 0; j < ROWS; j++) {
 		const struct hook *other = &h->rows[j];
 
@@ -229,6 +243,8 @@ const char *hook_status_text(enum hook_status status)
 		return "silent";
 	case HOOK_OFF:
 		return "off";
+	case HOOK_NEEDLESS:
+		return "not needed";
 	}
 	return NULL;
 }

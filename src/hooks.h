@@ -8,11 +8,12 @@
 #include <stddef.h>
 
 enum hook_status {
-	HOOK_UNUSED,  /* a better way of the same moment is on, or it is optional and off */
-	HOOK_ON,      /* attached, and seen to fire where that can be tested */
-	HOOK_REFUSED, /* the kernel refused to load or attach it: ERROR says why */
-	HOOK_SILENT,  /* attached but the self-test did not see it fire: taken off again */
-	HOOK_OFF,     /* --without named it */
+	HOOK_UNUSED,   /* a better way of the same moment is on, or it is optional and off */
+	HOOK_ON,       /* attached, and seen to fire where that can be tested */
+	HOOK_REFUSED,  /* the kernel refused to load or attach it: ERROR says why */
+	HOOK_SILENT,   /* attached but the self-test did not see it fire: taken off again */
+	HOOK_OFF,      /* --without named it */
+	HOOK_NEEDLESS, /* this kernel does by itself what it is for */
 };
 
 #define HOOK_NO_PROBE (-1)
@@ -50,6 +51,8 @@ const char *hooks_forbid(struct hooks *h, const char *list);
 
 bool hook_is_iterator(const struct hook *hook);
 bool hook_is_cgroup(const struct hook *hook);
+bool hook_is_kprobe(const struct hook *hook);	  /* or kretprobe */
+bool hook_is_everywhere(const struct hook *hook); /* not only below --cgroup */
 const char *hook_status_text(enum hook_status status);
 
 /*

@@ -348,6 +348,16 @@ int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries
 	return 0;
 }
 
+int maps_netns_cookie(const struct maps *m, __u32 inum, __u64 *ret_cookie)
+{
+	__u64 cookie;
+
+	if (bpf_map_lookup_elem(m->netns_cookies, &inum, &cookie) < 0)
+		return -errno;
+	*ret_cookie = cookie;
+	return 0;
+}
+
 int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum)
 {
 	__u32 inum;

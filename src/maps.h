@@ -16,6 +16,7 @@ struct maps {
 	int process_text;
 	int counters;
 	int netns;
+	int netns_cookies;
 	int config;
 	int fired;
 	int meta;
@@ -55,6 +56,9 @@ int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries
 
 /* Inode of the network namespace with COOKIE, as the kernel side saw it. -ENOENT unknown. */
 int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum);
+
+/* Cookie of the namespace with INUM: filled before 5.14 only, where nobody else tells. -ENOENT. */
+int maps_netns_cookie(const struct maps *m, __u32 inum, __u64 *ret_cookie);
 
 /*
  * Takes FLOW out of both maps, if it still is the same flow: for ends the kernel side did not see.

@@ -42,10 +42,19 @@ static int socket_cookie(int fd, __u64 *ret_cookie)
 	__u64 cookie = 0;
 	socklen_t len = sizeof(cookie);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) && errno != ENOPROTOOPT)
 		return -errno;
 	*ret_cookie = cookie;
 	return 0;
+}
+
+static int internet_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
 }
 
 /* Inode of the namespace file at PATH, without opening it. */
@@ -88,11 +97,9 @@ int netns_self(__u64 *ret_cookie, __u32 *ret_inum)
 	__u32 inum = 0;
 	int r;
 
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = internet_socket();
 	if (fd < 0)
-		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
+		return fd;
 	r = socket_cookie(fd, &cookie);
 	if (r)
 		return r;
@@ -223,7 +230,7 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
 
 static int diag_socket_here(int *ret_fd, __u64 *ret_cookie)
 {
-	_close_ int fd = -1;
+	_close_ int fd = -1, seen = -1;
 	__u64 cookie = 0;
 	int r;
 
@@ -231,8 +238,10 @@ static int diag_socket_here(int *ret_fd, __u64 *ret_cookie)
 	if (fd < 0)
 		return -errno;
 	r = socket_cookie(fd, &cookie);
-	if (r && r != -ENOPROTOOPT)
+	if (r)
 		return r;
+	if (!cookie)
+		seen = internet_socket();
 	*ret_fd = TAKE_FD(fd);
 	*ret_cookie = cookie;
 	return 0;

@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-/* SO_NETNS_COOKIE (5.14+) and inode of the calling thread's namespace. -ENOPROTOOPT before 5.14. */
+/* Cookie (0 before 5.14: no socket tells it there) and inode of the calling thread's namespace. */
 int netns_self(__u64 *ret_cookie, __u32 *ret_inum);
 
 /*
@@ -26,7 +26,7 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg);
 
 /*
  * A NETLINK_SOCK_DIAG socket inside the namespace at PATH, and that namespace's cookie (0 before
- * 5.14: no socket tells it there). The calling thread is back in its own namespace on return, also
+ * 5.14, where an internet socket is made on the way, for netns.bpf.c to see). The calling thread is back in its own namespace on return, also
  * on failure; the process is aborted if that cannot be done. Needs CAP_SYS_ADMIN unless PATH is the
  * caller's own namespace. Caller closes.
  */

@@ -77,11 +77,12 @@ static int add_namespace(const char *path, __u32 inum, void *arg)
 	__u64 cookie;
 	int fd, r;
 
-	(void)inum;
 	if (run->space_count == NAMESPACES_MAX)
 		return 0;
 	if (netns_diag_socket(path, &fd, &cookie) < 0)
 		return 0;
+	if (!cookie)
+		(void)maps_netns_cookie(run->agent->maps, inum, &cookie);
 	r = sockdiag_each(fd, add_cookie, &run->sockets);
 	if (r < 0 || !cookie) {
 		close(fd);

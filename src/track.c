@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "track.h"
+#include "cgroup.h"
 #include "cleanup.h"
 #include "config.h"
 #include "constants.h"
@@ -9,6 +10,7 @@
 #include "pins.h"
 #include "probe.h"
 #include "selftest.h"
+#include "sockdiag.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -158,6 +160,14 @@ static void set_constants(struct flowner_bpf *s, const struct config *c, __u64 s
 	constants_set(s);
 }
 
+static bool sockets_tell_namespace(void)
+{
+	__u64 cookie = 0;
+	__u32 inum;
+
+	return !netns_self(&cookie, &inum) && cookie;
+}
+
 /* Which programs are worth loading: the trial says no, or nobody asked for the dear one. */
 static void choose(struct track *t, const struct config *c)
 {
@@ -168,6 +178,8 @@ static void choose(struct track *t, const struct config *c)
 			      c->accept == CONFIG_ACCEPT_SYSCALL;
 		int r = 0;
 
+		if (hook_is_everywhere(h) && h->status == HOOK_UNUSED && sockets_tell_namespace())
+			h->status = HOOK_NEEDLESS;
 		if (h->status != HOOK_UNUSED)
 			wanted = false;
 		if (wanted)
@@ -239,6 +251,7 @@ static void fill_maps(struct track *t)
 		.process_text = bpf_map__fd(s->maps.process_text),
 		.counters = bpf_map__fd(s->maps.counters),
 		.netns = bpf_map__fd(s->maps.netns),
+		.netns_cookies = bpf_map__fd(s->maps.netns_cookies),
 		.config = bpf_map__fd(s->maps.config),
 		.fired = bpf_map__fd(s->maps.fired),
 		.meta = bpf_map__fd(s->maps.meta),
@@ -278,6 +291,21 @@ static void publish(struct track *t, const char *group)
 		(void)pins_publish(&t->pins, readable[i], group);
 }
 
+/* Where every socket() of this machine, or container, passes. */
+static struct bpf_link *attach_everywhere(struct bpf_program *p)
+{
+	_free_ char *root = NULL;
+	_close_ int fd = -1;
+	int r = cgroup_mount(&root);
+
+	if (r < 0) {
+		errno = -r;
+		return NULL;
+	}
+	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? NULL : bpf_program__attach_cgroup(p, fd);
+}
+
 static int attach_row(struct track *t, size_t i)
 {
 	const struct hook *h = hooks_at(t->hooks, i);
@@ -288,6 +316,8 @@ static int attach_row(struct track *t, size_t i)
 		return h->error ? -h->error : -ENOENT;
 	if (hook_is_iterator(h))
 		link = bpf_program__attach_iter(p, NULL);
+	else if (hook_is_everywhere(h))
+		link = attach_everywhere(p);
 	else if (hook_is_cgroup(h))
 		link = bpf_program__attach_cgroup(p, t->cgroup_fd);
 	else
@@ -368,15 +398,41 @@ static int attach_moment(struct track *t, size_t from, size_t *ret_next, struct 
 		    strerror(hooks_at(t->hooks, from)->error));
 }
 
+static int pass_over(__u64 cookie, enum fl_proto proto, void *arg)
+{
+	(void)cookie;
+	(void)proto;
+	(void)arg;
+	return 0;
+}
+
+/* Where cookies are made on demand: a namespace has one from here on, and with LIST_SOCKETS (a bool)
+ * all its sockets. What cannot be entered is passed over. */
+static int give_cookies(const char *path, __u32 inum, void *list_sockets)
+{
+	_close_ int fd = -1;
+	__u64 cookie;
+
+	(void)inum;
+	if (netns_diag_socket(path, &fd, &cookie) == 0 && *(bool *)list_sockets)
+		(void)sockdiag_each(fd, pass_over, NULL);
+	return 0;
+}
+
 static int attach_all(struct track *t, struct fail *f)
 {
-	size_t i = 0;
+	size_t i = 0, from;
+	bool list = false;
 
 	while (i < hooks_count(t->hooks)) {
-		int r = attach_moment(t, i, &i, f);
+		int r;
 
+		from = i;
+		r = attach_moment(t, from, &i, f);
 		if (r < 0)
 			return r;
+		if (hook_is_everywhere(hooks_at(t->hooks, from)) && t->links[from])
+			(void)netns_each(give_cookies, &list); /* before a key is made */
 	}
 	return 0;
 }
@@ -394,8 +450,11 @@ static int pin_link(struct track *t, size_t i, struct fail *f)
 	snprintf(fresh, sizeof(fresh), "%s/links/%s-new", t->pins.dir, h->program);
 	pins_link_path(&t->pins, h->program, path, sizeof(path));
 	unlink(fresh);
-	if (bpf_obj_pin(bpf_link__fd(t->links[i]), fresh) < 0)
+	if (bpf_obj_pin(bpf_link__fd(t->links[i]), fresh) < 0) {
+		if (errno == EINVAL && hook_is_kprobe(h))
+			return 0; /* no link before 5.15: it ends with us */
 		return fail(f, -errno, "cannot pin '%s': %s", fresh, strerror(errno));
+	}
 	unlink(path);
 	r = rename(fresh, path) < 0 ? -errno : 0;
 	return r < 0 ? fail(f, r, "cannot pin '%s': %s", path, strerror(-r)) : 0;
@@ -546,6 +605,12 @@ static int iterate(const struct hook *h, struct bpf_link *link)
 	return r;
 }
 
+static void set_walked(struct fl_config *config, void *arg)
+{
+	(void)arg;
+	config->walked = 1;
+}
+
 static void set_seeded(struct fl_config *config, void *arg)
 {
 	(void)arg;
@@ -555,8 +620,11 @@ static void set_seeded(struct fl_config *config, void *arg)
 int track_seed(struct track *t)
 {
 	__u64 before = 0, after = 0;
+	bool list = true;
 	int r;
 
+	if (!t->skel->rodata->can_tracing_socket)
+		(void)netns_each(give_cookies, &list);
 	r = maps_configure(&t->maps, set_seeded, NULL);
 	if (!r)
 		r = maps_counter(&t->maps, FL_CNT_SEEDED, &before);
@@ -564,6 +632,8 @@ int track_seed(struct track *t)
 		if (t->links[i] && hook_is_iterator(hooks_at(t->hooks, i)))
 			r = iterate(hooks_at(t->hooks, i), t->links[i]);
 	}
+	if (!r)
+		r = maps_configure(&t->maps, set_walked, NULL);
 	if (!r)
 		r = maps_counter(&t->maps, FL_CNT_SEEDED, &after);
 	return r < 0 ? r : (int)(after - before);

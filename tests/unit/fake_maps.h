@@ -18,7 +18,7 @@
 #define FAKE_CPUS 3
 #define FAKE_FD 1000 /* no file has this number */
 
-enum { CONNECTIONS, SOCKETS, PROCESSES, TEXTS, COUNTERS, NETNS, CONFIG, TABLES };
+enum { CONNECTIONS, SOCKETS, PROCESSES, TEXTS, COUNTERS, NETNS, COOKIES, CONFIG, TABLES };
 
 struct table {
 	__u32 key_size, value_size, max_entries;
@@ -116,6 +116,7 @@ static inline void fake_new(void)
 		[TEXTS] = { sizeof(struct fl_proc_key), sizeof(struct fl_text), 100 },
 		[COUNTERS] = { sizeof(__u32), sizeof(__u64) * FAKE_CPUS, FL_CNT_MAX },
 		[NETNS] = { sizeof(__u64), sizeof(__u32), 100 },
+		[COOKIES] = { sizeof(__u32), sizeof(__u64), 100 },
 		[CONFIG] = { sizeof(__u32), sizeof(struct fl_config), 1 },
 	};
 
@@ -129,6 +130,7 @@ static inline void fake_new(void)
 		.process_text = FAKE_FD + TEXTS,
 		.counters = FAKE_FD + COUNTERS,
 		.netns = FAKE_FD + NETNS,
+		.netns_cookies = FAKE_FD + COOKIES,
 		.config = FAKE_FD + CONFIG,
 		.fired = -1,
 		.meta = -1,

@@ -182,6 +182,14 @@ int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum)
 	return 0;
 }
 
+int maps_netns_cookie(const struct maps *m, __u32 inum, __u64 *ret_cookie)
+{
+	(void)m;
+	(void)inum;
+	(void)ret_cookie;
+	return -ENOENT;
+}
+
 int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value)
 {
 	(void)m;

@@ -169,16 +169,17 @@ static void kinds(void **state)
 {
 	static const struct {
 		const char *attach;
-		bool cgroup, iterator;
+		bool cgroup, iterator, kprobe;
 	} table[] = {
-		{ "sockops", true, false },
-		{ "cgroup/connect4", true, false },
-		{ "cgroup_skb/egress", true, false },
-		{ "iter/tcp", false, true },
-		{ "iter/task_file", false, true },
-		{ "lsm/sock_graft", false, false },
-		{ "tp_btf/inet_sock_set_state", false, false },
-		{ "kprobe/do_exit", false, false },
+		{ "sockops", true, false, false },
+		{ "cgroup/connect4", true, false, false },
+		{ "cgroup_skb/egress", true, false, false },
+		{ "iter/tcp", false, true, false },
+		{ "iter/task_file", false, true, false },
+		{ "lsm/sock_graft", false, false, false },
+		{ "tp_btf/inet_sock_set_state", false, false, false },
+		{ "kprobe/do_exit", false, false, true },
+		{ "kretprobe/inet_csk_accept", false, false, true },
 	};
 
 	(void)state;
@@ -187,6 +188,7 @@ static void kinds(void **state)
 
 		assert_int_equal(hook_is_cgroup(&row), table[i].cgroup);
 		assert_int_equal(hook_is_iterator(&row), table[i].iterator);
+		assert_int_equal(hook_is_kprobe(&row), table[i].kprobe);
 	}
 }
 
@@ -318,6 +320,7 @@ static void states_have_names(void **state)
 	assert_string_equal(hook_status_text(HOOK_REFUSED), "refused");
 	assert_string_equal(hook_status_text(HOOK_SILENT), "silent");
 	assert_string_equal(hook_status_text(HOOK_OFF), "off");
+	assert_string_equal(hook_status_text(HOOK_NEEDLESS), "not needed");
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)

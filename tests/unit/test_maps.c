@@ -721,6 +721,19 @@ static void namespaces(void **state)
 	assert_int_equal(got, inum);
 }
 
+static void cookies_of_namespaces(void **state)
+{
+	__u64 cookie = COOKIE, got = 77;
+	__u32 inum = 4026531840u;
+
+	(void)state;
+	assert_int_equal(maps_netns_cookie(&fake.maps, inum, &got), -ENOENT);
+	assert_int_equal(got, 77);
+	fake_put(COOKIES, &inum, &cookie);
+	assert_int_equal(maps_netns_cookie(&fake.maps, inum, &got), 0);
+	assert_int_equal(got, COOKIE);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -760,6 +773,7 @@ int main(void)
 		TEST(tables_have_names),
 		TEST(one_switch_leaves_the_others),
 		TEST(namespaces),
+		TEST(cookies_of_namespaces),
 	};
 
 	return cmocka_run_group_tests_name("maps", tests, NULL, NULL);

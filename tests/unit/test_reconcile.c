@@ -44,6 +44,7 @@ struct space {
 
 static struct {
 	struct space spaces[4];
+	__u64 noted_cookie; /* of the first, by the kernel side */
 	struct fl_flow flows[MOST];
 	struct fl_process processes[MOST];
 	__u64 there[MOST]; /* cookies that answer when asked for alone */
@@ -140,7 +141,8 @@ int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg
 
 int sockdiag_exists(int fd, const struct fl_key *key, __u64 cookie)
 {
-	assert_int_equal(space_of(fd)->cookie, key->netns_cookie);
+	assert_int_equal(space_of(fd)->cookie ? space_of(fd)->cookie : fake.noted_cookie,
+			 key->netns_cookie);
 	assert_int_equal(key->proto, FL_TCP); /* a peer of a UDP socket has none of its own */
 	space_of(fd)->asked++;
 	if (fake.exists_error)
@@ -163,6 +165,16 @@ int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+int maps_netns_cookie(const struct maps *m, __u32 inum, __u64 *ret_cookie)
+{
+	(void)m;
+	if (!fake.noted_cookie)
+		return -ENOENT;
+	assert_int_equal(inum, 100);
+	*ret_cookie = fake.noted_cookie;
 	return 0;
 }
 
@@ -418,6 +430,15 @@ static void a_namespace_without_a_cookie_is_not_covered(void **state)
 	expect_nothing_ended();
 }
 
+static void the_kernel_side_notes_cookies_that_no_socket_tells(void **state)
+{
+	(void)state;
+	fake.spaces[0].cookie = 0;
+	fake.noted_cookie = 9;
+	add(5, FL_TCP)->key.netns_cookie = 9;
+	expect_ended(5, FL_REASON_LOST);
+}
+
 static void each_namespace_is_asked_for_its_own(void **state)
 {
 	(void)state;
@@ -659,6 +680,7 @@ int main(void)
 		TEST(a_namespace_not_entered_is_not_covered),
 		TEST(a_namespace_not_listed_is_not_covered),
 		TEST(a_namespace_without_a_cookie_is_not_covered),
+		TEST(the_kernel_side_notes_cookies_that_no_socket_tells),
 		TEST(each_namespace_is_asked_for_its_own),
 		TEST(short_of_memory),
 		TEST(a_udp_socket_passed_over_twice),
