@@ -5,6 +5,7 @@
 #
 # Through an apt state of its own in build/vm/apt: the machine's is only asked for its mirror.
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin # depmod, modprobe, bpftool
 shopt -s inherit_errexit
 
 VM=$(cd "$(dirname "$0")/../.." && pwd)/build/vm

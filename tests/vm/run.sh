@@ -17,6 +17,7 @@
 #	VM_LOG=FILE   gets the kernel's messages
 # shellcheck disable=SC2317 # cleanup() is called
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin # depmod, modprobe, bpftool
 shopt -s inherit_errexit
 
 TREE=$(cd "$(dirname "$0")/../.." && pwd)

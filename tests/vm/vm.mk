@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 #   sudo make test-vm    truth on stock kernels in emulated machines; KERNELS="5.10 6.1" picks some
+#                        TIERS="stock lowest" too; root only to install what is missing
 #   tests/vm/run.sh 6.1 build/tests/verify     what the verifier of 6.1 says to each program
 
 TEST_BINS += $(B)/tests/verify
 KERNELS ?= 5.10 6.1 6.12 new
 
-.PHONY: test-vm vm-build
+.PHONY: test-vm vm-build vm-matrix
 test-vm: private SHELL := /bin/sh
 test-vm: private .SHELLFLAGS := -c
 test-vm:
 	@packaging/deps.sh build test vm
-	@+$(MAKE) --no-print-directory vm-build
-	@tests/vm/matrix.sh $(KERNELS)
+	@+$(MAKE) --no-print-directory vm-matrix
 vm-build: all truth $(TEST_BINS)
+vm-matrix: vm-build
+	@TIERS="$(TIERS)" tests/vm/matrix.sh $(KERNELS)
 
 $(B)/tests/verify: tests/vm/verify.c $(call o,src/constants.c) $(B)/libmodules.a | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $(filter-out %.h,$^) $(DAEMON_LIBS)
