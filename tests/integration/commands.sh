@@ -117,6 +117,9 @@ for word in "$opener" cmd-client "$client_pid" 127.0.0.2 41000 8080 "$acceptor";
 	grep -qw -- "$word" "$T/out" || fail "show says nothing of '$word': $(<"$T/out")"
 done
 same "the other end" "$(flowner show -j "$opener" | jq -r .flowner.peer_flow_id)" "$acceptor"
+same "its parent" "$(flowner show -j "$listener" | jq -c .process.parent)" "{\"pid\":$$,\"name\":\"bash\"}"
+same "its ancestors" "$(flowner show -j "$listener" | jq -c '.flowner.ancestors[:2]')" \
+	"[{\"pid\":$$,\"name\":\"bash\"},{\"pid\":$PPID,\"name\":\"$(<"/proc/$PPID/comm")\"}]"
 refuses 1 'no flow has the id 0000000000000001' flowner show 1
 for form in 0 xyz '' 11112222333344445 sk: 0x =; do
 	refuses 2 'is not a flow id' flowner show "$form"
