@@ -129,7 +129,7 @@ struct {
 	__type(value, __u32);
 } netns SEC(".maps") __weak;
 
-/* The other way round, of the namespace that has the inode now; only where netns.bpf.c is needed. */
+/* The other way round, of the namespace that has the inode now; only where netns.bpf.c is on. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

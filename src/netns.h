@@ -26,9 +26,9 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg);
 
 /*
  * A NETLINK_SOCK_DIAG socket inside the namespace at PATH, and that namespace's cookie (0 before
- * 5.14, where an internet socket is made on the way, for netns.bpf.c to see). The calling thread is back in its own namespace on return, also
- * on failure; the process is aborted if that cannot be done. Needs CAP_SYS_ADMIN unless PATH is the
- * caller's own namespace. Caller closes.
+ * 5.14, where an internet socket is made on the way, for netns.bpf.c to see). The calling thread is
+ * back in its own namespace on return, also on failure; the process is aborted if that cannot be
+ * done. Needs CAP_SYS_ADMIN unless PATH is the caller's own namespace. Caller closes.
  */
 int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie);
 

@@ -406,8 +406,10 @@ static int pass_over(__u64 cookie, enum fl_proto proto, void *arg)
 	return 0;
 }
 
-/* Where cookies are made on demand: a namespace has one from here on, and with LIST_SOCKETS (a bool)
- * all its sockets. What cannot be entered is passed over. */
+/*
+ * Where cookies are made on demand: a namespace has one from here on, and with LIST_SOCKETS (a
+ * bool) all its sockets. What cannot be entered is passed over.
+ */
 static int give_cookies(const char *path, __u32 inum, void *list_sockets)
 {
 	_close_ int fd = -1;
