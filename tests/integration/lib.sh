@@ -204,6 +204,8 @@ ids() {
 		jq -r '.[].key | reverse | map(ltrimstr("0x")) | join("") | sub("^0*"; "")' | sort
 }
 
+short() { printf '%x\n' "$((16#$1))"; } # FLOW_ID: as ids and ss write it
+
 # Of all sockets ss shows in NETNS, but for those nobody has yet or any more: a FIN-WAIT-2 that has
 # the timer of TIME-WAIT is no socket either. As `ss -e` writes cookies, sorted.
 cookies() {

@@ -32,8 +32,8 @@ tell client close "$bound_fd"
 tell client connect tcp 127.0.0.1 8080
 unseen=${R[2]}
 tell server accept 3
-same "entries that nobody took out" "$(ids | grep -cxE "$(sed 's/^0*//' <<<"$first")|$(
-	sed 's/^0*//' <<<"$accepted")|$(sed 's/^0*//' <<<"$bound")")" 3
+same "entries that nobody took out" "$(ids | grep -cx -e "$(short "$first")" \
+	-e "$(short "$accepted")" -e "$(short "$bound")")" 3
 start_daemon --config "$T/config"
 eventually 20 equal
 same "counted" "$(stat_of end_reconciled)" 3
@@ -44,8 +44,9 @@ same "what came unseen" "$(flowner show -j "$unseen" |
 	jq -c '[.process.pid, .flowner.role, .event.start]')" "[${ACTOR_PID[client]},\"existing\",null]"
 
 # --- entries that somebody deleted ---
-bpftool map delete pinned "$PINS/socket_to_process" key hex \
-	$(sed 's/../& /g' <<<"$stays" | tr ' ' '\n' | tac | xargs)
+key=()
+for i in 14 12 10 8 6 4 2 0; do key+=("${stays:i:2}"); done
+bpftool map delete pinned "$PINS/socket_to_process" key hex "${key[@]}"
 ! equal || fail "nothing was deleted"
 eventually 20 equal
 same "its owner" "$(flowner show -j "$stays" | jq .process.pid)" "${ACTOR_PID[client]}"
@@ -55,7 +56,7 @@ tell server listen udp 127.0.0.1 5353
 server_fd=${R[0]} port=${R[1]} server_id=${R[2]}
 tell client connect udp 127.0.0.1 "$port"
 client_fd=${R[0]} client_port=${R[1]}
-peers() { flowner list -j -u --local 127.0.0.1:5353 --rport "$client_port" "$@" | jq -r .flowner.flow_id; }
+peers() { flowner list -j -u --local 127.0.0.1:5353 --rport "$client_port" | jq -r .flowner.flow_id; }
 for _ in {1..8}; do # talks for longer than udp_idle
 	tell client send "$client_fd"
 	tell server recv "$server_fd"

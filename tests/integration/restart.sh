@@ -14,8 +14,6 @@ ends_told() { # FILE: ids of flows whose end a watcher was told
 		sort
 }
 
-id() { printf '%s\n' "$1" | sed 's/^0*//'; }
-
 printf 'limits: {ring: 1MiB}\n' >"$T/config"
 own_netns
 start_daemon --config "$T/config"
@@ -54,10 +52,10 @@ tell server close "${R[0]}"
 same "ids in socket_to_process" "$(ids)" "$(cookies)"
 same "entries of l7_connections" "$(map l7_connections | jq length)" 6
 for gone in "$leaves" "$leaves_peer" "$passing" "$passing_peer"; do
-	! ids | grep -qx "$(id "$gone")" || fail "$gone is still in the map"
+	! ids | grep -qx "$(short "$gone")" || fail "$gone is still in the map"
 done
 for there in "$listener" "$stays" "$udp" "$comes" "$comes_peer"; do
-	ids | grep -qx "$(id "$there")" || fail "$there is not in the map"
+	ids | grep -qx "$(short "$there")" || fail "$there is not in the map"
 done
 
 # --- the next one ---
