@@ -10,7 +10,8 @@ install -m 755 "$BUILD/flowner" "$T/flowner"
 
 as_other() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; } # COMMAND...
 
-asks() { FLOWNER_SOCKET=$SOCK as_other "$T/flowner" "$@"; } # ARGUMENTS...: of flowner, as the other user
+# flowner as the other user
+asks() { FLOWNER_SOCKET=$SOCK as_other "$T/flowner" "$@"; } # ARGUMENTS...
 
 delete() { # ID [WRAPPER...] -> HTTP status, and the answer in $T/answer
 	local id=$1
@@ -47,7 +48,8 @@ exits 1 asks list --pid "${ACTOR_PID[server]}"
 exits 0 asks show "$opener"
 refuses 1 "no flow has the id $listener" asks show "$listener"
 exits 0 asks who --netns "$inode" "tcp" "127.0.0.1:$port" 127.0.0.1:8080
-refuses 1 'nobody owns such a connection' asks who --netns "$inode" tcp "127.0.0.1:8080" "127.0.0.1:$port"
+refuses 1 'nobody owns such a connection' \
+	asks who --netns "$inode" tcp 127.0.0.1:8080 "127.0.0.1:$port"
 for command in doctor stats metrics; do
 	exits 0 asks "$command"
 	[[ -s $T/out ]] || fail "$command prints nothing for a user"

@@ -105,7 +105,8 @@ mkdir "$PINS-other"
 bpftool map create "$PINS-other/theirs" type array key 4 value 4 entries 1 name theirs
 mode=$(stat -c %a "$PINS-other")
 refuses 1 "'$PINS-other' has entries that are not flownerd's" "${scoped[@]}" --pin-dir "$PINS-other"
-refuses 1 "'$PINS-other' has entries that are not" "$BUILD/flownerd" --detach --pin-dir "$PINS-other"
+refuses 1 "'$PINS-other' has entries that are not flownerd's" \
+	"$BUILD/flownerd" --detach --pin-dir "$PINS-other"
 [[ -e $PINS-other/theirs ]] || fail "another's pin was removed"
 same "mode of another's directory" "$(stat -c %a "$PINS-other")" "$mode"
 rm -r "$PINS-other"
@@ -146,7 +147,8 @@ nothing_left "a refused program"
 refuses 1 "the kernel refuses the program 'udp_egress': Argument list too long" \
 	refusing REFUSE_PROGRAM=udp_egress REFUSE_ERRNO=7 "${scoped[@]}"
 nothing_left "a program too long"
-refuses 4 "cannot attach 'track_sockops' to 'sockops'" refusing REFUSE_LINK=1 REFUSE_ERRNO=1 "${scoped[@]}"
+refuses 4 "cannot attach 'track_sockops' to 'sockops'" \
+	refusing REFUSE_LINK=1 REFUSE_ERRNO=1 "${scoped[@]}"
 nothing_left "the first link refused"
 refuses 4 "cannot attach 'udp_post_bind4' to 'cgroup/post_bind4'" \
 	refusing REFUSE_LINK=5 REFUSE_ERRNO=1 "${scoped[@]}"
@@ -172,7 +174,8 @@ answers || fail "the first does not answer any more"
 
 kill_daemon
 bpftool map update pinned "$PINS/meta" key 0 0 0 0 value 99 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0
-refuses 1 "pinned by a flownerd with another layout \(99, this one has [0-9]+\).*--detach" "${scoped[@]}"
+refuses 1 "pinned by a flownerd with another layout \(99, this one has [0-9]+\).*--detach" \
+	"${scoped[@]}"
 [[ -e $PINS/meta && -e $PINS/links/track_sockops ]] || fail "pins of another layout were removed"
 same "what it has attached" "$(attached)" "$there"
 exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"

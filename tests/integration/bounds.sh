@@ -20,11 +20,12 @@ tell server take 100 3
 same "entries" "$(map socket_to_process | jq length)" 64
 full=$(($(stat_of sockets_full) + $(stat_of connections_full)))
 ((full >= 201 - 64)) || fail "only $full refusals were counted for 201 sockets"
-same "metrics count them" "$(flowner metrics | awk '/^flowner_map_full_total/ { n += $2 } END { print n }')" \
-	"$full"
+same "metrics count them" "$full" \
+	"$(flowner metrics | awk '/^flowner_map_full_total/ { n += $2 } END { print n }')"
 same "ids that are no socket of ours" "$(comm -23 <(ids) <(cookies))" ''
-same "owners" "$(flowner list -j | jq -r '"\(.flowner.role) \(.process.pid)"' | sort -u | tr '\n' ',')" \
-	"acceptor ${ACTOR_PID[server]},listener ${ACTOR_PID[server]},opener ${ACTOR_PID[client]},"
+same "owners" "$(
+	flowner list -j | jq -r '"\(.flowner.role) \(.process.pid)"' | sort -u | tr '\n' ','
+)" "acceptor ${ACTOR_PID[server]},listener ${ACTOR_PID[server]},opener ${ACTOR_PID[client]},"
 same "flows shown" "$(flowner list -j | wc -l)" 64
 tell client drop
 tell server drop
@@ -56,12 +57,16 @@ for i in {3..62}; do tell client close "$i"; done
 for i in {4..63}; do tell server close "$i"; done
 lost=$(stat_of ring_full)
 ((lost > 0)) || fail "a ring of one page took everything"
-told() { [[ $(jq -s '[.[] | select(.event.action == "lost") | .flowner.count] | add' "$T/events") == "$(stat_of ring_full)" ]]; }
+told() { # all that was lost
+	local count
+	count=$(jq -s '[.[] | select(.event.action == "lost") | .flowner.count] | add' "$T/events")
+	[[ $count == "$(stat_of ring_full)" ]]
+}
 eventually 10 told
 grep -q 'LOST .* the event ring was full' "$T/events.err" || fail "watch does not say LOST"
 kill "$watcher"
-same "metrics say so" "$(flowner metrics | sed -n 's/^flowner_events_lost_total{reason="ring_full"} //p')" \
-	"$(stat_of ring_full)"
+same "metrics say so" "$(stat_of ring_full)" \
+	"$(flowner metrics | sed -n 's/^flowner_events_lost_total{reason="ring_full"} //p')"
 equal() { [[ $(ids) == "$(cookies)" ]]; }
 eventually 20 equal
 same "sockets" "$(ids | wc -l)" 121

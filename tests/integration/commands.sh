@@ -117,7 +117,8 @@ for word in "$opener" cmd-client "$client_pid" 127.0.0.2 41000 8080 "$acceptor";
 	grep -qw -- "$word" "$T/out" || fail "show says nothing of '$word': $(<"$T/out")"
 done
 same "the other end" "$(flowner show -j "$opener" | jq -r .flowner.peer_flow_id)" "$acceptor"
-same "its parent" "$(flowner show -j "$listener" | jq -c .process.parent)" "{\"pid\":$$,\"name\":\"bash\"}"
+same "its parent" "$(flowner show -j "$listener" | jq -c .process.parent)" \
+	"{\"pid\":$$,\"name\":\"bash\"}"
 same "its ancestors" "$(flowner show -j "$listener" | jq -c '.flowner.ancestors[:2]')" \
 	"[{\"pid\":$$,\"name\":\"bash\"},{\"pid\":$PPID,\"name\":\"$(<"/proc/$PPID/comm")\"}]"
 refuses 1 'no flow has the id 0000000000000001' flowner show 1
@@ -144,8 +145,8 @@ json_lines flowner who 127.0.0.1:5353
 # --- doctor, stats, metrics ---
 
 json_lines flowner doctor
-same "doctor's hooks" "$(jq -r '[.hooks[] | select(.moment and .attach and .status)] | length > 20' \
-	"$T/out")" true
+same "doctor's hooks" \
+	"$(jq '[.hooks[] | select(.moment and .attach and .status)] | length > 20' "$T/out")" true
 exits 0 flowner doctor
 grep -q '^tier: ' "$T/out" || fail "doctor says no tier"
 grep -q '^tcp  *sockops  *on' "$T/out" || fail "doctor says nothing of sockops"
@@ -233,7 +234,8 @@ same "events for another watcher" "$(tail -n +2 "$T/second" | awk '{ print $2, $
 same "its header" "$(head -n 1 "$T/second" | tr -s ' ')" \
 	'TIME ACTION PROTO LOCAL REMOTE PID USER COMM FLOW_ID'
 same "events that a filter leaves" "$(actions "$T/third")" "$(tail -n 2 <<<"$wanted")"
-same "sequence rises" "$(jq .event.sequence "$T/first")" "$(jq .event.sequence "$T/first" | sort -nu)"
+same "sequence rises" "$(jq .event.sequence "$T/first")" \
+	"$(jq .event.sequence "$T/first" | sort -nu)"
 timeout 10 env "FLOWNER_SOCKET=$SOCK" "$BUILD/flowner" watch -j -c 6 --replay "$before" \
 	--pid "$client_pid" >"$T/replay" || fail "no replay after $before"
 # the other end is looked up when a line is written, and may be there or gone by then

@@ -20,7 +20,8 @@ grep -q "$older sockets found open" "$T/flownerd.log" || fail "not all $older we
 	fail "open: $(<"$T/score")"
 tail -n 3 "$T/score"
 same "none of them has a time" "$(jq -c 'select(.event.start or .event.duration)' "$T/report")" ''
-same "all say they are older" "$(jq -c 'select(.flowner.opened_before)' "$T/report" | wc -l)" "$older"
+same "all say they are older" "$older" \
+	"$(jq -c 'select(.flowner.opened_before)' "$T/report" | wc -l)"
 
 FLOWNER_SOCKET=$SOCK "$BUILD/flowner" watch -j >"$T/events" 2>"$T/events.err" &
 watcher=$!
@@ -32,9 +33,9 @@ flowner list -a -j >"$T/report"
 "$BUILD/truth/score" "$T/truth" "$T/report" --strict --accept-syscall >"$T/score" ||
 	fail "closed: $(<"$T/score")"
 tail -n 3 "$T/score"
-drained() { [[ $(map l7_connections | jq length) == 0 && $(map socket_to_process | jq length) == 0 ]]; }
+drained() { [[ -z $(ids) && $(map l7_connections | jq length) == 0 ]]; }
 eventually 40 drained
-ends() { jq -r 'select(.event.action == "close" or .event.action == "unlisten") | .flowner.flow_id'; }
+ends() { jq -r 'select(.event.action | IN("close", "unlisten")).flowner.flow_id'; }
 all_told() {
 	[[ $(ends <"$T/events" | sort) == "$(flowner list -a -j | jq -r .flowner.flow_id | sort)" ]]
 }

@@ -25,25 +25,27 @@ normalize() { # MAP JQ-FILTER: the elements by flow id, as bpftool's formatted p
 	map "$1" | jq -S --arg listener "$((16#$listener))" --arg opener "$((16#$opener))" \
 		--arg acceptor "$((16#$acceptor))" --arg udp "$((16#$udp))" \
 		--arg server "${ACTOR_PID[server]}" --arg client "${ACTOR_PID[client]}" "
-		def id: tostring | if . == \$listener then \"LISTENER\" elif . == \$opener then \"OPENER\"
-			elif . == \$acceptor then \"ACCEPTOR\" elif . == \$udp then \"UDP\" else . end;
-		def pid: tostring | if . == \$server then \"SERVER\" elif . == \$client then \"CLIENT\" else . end;
-		def owner: .proc.pid |= pid | .proc.start_ns |= (if . > 0 then \"TIME\" else . end) |
-			.proc.exec_id |= (if . > 0 then \"EXEC\" else . end);
-		def key: (.local, .remote).b |= (map(tostring) | join(\" \")) | .netns_cookie |= (if . > 0 then \"NETNS\" else . end);
+		def id: {(\$listener): \"LISTENER\", (\$opener): \"OPENER\",
+			(\$acceptor): \"ACCEPTOR\", (\$udp): \"UDP\"}[tostring] // .;
+		def pid: {(\$server): \"SERVER\", (\$client): \"CLIENT\"}[tostring] // .;
+		def some(\$name): if . > 0 then \$name else . end;
+		def owner: .proc.pid |= pid | .proc.start_ns |= some(\"TIME\") |
+			.proc.exec_id |= some(\"EXEC\");
+		def key: (.local, .remote).b |= (map(tostring) | join(\" \")) |
+			.netns_cookie |= some(\"NETNS\");
 		[.[].formatted | $2] | sort_by(.order) | map(del(.order))"
 }
 
 dumps() {
 	echo "l7_connections"
 	normalize l7_connections '.key |= key | .value.flow_id |= id | .order = .value.flow_id |
-		.value.owner |= owner | .value.opened_ns |= (if . > 0 then "TIME" else . end) |
-		.value.check |= (if . > 0 then "CHECK" else . end)'
+		.value.owner |= owner | .value.opened_ns |= some("TIME") |
+		.value.check |= some("CHECK")'
 	echo "socket_to_process"
 	normalize socket_to_process '.key |= id | .order = .key | .value.key |= key |
-		.value.cookie |= id | .value.active_ns |= (if . > 0 then "TIME" else . end) |
-		.value.owner |= owner | .value.opened_ns |= (if . > 0 then "TIME" else . end) |
-		.value.check |= (if . > 0 then "CHECK" else . end)'
+		.value.cookie |= id | .value.active_ns |= some("TIME") |
+		.value.owner |= owner | .value.opened_ns |= some("TIME") |
+		.value.check |= some("CHECK")'
 }
 
 dumps >"$T/dumps"
@@ -52,8 +54,8 @@ diff -u "$GOLDEN_FILE" "$T/dumps" || fail "the dumps are not what they were"
 
 # and the plain form, the one for people, has the same words
 plain=$(bpftool map dump pinned "$PINS/l7_connections")
-for word in '"local_port": 8080' '"remote_port": 40000' '"proto": "FL_TCP"' '"role": "FL_ROLE_OPENER"' \
-	'"state": "FL_STATE_ESTABLISHED"' '"comm": "golden-client"'; do
+for word in '"local_port": 8080' '"remote_port": 40000' '"proto": "FL_TCP"' \
+	'"role": "FL_ROLE_OPENER"' '"state": "FL_STATE_ESTABLISHED"' '"comm": "golden-client"'; do
 	[[ $plain == *"$word"* ]] || fail "no $word in the dump:
 $plain"
 done

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Work does not add up: after thousands of sessions, requests and watchers the daemon has the
-# descriptors it had before, and once its bounded tables are full it takes no more memory. With SANITIZE=1
-# LeakSanitizer looks at what is left at the end, which lib.sh checks for every test.
+# descriptors it had before, and once its bounded tables are full it takes no more memory. In a
+# SANITIZE=1 build LeakSanitizer looks at what is left at the end; lib.sh checks that for all tests.
 . "$(dirname "$0")/lib.sh"
 
 descriptors() { find "/proc/$DAEMON/fd" -mindepth 1 -printf '%l\n' | sed 's/[0-9]*\]$/]/' | sort; }
@@ -11,14 +11,14 @@ nobody_asks() { [[ -z $(ss -Hx state connected src "$SOCK") ]]; }
 
 requests() { # of every kind, some of them refused, in one go
 	local path
-	for path in /v1/flows '/v1/flows?all=1&addr=127.0.0.1' '/v1/flows?pid=x' /v1/flows/1 /v1/flows/x \
-		'/v1/who?proto=tcp&local=127.0.0.1:1&remote=127.0.0.1:2' /v1/doctor /v1/stats /metrics /none; do
-		printf 'url = "http://flowner%s"\noutput = /dev/null\n' "$path"
+	for path in flows 'flows?all=1&addr=127.0.0.1' 'flows?pid=x' flows/1 flows/x doctor stats \
+		'who?proto=tcp&local=127.0.0.1:1&remote=127.0.0.1:2' ../metrics none; do
+		printf 'url = "http://flowner/v1/%s"\noutput = /dev/null\n' "$path"
 	done >"$T/urls"
 	for _ in {1..20}; do curl -sS --unix-socket "$SOCK" -K "$T/urls"; done
 	# readers that go away in the middle, and one that never asks
 	for _ in {1..5}; do
-		curl -sS --max-time 1 --unix-socket "$SOCK" http://flowner/v1/flows?all=1 | head -c 1000 || true
+		api '/v1/flows?all=1' --max-time 1 | head -c 1000 || true
 		FLOWNER_SOCKET=$SOCK timeout 0.2 "$BUILD/flowner" watch -c 1 || true
 	done >/dev/null 2>&1
 }

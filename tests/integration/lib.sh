@@ -241,7 +241,8 @@ sanitizers_silent() {
 remove_cgroup() {
 	[[ -d $CGROUP ]] || return 0
 	[[ ! -e $CGROUP/cgroup.kill ]] || echo 1 >"$CGROUP/cgroup.kill" # since 5.14
-	(eventually 5 find "$CGROUP" -depth -type d -exec rmdir '{}' +) 2>/dev/null || echo "cannot remove '$CGROUP'" >&2
+	(eventually 5 find "$CGROUP" -depth -type d -exec rmdir '{}' +) 2>/dev/null ||
+		echo "cannot remove '$CGROUP'" >&2
 }
 
 cleanup() {

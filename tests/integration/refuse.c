@@ -2,7 +2,7 @@
 /*
  * A kernel that says no, for badinput.sh: preloaded, it makes chosen bpf(2) calls fail with
  * REFUSE_ERRNO. REFUSE_PROGRAM is the name of a program that will not load, REFUSE_LINK the number
- * of the link (from 1) that will not attach, REFUSE_PIN likewise of an object that cannot be pinned.
+ * of the link (from 1) that will not attach, REFUSE_PIN that of the object that cannot be pinned.
  */
 #include <dlfcn.h>
 #include <errno.h>

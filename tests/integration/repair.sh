@@ -37,11 +37,13 @@ same "entries that nobody took out" "$(ids | grep -cx -e "$(short "$first")" \
 start_daemon --config "$T/config"
 eventually 20 equal
 same "counted" "$(stat_of end_reconciled)" 3
-same "why they ended" "$(flowner list -j --closed | jq -r '"\(.flowner.flow_id) \(.event.reason)"' | sort)" \
+same "why they ended" \
+	"$(flowner list -j --closed | jq -r '"\(.flowner.flow_id) \(.event.reason)"' | sort)" \
 	"$(printf '%s lost\n' "$first" "$accepted" "$bound" | sort)"
 same "what was open stays as it was" "$(flowner show -j "$stays" | jq -r .flowner.role)" opener
 same "what came unseen" "$(flowner show -j "$unseen" |
-	jq -c '[.process.pid, .flowner.role, .event.start]')" "[${ACTOR_PID[client]},\"existing\",null]"
+	jq -r '"\(.process.pid) \(.flowner.role) \(.event.start)"')" \
+	"${ACTOR_PID[client]} existing null"
 
 # --- entries that somebody deleted ---
 key=()
@@ -56,7 +58,9 @@ tell server listen udp 127.0.0.1 5353
 server_fd=${R[0]} port=${R[1]} server_id=${R[2]}
 tell client connect udp 127.0.0.1 "$port"
 client_fd=${R[0]} client_port=${R[1]}
-peers() { flowner list -j -u --local 127.0.0.1:5353 --rport "$client_port" | jq -r .flowner.flow_id; }
+peers() {
+	flowner list -j -u --local 127.0.0.1:5353 --rport "$client_port" | jq -r .flowner.flow_id
+}
 for _ in {1..8}; do # talks for longer than udp_idle
 	tell client send "$client_fd"
 	tell server recv "$server_fd"

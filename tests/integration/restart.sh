@@ -7,11 +7,13 @@
 # Of the whole machine: others may run things meanwhile, so only ours are looked for in it.
 links() { bpftool link list -j | jq -r '.[].id' | sort; }
 
-links_of_pins() { for pin in "$PINS"/links/*; do bpftool link show pinned "$pin" -j; done | jq .id; }
+links_of_pins() {
+	local pin
+	for pin in "$PINS"/links/*; do bpftool link show pinned "$pin" -j; done | jq .id
+}
 
 ends_told() { # FILE: ids of flows whose end a watcher was told
-	jq -r 'select(.event.action == "close" or .event.action == "unlisten") | .flowner.flow_id' "$1" |
-		sort
+	jq -r 'select(.event.action | IN("close", "unlisten")).flowner.flow_id' "$1" | sort
 }
 
 printf 'limits: {ring: 1MiB}\n' >"$T/config"
@@ -35,7 +37,8 @@ same "flows" "$(wc -l <"$T/before")" 6
 
 # --- dead ---
 kill_daemon
-[[ -e $PINS/l7_connections && -e $PINS/links/track_sockops ]] || fail "the pins went with the daemon"
+[[ -e $PINS/l7_connections && -e $PINS/links/track_sockops ]] ||
+	fail "the pins went with the daemon"
 exits 3 flowner list
 tell client connect tcp 127.0.0.1 8080
 comes=${R[2]}
@@ -66,14 +69,16 @@ same "the same flows" "$(jq -s --slurpfile old "$T/before" '
 	def ms: (.[:19] + "Z" | fromdate) * 1000 + (.[20:23] | tonumber);
 	[.[] as $n | $old[] | select(.flowner.flow_id == $n.flowner.flow_id and
 		(.process | del(.start)) == ($n.process | del(.start))
-		and ((.event.start | ms) - ($n.event.start | ms) | fabs) <= 2)] | length' "$T/after")" 4
+		and ((.event.start | ms) - ($n.event.start | ms) | fabs) <= 2)] | length
+	' "$T/after")" 4
 same "all flows" "$(flowner list -j | jq -r .flowner.flow_id | sed 's/^0*//' | sort)" "$(cookies)"
 same "those that ended meanwhile" \
 	"$(flowner list -j --closed | jq -r .flowner.flow_id | sort)" \
 	"$(printf '%s\n' "$leaves" "$leaves_peer" "$passing" "$passing_peer" | sort)"
 same "each has an end and an owner" "$(flowner list -j --closed |
 	jq -c 'select(.event.end == null or .process.pid == null)')" ''
-timeout 10 env "FLOWNER_SOCKET=$SOCK" "$BUILD/flowner" watch -j --replay 0 >"$T/replay" 2>"$T/replay.err" &
+timeout 10 env "FLOWNER_SOCKET=$SOCK" "$BUILD/flowner" watch -j --replay 0 \
+	>"$T/replay" 2>"$T/replay.err" &
 watcher=$!
 told() { [[ $(ends_told "$T/replay" | wc -l) == 4 ]]; }
 eventually 9 told
@@ -111,4 +116,4 @@ tell client connect tcp 127.0.0.1 8080
 kept=${R[2]}
 start_daemon
 flowner show "$kept" >/dev/null || fail "a flow opened between two daemons is not known"
-same "of the old ones" "$(flowner list -j | jq -r .flowner.flow_id | sed 's/^0*//' | sort)" "$(cookies)"
+same "and all of the old" "$(ids)" "$(cookies)"

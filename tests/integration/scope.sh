@@ -36,11 +36,13 @@ same "who is in scope" "$(flowner list -j -a | jq -r .process.name | sort -u | t
 # each has: listener, connection, its end in the queue, UDP socket, UDP client, the client as a peer
 for name in inside deeper; do
 	same "younger flows of $name" "$(flowner list -j --comm "$name" | jq -r '
-		select(.event.start) | "\(.network.transport) \(.flowner.role)"' | sort | tr '\n' ',')" \
+		select(.event.start) | "\(.network.transport) \(.flowner.role)"' |
+		sort | tr '\n' ',')" \
 		'tcp acceptor,tcp listener,tcp opener,udp acceptor,udp opener,udp user,'
 	same "older flows of $name" "$(flowner list -j --comm "$name" | jq -r '
-		select(.event.start == null) | "\(.network.transport) \(.flowner.role)"' | sort | uniq -c |
-		tr -s ' ' | tr '\n' ',')" ' 1 tcp acceptor, 1 tcp existing, 1 tcp listener, 2 udp existing,'
+		select(.event.start == null) | "\(.network.transport) \(.flowner.role)"' |
+		sort | tr '\n' ',')" \
+		'tcp acceptor,tcp existing,tcp listener,udp existing,udp existing,'
 done
 same "the maps" "$(ids)" "$(for name in inside deeper; do
 	flowner list -j --comm "$name" | jq -r .flowner.flow_id
@@ -51,8 +53,9 @@ tell above listen tcp 127.0.0.1 30000
 tell inside connect tcp 127.0.0.1 30000
 tell inside listen tcp 127.0.0.1 30001
 tell sibling connect tcp 127.0.0.1 30001
-same "the ends inside" "$(flowner list -j :30000 :30001 | jq -r '"\(.process.name) \(.flowner.role)"' |
-	sort | tr '\n' ',')" 'inside acceptor,inside listener,inside opener,'
+same "the ends inside" "$(flowner list -j :30000 :30001 |
+	jq -r '"\(.process.name) \(.flowner.role)"' | sort | tr '\n' ',')" \
+	'inside acceptor,inside listener,inside opener,'
 
 # --- and it drains ---
 for name in above sibling inside deeper; do tell "$name" drop; done

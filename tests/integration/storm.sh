@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# A storm of STORM sessions (default 100000): TCP of short-lived processes, TCP of few busy ones, and
-# UDP. Nothing wrong, nothing missing, nothing lost; afterwards the maps hold exactly the sockets
-# the kernel has and the processes that own them, and every opened flow is accounted for.
+# A storm of STORM sessions (default 100000): TCP of short-lived processes, TCP of few busy ones,
+# and UDP. Nothing wrong, nothing missing, nothing lost; afterwards the maps hold exactly the
+# sockets the kernel has and the processes that own them, and every opened flow is accounted for.
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
 
@@ -40,7 +40,8 @@ tell server listen udp ::1 0
 
 # some more than asked for: of UDP clients that got the port of another, the server sees one peer
 in_cgroup nsenter -t "$NETNS" -n \
-	"$BUILD/truth/truth" --only 'storm*,churn' --storm "$((STORM + STORM / 20 + 500))" -o "$T/truth"
+	"$BUILD/truth/truth" --only 'storm*,churn' --storm "$((STORM + STORM / 20 + 500))" \
+	-o "$T/truth"
 sessions=$(grep -c '"owner"' "$T/truth")
 ((sessions >= STORM)) || fail "only $sessions sessions were made"
 
