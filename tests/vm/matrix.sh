@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The ground truth on several kernels, each tier of each; and what every kernel gave, as a table.
+# The verifier's budget and the ground truth on several kernels, each tier of each; and what every
+# kernel gave, as a table.
 # usage: matrix.sh KERNEL...      TIERS="stock lowest" picks some, see tiers.sh
 # Each machine's whole output is in build/vm/KERNEL.txt.
 set -euo pipefail
@@ -29,7 +30,9 @@ main() {
 	mkdir -p "$OUT"
 	for kernel; do
 		"$VM/fetch.sh" "$kernel"
-		if VM_TIMEOUT=${VM_TIMEOUT:-1200} "$VM/run.sh" "$kernel" tests/vm/tiers.sh \
+		# shellcheck disable=SC2016 # for the machine's shell
+		if VM_TIMEOUT=${VM_TIMEOUT:-1200} "$VM/run.sh" "$kernel" bash -c \
+			'tests/vm/budget.sh "$0" && tests/vm/tiers.sh "$@"' "$kernel" \
 			"${TIERS[@]}" >"$OUT/$kernel.txt" 2>&1; then
 			echo "ok $kernel" >&2
 		else

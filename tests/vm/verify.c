@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What this kernel's verifier says to each program by itself: instructions verified and stack used,
- * or its last lines. With the constants the daemon would set here.
+ * What this kernel's verifier says to each program by itself: how many instructions it went through,
+ * or its last lines. With the constants the daemon would set here. A kernel that lacks what a program
+ * attaches to refuses it without a word: status 1 is for those it says something about.
  * usage: verify [-v] [PROGRAM...]     -v prints the whole log of a refused program
  */
 #include "constants.h"
@@ -68,12 +69,14 @@ static int verify(const char *name, char *log)
 
 	said = strstr(log, "processed ");
 	if (!r) {
-		printf("%-22s ok %.*s\n", name, said ? (int)strcspn(said, "\n") : 0, said);
+		printf("%-22s %lu\n", name,
+		       said ? strtoul(said + strlen("processed "), NULL, 10) : 0);
 		return 0;
 	}
 	load_alone(name, log, 1);
-	printf("%-22s refused (%d)\n%s\n", name, r, verbose ? log : last_lines(log, LINES_SHOWN));
-	return 1;
+	printf("%-22s refused: %s\n%s", name, strerror(-r),
+	       verbose ? log : last_lines(log, LINES_SHOWN));
+	return log[0] != '\0';
 }
 
 static bool chosen(const char *name, char **names)
