@@ -33,8 +33,8 @@ int procfs_read(const struct fl_proc_key *key, struct procfs *ret_proc);
 void procfs_release(struct procfs *proc);
 
 /*
- * False when the process of KEY is certainly gone: no such pid, or one that started at another time.
- * Says nothing about its image. True when /proc cannot tell.
+ * False when the process of KEY is certainly gone: no such pid, or one that started at another
+ * time. Says nothing about its image. True when /proc cannot tell.
  */
 bool procfs_runs(const struct fl_proc_key *key);
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# In a test machine: what verifying each program costs here, against budget.txt, and whether all load.
+# In a test machine: what verifying each program costs here against budget.txt; do all load?
 # usage: budget.sh NAME [update]     NAME: of the kernel, the column of budget.txt
-# More than twice the listed number of instructions fails. `update` prints the table for this kernel.
+# More than twice the listed number of instructions fails. `update` prints this kernel's table.
 set -euo pipefail
 
 BUDGET=$(dirname "$0")/budget.txt

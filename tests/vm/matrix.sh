@@ -11,7 +11,7 @@ VM=$(cd "$(dirname "$0")" && pwd)
 OUT=$(cd "$VM/../.." && pwd)/build/vm
 read -ra TIERS <<<"${TIERS:-}"
 
-# Rows of Markdown: kernel and tier, sessions, and by which way each moment is taken that has several.
+# Rows of Markdown: kernel and tier, sessions, and the way taken for each moment that has several.
 table() {
 	jq -rs '
 		def way(moment): [.hooks[] | select(.moment == moment)] |
