@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What this kernel's verifier says to each program by itself: how many instructions it went
- * through, or its last lines. With the constants the daemon would set here. A kernel that lacks what
- * a program attaches to refuses it without a word: status 1 is for those it says something about.
+ * through, or its last lines. With the constants the daemon would set here. A kernel that lacks
+ * what a program attaches to refuses it without a word: status 1 is for those it says something
+ * about.
  * usage: verify [-v] [PROGRAM...]     -v prints the whole log of a refused program
  */
 #include "constants.h"
