@@ -67,11 +67,21 @@ enter() { # NAME
 	as_tree_owner git -C "$TREE" archive HEAD | tar -C "$root/flowner" -xf -
 }
 
+# The root of its mount namespace, not only of its processes: the kernel side writes paths as seen
+# from there, and a test may want a mount namespace below it.
 inside() { # COMMAND LINE
 	say "# $1"
-	timeout --foreground 1800 chroot "$root" env -i HOME=/root TERM=dumb \
-		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		sh -c "cd /flowner && $1" </dev/null
+	# shellcheck disable=SC2016 # the inner shell's arguments
+	timeout --foreground 1800 unshare --mount --propagation private sh -euc '
+		mount --rbind "$1" "$1"
+		cd "$1"
+		mkdir -p outside
+		pivot_root . outside
+		umount --lazy /outside
+		cd /flowner
+		exec env -i HOME=/root TERM=dumb sh -c "
+			export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+			$2"' inside "$root" "$1" </dev/null
 }
 
 end_processes() { # those that live in the root
