@@ -731,7 +731,7 @@ static void an_exec_meanwhile_is_no_mixture(void **state)
 			refused++;
 			continue;
 		}
-		/* before its first exec it is this test; within one, arguments or file may be gone */
+		/* before its exec it is this test; within one, arguments or file may be gone */
 		if (found.args && found.exe && !strncmp(found.exe, a, strlen(a) - 1)) {
 			assert_string_equal(found.args, found.exe);
 			seen++;
