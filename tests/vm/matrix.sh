@@ -11,20 +11,6 @@ VM=$(cd "$(dirname "$0")" && pwd)
 OUT=$(cd "$VM/../.." && pwd)/build/vm
 read -ra TIERS <<<"${TIERS:-}"
 
-# Rows of Markdown: kernel and tier, sessions, and the way taken for each moment that has several.
-table() {
-	jq -rs '
-		def way(moment): [.hooks[] | select(.moment == moment)] |
-			(map(select(.status == "on"))[0].attach // "-");
-		(.[0].hooks | [.[].moment] | unique - ["tcp", "connect", "tcp state", "exec"] |
-			map(select(startswith("udp ") | not))) as $moments |
-		["kernel", "tier", "right", "wrong", "missing"] + $moments,
-		["---", "---", "---:", "---:", "---:"] + [$moments[] | "---"],
-		(.[] | . as $k | [.kernel, .tier, "\(.right + .holder)/\(.sessions)",
-			.wrong, .missing] + [$moments[] | . as $m | $k | way($m)]) |
-		"| " + (map(tostring) | join(" | ")) + " |"' "$@"
-}
-
 main() {
 	local kernel status=0
 	mkdir -p "$OUT"
@@ -43,7 +29,7 @@ main() {
 		fi
 	done
 	for kernel; do grep -a '^{"kernel"' "$OUT/$kernel.txt" || true; done >"$OUT/results.jsonl"
-	table "$OUT/results.jsonl"
+	"$VM/table.sh" "$OUT/results.jsonl"
 	return "$status"
 }
 
