@@ -4,6 +4,7 @@
 #include "address.h"
 #include "agent.h"
 #include "cleanup.h"
+#include "flows.h"
 #include "maps.h"
 #include "proc.h"
 #include <stdio.h>
@@ -51,19 +52,38 @@ bool describe_matches(struct agent *agent, const struct description *d, const st
 	return !filter || filter_matches(filter, d->flow, &d->names, agent->realtime_offset_ns);
 }
 
-/* The other end of a local session is the flow of the reversed key; 0 when there is none here. */
+/* A flow of a reused tuple that opened after this one ended is not its other end. */
+static __u64 peer_at(struct agent *agent, const struct fl_key *key, const struct fl_flow *flow)
+{
+	const struct fl_flow *recent;
+	struct fl_flow live;
+
+	if (!maps_find_flow(agent->maps, key, &live) &&
+	    (!flow->ended_ns || live.seen_ns <= flow->ended_ns))
+		return live.id;
+	return flows_find_peer(agent->flows, key, flow, &recent) ? 0 : recent->id;
+}
+
+/*
+ * The other end of a local session is the flow of the reversed key, which may have ended before
+ * this one, and is rarely bound to an interface; 0 when there is none here.
+ */
 static __u64 peer_id(struct agent *agent, const struct fl_flow *flow)
 {
 	struct fl_key key = flow->key;
-	struct fl_flow peer;
+	__u64 id;
 
-	if (flow->ended_ns || address_is_any(&flow->key.remote))
+	if (!flow->key.remote_port || address_is_any(&flow->key.remote))
 		return 0;
 	key.local = flow->key.remote;
 	key.local_port = flow->key.remote_port;
 	key.remote = flow->key.local;
 	key.remote_port = flow->key.local_port;
-	return maps_find_flow(agent->maps, &key, &peer) == 0 ? peer.id : 0;
+	id = peer_at(agent, &key, flow);
+	if (id || !key.ifindex)
+		return id;
+	key.ifindex = 0;
+	return peer_at(agent, &key, flow);
 }
 
 json_t *describe_json(struct agent *agent, const struct description *d,

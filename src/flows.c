@@ -295,11 +295,27 @@ int flows_get(const struct flows *flows, __u64 id, const struct fl_flow **ret_fl
 }
 
 /* A flow older than the agent is only known to have lived since it was first seen. */
+static __u64 known_since(const struct fl_flow *flow)
+{
+	return flow->opened_ns ? flow->opened_ns : flow->seen_ns;
+}
+
 static bool lived_at(const struct fl_flow *flow, __u64 at_ns)
 {
-	__u64 opened_ns = flow->opened_ns ? flow->opened_ns : flow->seen_ns;
+	return known_since(flow) <= at_ns && at_ns <= flow->ended_ns;
+}
 
-	return opened_ns <= at_ns && at_ns <= flow->ended_ns;
+static bool lived_together(const struct fl_flow *a, const struct fl_flow *b)
+{
+	return (!b->ended_ns || known_since(a) <= b->ended_ns) && known_since(b) <= a->ended_ns;
+}
+
+/* How far apart two flows began. */
+static __u64 distance(const struct fl_flow *a, const struct fl_flow *b)
+{
+	__u64 x = known_since(a), y = known_since(b);
+
+	return x > y ? x - y : y - x;
 }
 
 int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
@@ -319,6 +335,28 @@ int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
 			continue;
 		if (!found || flow->ended_ns > found->ended_ns)
 			found = flow;
+	}
+	if (!found)
+		return -ENOENT;
+	*ret_flow = found;
+	return 0;
+}
+
+int flows_find_peer(const struct flows *flows, const struct fl_key *key, const struct fl_flow *flow,
+		    const struct fl_flow **ret_flow)
+{
+	const struct fl_flow *found = NULL;
+
+	if (flows->count == 0)
+		return -ENOENT;
+	for (__u32 at = flows->buckets[BY_KEY][bucket_of_key(flows, key)]; at != NONE;
+	     at = flows->ring[at].links[BY_KEY].older) {
+		const struct fl_flow *peer = &flows->ring[at].flow;
+
+		if (memcmp(&peer->key, key, sizeof(*key)) != 0 || !lived_together(peer, flow))
+			continue;
+		if (!found || distance(peer, flow) < distance(found, flow))
+			found = peer;
 	}
 	if (!found)
 		return -ENOENT;

@@ -35,6 +35,13 @@ int flows_get(const struct flows *flows, __u64 id, const struct fl_flow **ret_fl
 int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
 	       const struct fl_flow **ret_flow);
 
+/*
+ * The other end of FLOW when it has ended: of the reversed KEY, alive at some time together with
+ * FLOW, and of several the one that opened nearest to it. -ENOENT.
+ */
+int flows_find_peer(const struct flows *flows, const struct fl_key *key, const struct fl_flow *flow,
+		    const struct fl_flow **ret_flow);
+
 /* In the order the ends were told, oldest first. Non-zero from FN stops and is returned. */
 int flows_each(const struct flows *flows, int (*fn)(const struct fl_flow *flow, void *arg),
 	       void *arg);

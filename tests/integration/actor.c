@@ -237,6 +237,31 @@ static int do_reset(const struct command *c)
 	return do_close(c);
 }
 
+/* reconnect FD ADDR PORT: the same socket lets go of its peer and connects again */
+static int do_reconnect(const struct command *c)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	unsigned long long before = now_ns();
+	struct address to;
+
+	if (read_address(c->word[2], c->word[3], &to) < 0)
+		return -EINVAL;
+	if (connect(fd_of(c), &nobody, sizeof(nobody)) < 0 ||
+	    connect(fd_of(c), (struct sockaddr *)&to.any, to.len) < 0)
+		return fails();
+	return answer_socket(fd_of(c), before);
+}
+
+/* relisten FD: the listener stops and listens again */
+static int do_relisten(const struct command *c)
+{
+	unsigned long long before = now_ns();
+
+	if (shutdown(fd_of(c), SHUT_RD) < 0 || listen(fd_of(c), 128) < 0)
+		return fails();
+	return answer_socket(fd_of(c), before);
+}
+
 /* many N PROTO ADDR PORT: N connect() calls, all kept open */
 static int do_many(const struct command *c)
 {
@@ -310,11 +335,12 @@ static const struct {
 	const char *name;
 	int (*run)(const struct command *c);
 } commands[] = {
-	{ "listen", do_listen }, { "connect", do_connect }, { "accept", do_accept },
-	{ "socket", do_socket }, { "send", do_send },	    { "sendto", do_sendto },
-	{ "recv", do_recv },	 { "close", do_close },	    { "reset", do_reset },
-	{ "many", do_many },	 { "take", do_take },	    { "drop", do_drop },
-	{ "comm", do_comm },	 { "uid", do_uid },	    { "who", do_who },
+	{ "listen", do_listen },       { "connect", do_connect },   { "accept", do_accept },
+	{ "socket", do_socket },       { "send", do_send },	    { "sendto", do_sendto },
+	{ "recv", do_recv },	       { "close", do_close },	    { "reset", do_reset },
+	{ "many", do_many },	       { "take", do_take },	    { "drop", do_drop },
+	{ "comm", do_comm },	       { "uid", do_uid },	    { "who", do_who },
+	{ "reconnect", do_reconnect }, { "relisten", do_relisten },
 };
 
 static void split(char *line, struct command *ret)

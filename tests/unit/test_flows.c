@@ -340,6 +340,40 @@ static void check_against_model(const struct flows *flows, __u64 first, __u64 la
 }
 
 /* Room grows while the ring has already turned: age took the first entries. */
+static __u64 peer_of(const struct flows *flows, const struct fl_flow *flow)
+{
+	struct fl_key k = key(1);
+	const struct fl_flow *found;
+
+	return flows_find_peer(flows, &k, flow, &found) == 0 ? found->id : 0;
+}
+
+/* Flows 1, 2, 3 have the peer's key and live at 10-19, 20-29 and 30-39. */
+static void test_the_other_end_lived_at_the_same_time(void **state)
+{
+	_flows_ struct flows *flows = new_flows(8, HOUR);
+	struct fl_flow mine = flow(100, 2);
+
+	(void)state;
+	assert_int_equal(peer_of(flows, &mine), 0);
+	for (__u64 id = 1; id <= 3; id++)
+		add(flows, id, 1);
+	mine.opened_ns = 18;
+	mine.ended_ns = 24; /* the first drains while this one lives: it opened nearer */
+	assert_int_equal(peer_of(flows, &mine), 2);
+	mine.opened_ns = 12;
+	assert_int_equal(peer_of(flows, &mine), 1);
+	mine.opened_ns = 40;
+	mine.ended_ns = 0; /* lives, and began after all of them */
+	assert_int_equal(peer_of(flows, &mine), 0);
+	mine.opened_ns = 0;
+	mine.seen_ns = 35; /* older than the agent */
+	assert_int_equal(peer_of(flows, &mine), 3);
+	mine.opened_ns = 1;
+	mine.ended_ns = 9;
+	assert_int_equal(peer_of(flows, &mine), 0);
+}
+
 static void test_growing_and_turning(void **state)
 {
 	_flows_ struct flows *flows = new_flows(1000, 100);
@@ -378,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_second_end_takes_nothing_away),
 		cmocka_unit_test(test_an_acceptor_replaces_the_interim_owner_only),
 		cmocka_unit_test(test_accept_after_close),
+		cmocka_unit_test(test_the_other_end_lived_at_the_same_time),
 		cmocka_unit_test(test_growing_and_turning),
 	};
 
