@@ -7,6 +7,7 @@
  */
 #include "answers.h"
 #include "agent.h"
+#include "around.h"
 #include "cleanup.h"
 #include "describe.h"
 #include "flows.h"
@@ -281,16 +282,14 @@ struct search {
 	struct answer *answer;
 };
 
-static bool alive_at(const struct fl_flow *flow, __u64 at_ns)
+static bool lived_then(const struct search *s, const struct fl_flow *flow)
 {
-	__u64 from = flow->opened_ns ? flow->opened_ns : flow->seen_ns;
-
-	return !at_ns || (from <= at_ns && (!flow->ended_ns || at_ns <= flow->ended_ns));
+	return !s->at_ns || flow_lived_at(flow, s->at_ns);
 }
 
 static int search_add(struct search *s, const struct fl_flow *flow)
 {
-	if (!peer_may_see(&s->request->peer, flow) || !alive_at(flow, s->at_ns))
+	if (!peer_may_see(&s->request->peer, flow) || !lived_then(s, flow))
 		return 0;
 	s->has_own |= flow->key.netns_cookie == s->request->agent->netns_cookie;
 	return answer_add(s->answer, flow);
@@ -313,7 +312,7 @@ static int search_exact(struct search *s, enum fl_proto proto)
 	int r;
 
 	r = maps_find_flow(agent->maps, &key, &live);
-	if (r == 0 && alive_at(&live, s->at_ns))
+	if (r == 0 && lived_then(s, &live))
 		return search_add(s, &live);
 	if (r < 0 && r != -ENOENT)
 		return r;

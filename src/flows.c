@@ -8,6 +8,7 @@
  * its key was used, and a key is used again by every restart of a server.
  */
 #include "flows.h"
+#include "around.h"
 #include "cleanup.h"
 
 #include <errno.h>
@@ -294,26 +295,15 @@ int flows_get(const struct flows *flows, __u64 id, const struct fl_flow **ret_fl
 	return 0;
 }
 
-/* A flow older than the agent is only known to have lived since it was first seen. */
-static __u64 known_since(const struct fl_flow *flow)
-{
-	return flow->opened_ns ? flow->opened_ns : flow->seen_ns;
-}
-
-static bool lived_at(const struct fl_flow *flow, __u64 at_ns)
-{
-	return known_since(flow) <= at_ns && at_ns <= flow->ended_ns;
-}
-
 static bool lived_together(const struct fl_flow *a, const struct fl_flow *b)
 {
-	return (!b->ended_ns || known_since(a) <= b->ended_ns) && known_since(b) <= a->ended_ns;
+	return (!b->ended_ns || flow_began_ns(a) <= b->ended_ns) && flow_began_ns(b) <= a->ended_ns;
 }
 
 /* How far apart two flows began. */
 static __u64 distance(const struct fl_flow *a, const struct fl_flow *b)
 {
-	__u64 x = known_since(a), y = known_since(b);
+	__u64 x = flow_began_ns(a), y = flow_began_ns(b);
 
 	return x > y ? x - y : y - x;
 }
@@ -331,7 +321,7 @@ int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
 
 		if (memcmp(&flow->key, key, sizeof(*key)) != 0)
 			continue;
-		if (at_ns != 0 && !lived_at(flow, at_ns))
+		if (at_ns != 0 && !flow_lived_at(flow, at_ns))
 			continue;
 		if (!found || flow->ended_ns > found->ended_ns)
 			found = flow;
@@ -362,6 +352,20 @@ int flows_find_peer(const struct flows *flows, const struct fl_key *key, const s
 		return -ENOENT;
 	*ret_flow = found;
 	return 0;
+}
+
+void flows_around(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
+		  struct around *around)
+{
+	if (flows->count == 0)
+		return;
+	for (__u32 at = flows->buckets[BY_KEY][bucket_of_key(flows, key)]; at != NONE;
+	     at = flows->ring[at].links[BY_KEY].older) {
+		const struct fl_flow *flow = &flows->ring[at].flow;
+
+		if (memcmp(&flow->key, key, sizeof(*key)) == 0)
+			around_add(around, flow, at_ns);
+	}
 }
 
 int flows_each(const struct flows *flows, int (*fn)(const struct fl_flow *flow, void *arg),

@@ -42,6 +42,11 @@ int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
 int flows_find_peer(const struct flows *flows, const struct fl_key *key, const struct fl_flow *flow,
 		    const struct fl_flow **ret_flow);
 
+/* Adds to AROUND those of KEY that lived around boot time AT_NS. */
+struct around;
+void flows_around(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
+		  struct around *around);
+
 /* In the order the ends were told, oldest first. Non-zero from FN stops and is returned. */
 int flows_each(const struct flows *flows, int (*fn)(const struct fl_flow *flow, void *arg),
 	       void *arg);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "maps.h"
+#include "assemble.h"
 #include "cleanup.h"
 
 #include <bpf/bpf.h>
@@ -12,43 +13,14 @@
 #define BATCH 1024u
 #define CHECK_TRIES 4
 
-/* State and members stand in the other map, at the flow's key. */
-static void flow_add_connection(const struct maps *m, struct fl_flow *flow)
-{
-	struct fl_connection c;
-
-	if (bpf_map_lookup_elem(m->l7_connections, &flow->key, &c) < 0)
-		return;
-	flow->members = c.members;
-	if (c.flow_id == flow->id)
-		flow->state = c.state;
-}
-
-static enum fl_state state_without_connection(const struct fl_flow *flow)
-{
-	if (flow->role == FL_ROLE_LISTENER)
-		return FL_STATE_LISTEN;
-	if (flow->key.proto == FL_UDP && !flow->key.remote_port)
-		return FL_STATE_UNCONN;
-	return FL_STATE_ESTABLISHED;
-}
-
 static void flow_from_socket(const struct maps *m, __u64 id, const struct fl_socket *s,
 			     struct fl_flow *flow)
 {
-	*flow = (struct fl_flow){
-		.id = id,
-		.cookie = s->cookie,
-		.key = s->key,
-		.owner = s->owner,
-		.opened_ns = s->opened_ns,
-		.seen_ns = s->opened_ns ? s->opened_ns : m->seeded_ns,
-		.role = s->role,
-		.accepted = s->accepted,
-		.members = 1,
-	};
-	flow->state = state_without_connection(flow);
-	flow_add_connection(m, flow);
+	struct fl_connection c;
+
+	assemble_from_socket(id, s, m->seeded_ns, flow);
+	if (!bpf_map_lookup_elem(m->l7_connections, &flow->key, &c))
+		assemble_add_connection(flow, &c);
 	(void)maps_netns_inum(m, flow->key.netns_cookie, &flow->netns_inum);
 }
 

@@ -6,6 +6,7 @@
 #include "query.h"
 #include "address.h"
 #include "flowtext.h"
+#include "ladder.h"
 #include "wallclock.h"
 #include <ctype.h>
 #include <errno.h>
@@ -177,12 +178,18 @@ static bool same_addr(const struct fl_addr *a, const struct fl_addr *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-/* A socket bound to any address has this one too; any-IPv6 takes IPv4 unless it was told not to. */
+/* A socket bound to any address has this one too. */
 static bool bound_to_any(const struct who *who, const struct fl_key *key)
 {
-	if (key->remote_port || !address_is_any(&key->remote) || !address_is_any(&key->local))
+	const struct fl_key end = { .local = who->local };
+	struct fl_key rung;
+
+	if (key->remote_port || !address_is_any(&key->remote))
 		return false;
-	return address_is_v4(&who->local) || !address_is_v4(&key->local);
+	for (enum ladder r = LADDER_ANY; r < LADDER_RUNGS; r++)
+		if (ladder_key(&end, r, &rung) && same_addr(&rung.local, &key->local))
+			return true;
+	return false;
 }
 
 bool who_matches(const struct who *who, const struct fl_flow *flow)
