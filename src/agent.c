@@ -7,6 +7,7 @@
 #include "names.h"
 #include "netns.h"
 #include "proc.h"
+#include "recall.h"
 #include "reconcile.h"
 
 #include <bpf/libbpf.h>
@@ -56,6 +57,7 @@ void agent_release(struct agent *agent)
 {
 	api_free(agent->api);
 	ring_buffer__free(agent->ring);
+	recall_free(agent->recall);
 	flows_free(agent->flows);
 	procs_free(agent->procs);
 	names_free(agent->names);
@@ -91,8 +93,8 @@ static void on_event(struct agent *agent, const struct fl_event *record)
 {
 	struct fl_event e = *record;
 
-	if (!agent->ready && e.flow.owner.proc.pid == (__u32)getpid())
-		return; /* the self-test */
+	if (recall_was_selftest(agent->recall, e.flow.owner.proc.pid, e.time_ns))
+		return;
 	if (e.head.type == FL_EVENT_ACCEPT && !e.flow.key.local_port) {
 		accepted_late(agent, &e);
 		return;
@@ -105,7 +107,7 @@ static void on_event(struct agent *agent, const struct fl_event *record)
 }
 
 /* One record. The ring is shared memory: nothing is believed that its size does not cover. */
-static int on_record(void *arg, void *data, size_t size)
+static int take(void *arg, void *data, size_t size)
 {
 	const struct fl_record *head = data;
 	struct agent *agent = arg;
@@ -133,8 +135,16 @@ static int on_record(void *arg, void *data, size_t size)
 			on_event(agent, data);
 		break;
 	}
-	return ++agent->taken == BATCH ? -EAGAIN
-				       : 0; /* an error stops the walk after this record */
+	return 0;
+}
+
+/* An error stops the walk, after this record. */
+static int on_record(void *arg, void *data, size_t size)
+{
+	struct agent *agent = arg;
+
+	(void)take(agent, data, size);
+	return ++agent->taken == BATCH ? -EAGAIN : 0;
 }
 
 /* Where no socket tells the cookie of its namespace, netns.bpf.c has written it down. */
@@ -156,7 +166,19 @@ int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd)
 	if (r < 0)
 		return r;
 	agent->ring = ring_buffer__new(ring_map_fd, on_record, agent, NULL);
-	return agent->ring ? 0 : -errno;
+	if (!agent->ring)
+		return -errno;
+	return recall_new(ring_map_fd, maps->meta, &agent->recall);
+}
+
+int agent_recall(struct agent *agent)
+{
+	return recall_each(agent->recall, take, agent);
+}
+
+int agent_ready(struct agent *agent)
+{
+	return recall_ready(agent->recall, clock_ns(CLOCK_BOOTTIME));
 }
 
 int agent_drain_some(struct agent *agent)
@@ -165,6 +187,7 @@ int agent_drain_some(struct agent *agent)
 
 	agent->taken = 0;
 	r = ring_buffer__consume(agent->ring);
+	(void)recall_mark(agent->recall);
 	if (r == -EAGAIN && agent->taken == BATCH)
 		return 1;
 	return r < 0 ? r : 0;

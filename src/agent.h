@@ -17,6 +17,7 @@ struct hooks;
 struct config;
 struct api;
 struct ring_buffer;
+struct recall;
 
 struct agent {
 	struct maps *maps;
@@ -32,7 +33,7 @@ struct agent {
 	__u64 sequence;		  /* of the last event published */
 	char host[256];
 	struct ring_buffer *ring;
-	bool ready;	       /* past the self-test: our own sessions are news, too */
+	struct recall *recall; /* what an earlier daemon took from it */
 	unsigned int taken;    /* records of this batch */
 	__u64 ring_lost;       /* FL_CNT_RING_FULL as last told to the watchers */
 	__u64 unknown_sockets; /* as the last reconciliation counted them */
@@ -47,6 +48,15 @@ void agent_release(struct agent *agent);
 
 /* Connects the agent to the ring with this map fd, and the tables to MAPS. */
 int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd);
+
+/*
+ * Takes again what daemons before this one took, as far as the ring still has it: their recent
+ * index and their events. Before anything new is taken.
+ */
+int agent_recall(struct agent *agent);
+
+/* Past the self-test: the daemon's own sessions are news, too. */
+int agent_ready(struct agent *agent);
 
 /*
  * As much of the ring as the event streams can hold without losing any; the loop lets the API send

@@ -100,15 +100,18 @@ static int begin(struct agent *agent, struct track *t, struct fail *f)
 {
 	int r = agent_connect(agent, track_maps(t), track_ring(t)), found;
 
-	if (r < 0)
-		return fail(f, r, "cannot read the event ring: %s", strerror(-r));
-	r = agent_drain(agent);
+	if (!r)
+		r = agent_recall(agent);
+	if (!r)
+		r = agent_drain(agent);
 	if (r < 0)
 		return fail(f, r, "cannot read the event ring: %s", strerror(-r));
 	found = track_seed(t);
 	if (found < 0)
 		return fail(f, found, "cannot walk the open sockets: %s", strerror(-found));
-	agent->ready = true;
+	r = agent_ready(agent);
+	if (r < 0)
+		return fail(f, r, "cannot write the map 'meta': %s", strerror(-r));
 	(void)agent_reconcile(agent);
 	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
 	fprintf(stderr, "flownerd: tier '%s', %d sockets found open, answering at '%s'\n",

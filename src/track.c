@@ -6,6 +6,7 @@
 #include "constants.h"
 #include "flowner.skel.h"
 #include "hooks.h"
+#include "layout.h"
 #include "netns.h"
 #include "pins.h"
 #include "probe.h"
@@ -31,6 +32,7 @@ struct track {
 	struct bpf_link *links[LINKS_MAX]; /* by row of the hook table */
 	struct hooks *hooks;
 	int cgroup_fd;
+	__u64 shape; /* see layout.h */
 	bool resumed;
 	bool was_there; /* pins of an earlier daemon, not to be removed when we fail */
 };
@@ -105,22 +107,30 @@ static int size_like_pinned(struct bpf_map *map, const char *path)
 	return bpf_map__set_max_entries(map, info.max_entries);
 }
 
+/* Before anything of the pinned maps is used. 0 layout: made, but its daemon died at once. */
 static int check_layout(struct track *t, struct fail *f)
 {
-	struct fl_meta meta = { 0 };
+	struct fl_meta meta;
 	char path[PATH_MAX];
-	__u32 zero = 0;
 	_close_ int fd = bpf_obj_get(pins_map_path(&t->pins, "meta", path, sizeof(path)));
+	int r;
 
+	t->shape = layout_shape(t->skel->obj);
 	if (fd < 0)
 		return 0;
 	t->was_there = true;
-	if (bpf_map_lookup_elem(fd, &zero, &meta) == 0 && meta.layout != FL_LAYOUT)
+	r = layout_read(fd, &meta);
+	if (r < 0)
+		return fail(f, r, "cannot read '%s': %s", path, strerror(-r));
+	if (!meta.layout)
+		return 0;
+	if (meta.layout != FL_LAYOUT || meta.shape != t->shape)
 		return fail(f, -ESTALE,
-			    "'%s' was pinned by a flownerd with another layout (%u, this one has "
-			    "%u): remove it with 'flownerd --detach'",
-			    t->pins.dir, meta.layout, FL_LAYOUT);
-	t->resumed = meta.layout == FL_LAYOUT;
+			    "'%s' was pinned by a flownerd with another layout (%u-%08x, this one "
+			    "has %u-%08x): remove it with 'flownerd --detach'",
+			    t->pins.dir, meta.layout, (__u32)meta.shape, FL_LAYOUT,
+			    (__u32)t->shape);
+	t->resumed = true;
 	return 0;
 }
 
@@ -194,10 +204,15 @@ static void choose(struct track *t, const struct config *c)
 
 static int open_object(struct track *t, const struct config *c, __u64 scope, struct fail *f)
 {
+	int r;
+
 	t->skel = flowner_bpf__open();
 	if (!t->skel)
 		return fail(f, -errno, "cannot open the BPF object: %s (%s)", strerror(errno),
 			    said.last);
+	r = check_layout(t, f);
+	if (r < 0)
+		return r;
 	set_sizes(t->skel, c);
 	set_constants(t->skel, c, scope);
 	choose(t, c);
@@ -267,17 +282,22 @@ static void reset(struct fl_config *config, void *arg)
 	config->selftest_pid = 0;
 }
 
+/* Before the self-test: whoever comes next can tell what was only that. */
 static int stamp(struct track *t)
 {
-	struct fl_meta meta = { .layout = FL_LAYOUT, .seeded_ns = now_boot_ns() };
+	struct fl_meta meta = {
+		.layout = FL_LAYOUT,
+		.shape = t->shape,
+		.seeded_ns = now_boot_ns(),
+	};
 	__u32 zero = 0;
 
-	if (t->resumed) {
-		if (bpf_map_lookup_elem(t->maps.meta, &zero, &meta) < 0)
-			return -errno;
-	} else if (bpf_map_update_elem(t->maps.meta, &zero, &meta, BPF_ANY) < 0) {
+	if (t->resumed && bpf_map_lookup_elem(t->maps.meta, &zero, &meta) < 0)
 		return -errno;
-	}
+	meta.life[meta.lives++ % FL_LIVES] = (struct fl_life_span){ .started_ns = now_boot_ns(),
+								    .pid = (__u32)getpid() };
+	if (bpf_map_update_elem(t->maps.meta, &zero, &meta, BPF_ANY) < 0)
+		return -errno;
 	t->maps.seeded_ns = meta.seeded_ns;
 	return maps_configure(&t->maps, reset, NULL);
 }
@@ -495,9 +515,6 @@ static int start(struct track *t, const struct config *c, __u64 scope, struct fa
 	if (r < 0)
 		return r;
 	r = pins_open(&t->pins, c->pin_dir, c->group, f);
-	if (r < 0)
-		return r;
-	r = check_layout(t, f);
 	if (r < 0)
 		return r;
 	r = load_object(t, c, scope, f);

@@ -18,12 +18,29 @@ struct fl_config {
 };
 
 /* Value of meta. LAYOUT is raised whenever a record of flow.h or a pinned map changes its shape. */
-#define FL_LAYOUT 1u
+#define FL_LAYOUT 2u
 
+#define FL_MARKS 64 /* each a 32nd of the ring after the one before: two rounds of it */
+#define FL_LIVES 16
+
+/* One life of a daemon: what it opened itself before it was ready was its self-test. */
+struct fl_life_span {
+	__u64 started_ns; /* CLOCK_BOOTTIME, as below */
+	__u64 ready_ns;	  /* 0: not yet, or it died before */
+	__u32 pid;
+	__u32 pad;
+};
+
+/* Written by the daemon, for the one that comes after it. First field: LAYOUT, in all layouts. */
 struct fl_meta {
 	__u32 layout;
 	__u32 pad;
-	__u64 seeded_ns; /* CLOCK_BOOTTIME when the maps were made: older flows have no opened_ns */
+	__u64 seeded_ns;       /* CLOCK_BOOTTIME when the maps were made: older have no opened_ns */
+	__u64 shape;	       /* of what all pinned maps hold, see layout.h */
+	__u64 marked;	       /* marks ever made; the newest is at (marked - 1) % FL_MARKS */
+	__u64 lives;	       /* ever begun; the newest is at (lives - 1) % FL_LIVES */
+	__u64 marks[FL_MARKS]; /* positions in the event ring where a record begins */
+	struct fl_life_span life[FL_LIVES];
 };
 
 /* Index into fired: how often a program whose attaching proves nothing ran for selftest_pid. */

@@ -172,10 +172,20 @@ answers || fail "the first does not answer any more"
 
 # --- pins of another layout ---
 
+set_meta() { # BYTE VALUE: of the one value of meta
+	mapfile -t bytes < <(map meta | jq -r '.[0].value[]')
+	bytes[$1]=$2
+	bpftool map update pinned "$PINS/meta" key 0 0 0 0 value "${bytes[@]}"
+}
 kill_daemon
-bpftool map update pinned "$PINS/meta" key 0 0 0 0 value 99 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0
-refuses 1 "pinned by a flownerd with another layout \(99, this one has [0-9]+\).*--detach" \
+set_meta 0 99
+refuses 1 "pinned by a flownerd with another layout \(99-.*, this one has [0-9].*--detach" \
 	"${scoped[@]}"
+mine=$(grep -o 'this one has [0-9]*' "$T/err")
+set_meta 0 "${mine##* }"
+shape=$(map meta | jq -r '.[0].value[16]')
+set_meta 16 $((shape ^ 1)) # somebody changed a record and forgot to say so
+refuses 1 "another layout .*--detach" "${scoped[@]}"
 [[ -e $PINS/meta && -e $PINS/links/track_sockops ]] || fail "pins of another layout were removed"
 same "what it has attached" "$(attached)" "$there"
 exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"
