@@ -14,6 +14,7 @@
 #include "flowtext.h"
 #include "maps.h"
 #include "netns.h"
+#include "records.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,7 @@ struct answer {
 	size_t *copies_held; /* by all answers together */
 	struct fl_flow *flows;
 	size_t count, capacity, next;
+	bool records; /* of wire.h, not JSON */
 	struct pending line;
 };
 
@@ -60,6 +62,7 @@ static int answer_new(struct request *request, struct answer **ret_answer)
 		return -ENOMEM;
 	a->agent = request->agent;
 	a->copies_held = request->copies_held;
+	a->records = request->records;
 	*ret_answer = a;
 	return 0;
 }
@@ -83,12 +86,19 @@ static int answer_add(struct answer *a, const struct fl_flow *flow)
 	return 0;
 }
 
-static char *next_line(struct answer *a)
+static int next_line(struct answer *a)
 {
+	const struct fl_flow *flow = &a->flows[a->next++];
+	struct wire_flow record;
 	struct description d;
 
-	describe_flow(a->agent, &a->flows[a->next++], &d);
-	return json_line(describe_json(a->agent, &d, NULL));
+	if (a->records) {
+		records_flow(flow, NULL, 0, &record);
+		return pending_copy(&a->line, &record, sizeof(record));
+	}
+	describe_flow(a->agent, flow, &d);
+	pending_set(&a->line, json_line(describe_json(a->agent, &d, NULL)));
+	return a->line.text ? 0 : -ENOMEM;
 }
 
 static ssize_t read_lines(void *arg, uint64_t pos, char *buf, size_t max)
@@ -101,8 +111,7 @@ static ssize_t read_lines(void *arg, uint64_t pos, char *buf, size_t max)
 		if (!a->line.text) {
 			if (a->next == a->count)
 				break;
-			pending_set(&a->line, next_line(a));
-			if (!a->line.text)
+			if (next_line(a) < 0)
 				return MHD_CONTENT_READER_END_WITH_ERROR;
 		}
 		used += pending_take(&a->line, buf + used, max - used);
@@ -237,10 +246,16 @@ enum MHD_Result answer_flow(struct request *request)
 	struct description d;
 	enum MHD_Result result;
 	struct fl_flow flow;
+	size_t size;
+	void *bytes;
 
 	if (find_asked(request, &flow, &result) < 0)
 		return result;
 	describe_flow(request->agent, &flow, &d);
+	if (request->records) {
+		bytes = records_image(&flow, d.process, &size);
+		return reply_bytes(request, WIRE_TYPE, bytes, size);
+	}
 	return reply_json(request, MHD_HTTP_OK, describe_json(request->agent, &d, NULL));
 }
 
@@ -404,5 +419,68 @@ enum MHD_Result answer_who(struct request *request)
 		return reply_failure(request, r);
 	if (!answer->count)
 		return reply_error(request, MHD_HTTP_NOT_FOUND, "nobody owns such a connection");
+	return reply_lines(request, read_lines, TAKE_PTR(answer), answer_free);
+}
+
+/* --- GET /v1/session --- */
+
+/* No namespace was named: ours. */
+static int session_key(const struct agent *agent, const struct session_question *q,
+		       struct fl_key *ret_key, char why[QUERY_WHY])
+{
+	__u32 inum;
+
+	*ret_key = q->key;
+	if (!q->netns && !q->key.netns_cookie)
+		ret_key->netns_cookie = agent->netns_cookie;
+	if (!q->netns)
+		return 0;
+	if (netns_parse(q->netns, &inum) == 0 &&
+	    maps_netns_cookie(agent->maps, inum, &ret_key->netns_cookie) == 0)
+		return 0;
+	snprintf(why, QUERY_WHY, "netns: the cookie of '%.64s' is not known here: say it",
+		 q->netns);
+	return -EINVAL;
+}
+
+static int session_around(struct request *request, const struct fl_key *key, __u64 around_ns,
+			  struct answer *answer)
+{
+	struct around around = { 0 };
+	struct fl_flow live;
+	int r;
+
+	flows_around(request->agent->flows, key, around_ns, &around);
+	r = maps_find_flow(request->agent->maps, key, &live);
+	if (r == 0)
+		around_add(&around, &live, around_ns);
+	if (r == -ENOENT)
+		r = 0;
+	if (r == 0 && around.has_before && peer_may_see(&request->peer, &around.before))
+		r = answer_add(answer, &around.before);
+	if (r == 0 && around.has_after && peer_may_see(&request->peer, &around.after))
+		r = answer_add(answer, &around.after);
+	return r;
+}
+
+enum MHD_Result answer_session(struct request *request)
+{
+	_cleanup_(cleanup_answer) struct answer *answer = NULL;
+	struct session_question question;
+	char why[QUERY_WHY];
+	struct fl_key key;
+	int r;
+
+	if (answer_new(request, &answer) < 0)
+		return MHD_NO;
+	if (query_session(&request->query, &question, why) < 0 ||
+	    session_key(request->agent, &question, &key, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	agent_drain(request->agent);
+	r = session_around(request, &key, question.around_ns, answer);
+	if (r < 0)
+		return reply_failure(request, r);
+	if (!answer->count)
+		return reply_error(request, MHD_HTTP_NOT_FOUND, "nobody owns such a session");
 	return reply_lines(request, read_lines, TAKE_PTR(answer), answer_free);
 }

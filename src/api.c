@@ -11,6 +11,7 @@
 #include "metrics.h"
 #include "stream.h"
 #include "unixsock.h"
+#include "wire.h"
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -63,6 +64,7 @@ static const struct route {
 	{ "GET", "/v1/flows/", answer_flow, false },
 	{ "DELETE", "/v1/flows/", answer_abort, true },
 	{ "GET", "/v1/who", answer_who, false },
+	{ "GET", "/v1/session", answer_session, false },
 	{ "GET", "/v1/events", answer_events, false },
 	{ "GET", "/v1/doctor", answer_doctor, false },
 	{ "GET", "/v1/stats", answer_stats, false },
@@ -170,6 +172,18 @@ static bool has_body(struct MHD_Connection *connection)
 					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
+/* JSON is what everybody takes; records are asked for with their layout, or not at all. */
+static int wants_records(struct MHD_Connection *connection, bool *ret_records)
+{
+	const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_ACCEPT);
+
+	*ret_records = accept && strcmp(accept, WIRE_TYPE) == 0;
+	if (!accept || *ret_records || strncmp(accept, WIRE_KIND, strlen(WIRE_KIND)) != 0)
+		return 0;
+	return -ESTALE;
+}
+
 static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection,
 			      const struct client *client, const char *method, const char *path)
 {
@@ -190,6 +204,9 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 	if (request.query.count > QUERY_PARAMETERS)
 		return reply_error(&request, MHD_HTTP_BAD_REQUEST,
 				   "the query has too many parameters, or a NUL in one");
+	if (wants_records(connection, &request.records) < 0)
+		return reply_error(&request, MHD_HTTP_NOT_ACCEPTABLE,
+				   "this flownerd has records of another layout");
 	return dispatch(&request, method, path);
 }
 

@@ -2,15 +2,18 @@
 #include "pins.h"
 #include "cleanup.h"
 
+#include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <flowner/control.h>
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -167,11 +170,31 @@ int pins_drop_links(const struct pins *p, bool (*keep)(const char *name, void *a
 	return drop_entries(pins_link_path(p, "", links, sizeof(links)), keep, arg);
 }
 
+/*
+ * Readers that keep the maps open must not take for live what nobody takes out any more. Through
+ * memory, because the value may be one of another layout; one that cannot be mapped has no readers.
+ */
+static void retire(const struct pins *p)
+{
+	char path[PATH_MAX];
+	_close_ int fd = bpf_obj_get(pins_map_path(p, "meta", path, sizeof(path)));
+	struct fl_meta *meta;
+
+	if (fd < 0)
+		return;
+	meta = mmap(NULL, sizeof(*meta), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (meta == MAP_FAILED)
+		return;
+	__atomic_store_n(&meta->retired, 1, __ATOMIC_RELEASE);
+	munmap(meta, sizeof(*meta));
+}
+
 int pins_remove(const struct pins *p)
 {
 	char links[PATH_MAX];
 	int r, dropped;
 
+	retire(p);
 	r = pins_drop_links(p, NULL, NULL);
 	dropped = drop_entries(p->dir, NULL, NULL);
 	if (rmdir(pins_link_path(p, "", links, sizeof(links))) < 0 && errno != ENOENT && !r)

@@ -10,6 +10,7 @@
 #include "wallclock.h"
 #include <ctype.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,14 +70,14 @@ int query_flows(const struct query *q, __u64 now_ns, struct filter *filter, char
 	return r;
 }
 
-static int parse_sequence(const char *text, __u64 *ret_sequence)
+static int parse_number(const char *text, __u64 *ret_number)
 {
 	char *end;
 
 	if (!isdigit((unsigned char)*text))
 		return -EINVAL;
 	errno = 0;
-	*ret_sequence = strtoull(text, &end, 10);
+	*ret_number = strtoull(text, &end, 10);
 	return errno || *end ? -EINVAL : 0;
 }
 
@@ -93,7 +94,7 @@ int query_events(const struct query *q, __u64 now_ns, struct filter *filter,
 		only_ends |= strcmp(name, "closed") == 0;
 		if (strcmp(name, "since") != 0) {
 			r = add_filter(filter, name, value, now_ns, why);
-		} else if (parse_sequence(value, &question.since) < 0) {
+		} else if (parse_number(value, &question.since) < 0) {
 			r = refuse(why, "since: '%.64s' is not the sequence of an event", value);
 		} else {
 			question.has_since = true;
@@ -170,6 +171,54 @@ int query_who(const struct query *q, __u64 now_ns, struct who *ret_who, char why
 	if (!who.local_port)
 		return refuse(why, "query parameter 'local' (ADDR:PORT) is missing");
 	*ret_who = who;
+	return 0;
+}
+
+/* The parameters of who but `at`, and numbers that only programs have. */
+static int session_parameter(struct session_question *q, struct who *who, const char *name,
+			     const char *value, char why[QUERY_WHY])
+{
+	__u64 *number = strcmp(name, "netns_cookie") == 0 ? &q->key.netns_cookie
+			: strcmp(name, "around") == 0	  ? &q->around_ns
+							  : NULL;
+	__u64 ifindex;
+
+	if (number && parse_number(value, number) == 0)
+		return 0;
+	if (number)
+		return refuse(why, "%s: '%.64s' is not a number", name, value);
+	if (strcmp(name, "at") == 0)
+		return refuse_name(why, name);
+	if (strcmp(name, "ifindex") != 0)
+		return who_parameter(who, name, value, 0, why);
+	if (parse_number(value, &ifindex) < 0 || ifindex > UINT32_MAX)
+		return refuse(why, "ifindex: '%.64s' is not the index of an interface", value);
+	q->key.ifindex = (__u32)ifindex;
+	return 0;
+}
+
+int query_session(const struct query *q, struct session_question *ret_question, char why[QUERY_WHY])
+{
+	struct session_question question = { .around_ns = UINT64_MAX };
+	struct who who = { 0 };
+
+	for (size_t i = 0; i < q->count; i++) {
+		if (is_repeated(q, i))
+			return refuse(why, "query parameter '%.64s' is given twice",
+				      q->parameters[i].name);
+		if (session_parameter(&question, &who, q->parameters[i].name,
+				      q->parameters[i].value, why) < 0)
+			return -EINVAL;
+	}
+	if (!who.proto_count || !who.local_port)
+		return refuse(why, "query parameters 'proto' and 'local' (ADDR:PORT) are needed");
+	question.netns = who.netns;
+	question.key.proto = who.protos[0];
+	question.key.local = who.local;
+	question.key.local_port = who.local_port;
+	question.key.remote = who.remote;
+	question.key.remote_port = who.remote_port;
+	*ret_question = question;
 	return 0;
 }
 

@@ -30,6 +30,13 @@ struct who {
 	__u64 at_ns;	   /* CLOCK_REALTIME, 0 = now */
 };
 
+/* GET /v1/session */
+struct session_question {
+	struct fl_key key; /* netns_cookie 0: not said; remote all zero: not said */
+	const char *netns; /* inode, pid or name; NULL = not said */
+	__u64 around_ns;   /* CLOCK_BOOTTIME; not said: all there was is before */
+};
+
 /* GET /v1/events */
 struct events_question {
 	bool has_since;
@@ -42,6 +49,8 @@ int query_flows(const struct query *q, __u64 now_ns, struct filter *filter, char
 int query_events(const struct query *q, __u64 now_ns, struct filter *filter,
 		 struct events_question *ret_question, char why[QUERY_WHY]);
 int query_who(const struct query *q, __u64 now_ns, struct who *ret_who, char why[QUERY_WHY]);
+int query_session(const struct query *q, struct session_question *ret_question,
+		  char why[QUERY_WHY]);
 
 /* Whether FLOW is one WHO asks for, whatever its namespace and time. */
 bool who_matches(const struct who *who, const struct fl_flow *flow);

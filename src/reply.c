@@ -3,6 +3,8 @@
 #include "cleanup.h"
 #include "describe.h"
 #include "request.h"
+#include "wire.h"
+#include <errno.h>
 #include <string.h>
 
 #define JSON_TYPE "application/json"
@@ -27,16 +29,21 @@ static enum MHD_Result send_response(struct request *request, unsigned int statu
 }
 
 /* Without memory for an answer the connection is closed: MHD_NO. */
-static struct MHD_Response *response_from(char *text)
+static struct MHD_Response *response_of(void *bytes, size_t size)
 {
 	struct MHD_Response *response;
 
-	if (!text)
+	if (!bytes)
 		return NULL;
-	response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	response = MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_MUST_FREE);
 	if (!response)
-		free(text);
+		free(bytes);
 	return response;
+}
+
+static struct MHD_Response *response_from(char *text)
+{
+	return response_of(text, text ? strlen(text) : 0);
 }
 
 enum MHD_Result reply_json(struct request *request, unsigned int status, json_t *body)
@@ -49,6 +56,13 @@ enum MHD_Result reply_json(struct request *request, unsigned int status, json_t 
 enum MHD_Result reply_text(struct request *request, const char *type, char *text)
 {
 	_response_ struct MHD_Response *response = response_from(text);
+
+	return response ? send_response(request, MHD_HTTP_OK, response, type) : MHD_NO;
+}
+
+enum MHD_Result reply_bytes(struct request *request, const char *type, void *bytes, size_t size)
+{
+	_response_ struct MHD_Response *response = response_of(bytes, size);
 
 	return response ? send_response(request, MHD_HTTP_OK, response, type) : MHD_NO;
 }
@@ -86,13 +100,26 @@ enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback r
 		release(arg);
 		return MHD_NO;
 	}
-	return send_response(request, MHD_HTTP_OK, response, LINES_TYPE);
+	return send_response(request, MHD_HTTP_OK, response,
+			     request->records ? WIRE_TYPE : LINES_TYPE);
 }
 
 void pending_set(struct pending *p, char *line)
 {
 	free(p->text);
 	*p = (struct pending){ .text = line, .size = line ? strlen(line) : 0 };
+}
+
+int pending_copy(struct pending *p, const void *record, size_t size)
+{
+	char *copy = malloc(size);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, record, size);
+	free(p->text);
+	*p = (struct pending){ .text = copy, .size = size };
+	return 0;
 }
 
 size_t pending_take(struct pending *p, char *buf, size_t max)

@@ -20,6 +20,7 @@ struct request {
 	size_t *copies_held; /* flows copied by all answers under way */
 	struct MHD_Connection *connection;
 	struct peer peer;
+	bool records;	  /* the asker takes the records of wire.h, not JSON */
 	const char *rest; /* of the path, after the route's: a flow id */
 	struct query query;
 };
@@ -32,21 +33,25 @@ enum MHD_Result reply_text(struct request *request, const char *type, char *text
 enum MHD_Result reply_empty(struct request *request, unsigned int status);
 enum MHD_Result reply_error(struct request *request, unsigned int status, const char *sentence);
 
+/* BYTES (malloc'ed) are taken, NULL: no memory. */
+enum MHD_Result reply_bytes(struct request *request, const char *type, void *bytes, size_t size);
+
 /* As reply_error() with one more header. */
 enum MHD_Result reply_error_with(struct request *request, unsigned int status, const char *sentence,
 				 const char *header, const char *value);
 
-/* JSON lines from READER until it ends; ARG goes to RELEASE in any case, also when this fails. */
+/* JSON lines, or records, from READER until it ends; ARG goes to RELEASE in any case, also when this fails. */
 enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback reader, void *arg,
 			    MHD_ContentReaderFreeCallback release);
 
-/* Text on its way into a connection, line by line. */
+/* Lines or records on their way into a connection, one by one. */
 struct pending {
 	char *text; /* malloc'ed, NULL = all taken */
 	size_t size, taken;
 };
 
-void pending_set(struct pending *p, char *line); /* takes LINE */
+void pending_set(struct pending *p, char *line);		      /* takes LINE */
+int pending_copy(struct pending *p, const void *record, size_t size); /* -ENOMEM */
 size_t pending_take(struct pending *p, char *buf, size_t max);
 
 #endif

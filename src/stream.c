@@ -14,6 +14,7 @@
 #include "describe.h"
 #include "flowtext.h"
 #include "maps.h"
+#include "records.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -63,6 +64,7 @@ struct stream {
 	int fd; /* of the connection, not ours to close */
 	struct peer peer;
 	struct filter *filter;
+	bool records;	 /* of wire.h, not JSON */
 	__u64 cursor;	 /* sequence it wants next */
 	bool waiting;	 /* suspended: nothing to send */
 	bool gone;	 /* its reader hung up */
@@ -157,37 +159,45 @@ void streams_notice(struct streams *streams, const char *action, const char *why
 
 /* --- one stream --- */
 
-static char *notice_line(struct stream *s, const struct notice *n, __u64 sequence)
+/* -ENOMEM, as the other two. */
+static int notice_line(struct stream *s, const struct notice *n, __u64 sequence)
 {
 	const struct agent *agent = s->streams->agent;
 	struct json_context ctx = { agent->host, agent->realtime_offset_ns };
 	struct json_event event = { n->action, n->time_ns, sequence };
+	struct wire_notice record;
 
-	return json_line(json_notice(&ctx, &event, n->why, n->count));
+	if (s->records) {
+		records_notice(n->action, n->why, n->time_ns, n->count, sequence, &record);
+		return pending_copy(&s->line, &record, sizeof(record));
+	}
+	pending_set(&s->line, json_line(json_notice(&ctx, &event, n->why, n->count)));
+	return s->line.text ? 0 : -ENOMEM;
 }
 
-/* NULL in *RET_LINE: this stream does not want, or may not see, the event. */
-static int event_line(struct stream *s, const struct fl_event *e, __u64 sequence, char **ret_line)
+/* No line when this stream does not want, or may not see, the event. */
+static int event_line(struct stream *s, const struct fl_event *e, __u64 sequence)
 {
 	struct agent *agent = s->streams->agent;
 	struct json_event event = { action_text(e->head.type), e->time_ns, sequence };
+	struct wire_flow record;
 	struct description d;
-	char *line = NULL;
 
-	if (event.action && peer_may_see(&s->peer, &e->flow)) {
-		describe_flow(agent, &e->flow, &d);
-		if (describe_matches(agent, &d, s->filter)) {
-			line = json_line(describe_json(agent, &d, &event));
-			if (!line)
-				return -ENOMEM;
-		}
+	if (!event.action || !peer_may_see(&s->peer, &e->flow))
+		return 0;
+	describe_flow(agent, &e->flow, &d);
+	if (!describe_matches(agent, &d, s->filter))
+		return 0;
+	if (s->records) {
+		records_flow(&e->flow, e, sequence, &record);
+		return pending_copy(&s->line, &record, sizeof(record));
 	}
-	*ret_line = line;
-	return 0;
+	pending_set(&s->line, json_line(describe_json(agent, &d, &event)));
+	return s->line.text ? 0 : -ENOMEM;
 }
 
 /* What the ring no longer holds is told as one record, with the sequence of the last one lost. */
-static int gap_line(struct stream *s, char **ret_line)
+static int gap_line(struct stream *s)
 {
 	struct streams *streams = s->streams;
 	struct notice n = {
@@ -201,25 +211,22 @@ static int gap_line(struct stream *s, char **ret_line)
 		streams->lost += n.count;
 	s->gap = too_slow;
 	s->cursor = streams->first;
-	*ret_line = notice_line(s, &n, streams->first - 1);
-	return *ret_line ? 0 : -ENOMEM;
+	return notice_line(s, &n, streams->first - 1);
 }
 
-static int next_line(struct stream *s, char **ret_line)
+static int next_line(struct stream *s)
 {
 	struct streams *streams = s->streams;
 	const struct held *held;
 	int r;
 
 	if (s->cursor < streams->first)
-		return gap_line(s, ret_line);
+		return gap_line(s);
 	held = &streams->ring[s->cursor % RING];
-	if (held->is_notice) {
-		*ret_line = notice_line(s, &held->notice, s->cursor);
-		r = *ret_line ? 0 : -ENOMEM;
-	} else {
-		r = event_line(s, &held->event, s->cursor, ret_line);
-	}
+	if (held->is_notice)
+		r = notice_line(s, &held->notice, s->cursor);
+	else
+		r = event_line(s, &held->event, s->cursor);
 	s->cursor++;
 	return r;
 }
@@ -249,14 +256,11 @@ static ssize_t read_events(void *arg, uint64_t pos, char *buf, size_t max)
 	if (s->gone)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	for (unsigned int i = 0; used < max && i < EXAMINED_MAX; i++) {
-		char *line = NULL;
-
 		if (!s->line.text) {
 			if (s->cursor > s->streams->agent->sequence)
 				break;
-			if (next_line(s, &line) < 0)
+			if (next_line(s) < 0)
 				return MHD_CONTENT_READER_END_WITH_ERROR;
-			pending_set(&s->line, line);
 		}
 		used += pending_take(&s->line, buf + used, max - used);
 	}
@@ -345,6 +349,7 @@ static int stream_new(struct request *request, struct filter *filter,
 	s->fd = info->connect_fd;
 	s->peer = request->peer;
 	s->filter = filter;
+	s->records = request->records;
 	set_position(s, question);
 	stream_open(s);
 	*ret_stream = s;

@@ -127,7 +127,7 @@ static int check_layout(struct track *t, struct fail *f)
 	if (meta.layout != FL_LAYOUT || meta.shape != t->shape)
 		return fail(f, -ESTALE,
 			    "'%s' was pinned by a flownerd with another layout (%u-%08x, this one "
-			    "has %u-%08x): remove it with 'flownerd --detach'",
+			    "has %d-%08x): remove it with 'flownerd --detach'",
 			    t->pins.dir, meta.layout, (__u32)meta.shape, FL_LAYOUT,
 			    (__u32)t->shape);
 	t->resumed = true;
@@ -304,8 +304,8 @@ static int stamp(struct track *t)
 
 static void publish(struct track *t, const char *group)
 {
-	static const char *const readable[] = { "l7_connections", "socket_to_process",
-						"processes" };
+	static const char *const readable[] = { "l7_connections", "socket_to_process", "processes",
+						"meta", "netns" };
 
 	for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
 		(void)pins_publish(&t->pins, readable[i], group);

@@ -18,7 +18,7 @@ struct fl_config {
 };
 
 /* Value of meta. LAYOUT is raised whenever a record of flow.h or a pinned map changes its shape. */
-#define FL_LAYOUT 2u
+#define FL_LAYOUT 3
 
 #define FL_MARKS 64 /* each a 32nd of the ring after the one before: two rounds of it */
 #define FL_LIVES 16
@@ -31,10 +31,13 @@ struct fl_life_span {
 	__u32 pad;
 };
 
-/* Written by the daemon, for the one that comes after it. First field: LAYOUT, in all layouts. */
+/*
+ * Written by the daemon, for the one that comes after it, and for readers, who may map it. LAYOUT is
+ * the first field in all layouts.
+ */
 struct fl_meta {
 	__u32 layout;
-	__u32 pad;
+	__u32 retired;	       /* 1: nothing writes to these maps any more; others may be pinned */
 	__u64 seeded_ns;       /* CLOCK_BOOTTIME when the maps were made: older have no opened_ns */
 	__u64 shape;	       /* of what all pinned maps hold, see layout.h */
 	__u64 marked;	       /* marks ever made; the newest is at (marked - 1) % FL_MARKS */

@@ -72,6 +72,17 @@ static void ask_who(const struct query *q)
 		abort();
 }
 
+static void ask_session(const struct query *q)
+{
+	struct session_question question;
+	char why[QUERY_WHY] = "";
+	int r = query_session(q, &question, why);
+
+	check(r, why);
+	if (r == 0 && (!question.key.local_port || !question.key.proto))
+		abort();
+}
+
 static void ask_filter(const struct query *q)
 {
 	struct events_question question;
@@ -120,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	split(text, &query);
 	ask_who(&query);
+	ask_session(&query);
 	ask_filter(&query);
 	free(text);
 	return 0;

@@ -77,10 +77,11 @@ same "DELETE of what is not there, by root" "$(delete 1)" 404
 same "still open" "$(asks list -j | jq -r .flowner.flow_id | grep -c .)" 2
 
 # --- the pinned maps ---
-same "maps for the group" "$(stat -c %a "$PINS"/{l7_connections,socket_to_process,processes} |
+same "maps for the group" \
+	"$(stat -c %a "$PINS"/{l7_connections,socket_to_process,processes,meta,netns} |
 	sort -u)" 640
 same "maps for nobody else" "$(find "$PINS" -maxdepth 1 -type f -perm /077 -printf '%f\n' | sort |
-	tr '\n' ' ')" 'l7_connections processes socket_to_process '
+	tr '\n' ' ')" 'l7_connections meta netns processes socket_to_process '
 same "their directory" "$(stat -c %a "$PINS")" 750
 
 # --- a socket that may not be reached ---

@@ -214,6 +214,13 @@ int maps_netns_inum(const struct maps *m, __u64 cookie, __u32 *ret_inum)
 	return 0;
 }
 
+int maps_netns_cookie(const struct maps *m, __u32 inum, __u64 *ret_cookie)
+{
+	(void)m;
+	*ret_cookie = inum == OWN_INUM ? OWN_COOKIE : OTHER_COOKIE;
+	return 0;
+}
+
 int maps_set_watched(const struct maps *m, int watched)
 {
 	(void)m;

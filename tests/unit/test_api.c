@@ -4,6 +4,7 @@
  * One thread: the test runs the server between its own reads and writes.
  */
 #include "fake_agent.h"
+#include "wire.h"
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
@@ -557,6 +558,167 @@ static void who_bound_to_interface(void **state)
 	expect("GET", "/v1/who?local=10.0.0.5:700&remote=10.0.0.9:443", 200, "0000000000000666");
 }
 
+/* --- one session, for programs --- */
+
+#define SESSION "/v1/session?proto=tcp&local=10.0.0.2:40002&remote=10.0.0.9:443"
+
+/* 0x222 lived from 10 s to 20 s, 0x333 has had its tuple since 30 s. */
+static void add_second_life(void)
+{
+	struct fl_flow second = make_flow(0x333, 1000, "10.0.0.2", 40002, "10.0.0.9", 443);
+
+	second.opened_ns = second.seen_ns = 30 * S;
+	fake_add(second);
+}
+
+static void expect_ids(const char *target, const char *first, const char *second)
+{
+	struct reply r = request("GET", target);
+	const char *a = strstr(r.body, first), *b = second ? strstr(r.body, second) : NULL;
+
+	if (r.status != 200 || !a || (second && (!b || b < a)) ||
+	    occurrences(r.body, "\n") != (second ? 2 : 1))
+		fail_msg("%s: %d %s", target, r.status, r.body);
+	reply_release(&r);
+}
+
+static void session_around(void **state)
+{
+	(void)state;
+	expect_ids(SESSION, "\"0000000000000222\"", NULL);
+	add_second_life();
+	expect_ids(SESSION "&around=5000000000", "\"0000000000000222\"", NULL);
+	expect_ids(SESSION "&around=15000000000", "\"0000000000000222\"", "\"0000000000000333\"");
+	expect_ids(SESSION "&around=29000000000", "\"0000000000000222\"", "\"0000000000000333\"");
+	expect_ids(SESSION "&around=30000000000", "\"0000000000000333\"", NULL);
+	expect_ids(SESSION, "\"0000000000000333\"", NULL);
+	expect_ids(SESSION "&netns_cookie=7", "\"0000000000000333\"", NULL);
+	expect_ids(SESSION "&netns=4026531840", "\"0000000000000333\"", NULL);
+	expect("GET", SESSION "&netns_cookie=8", 404, NULL);
+	expect("GET", SESSION "&netns=blue", 404, NULL);
+	expect("GET", SESSION "&ifindex=3", 404, NULL);
+}
+
+static void session_malformed(void **state)
+{
+	(void)state;
+	expect("GET", "/v1/session?local=10.0.0.2:40002", 400, "proto");
+	expect("GET", "/v1/session?proto=tcp", 400, "local");
+	expect("GET", SESSION "&around=soon", 400, "soon");
+	expect("GET", SESSION "&around=18446744073709551616", 400, "around");
+	expect("GET", SESSION "&netns_cookie=-1", 400, "netns_cookie");
+	expect("GET", SESSION "&ifindex=4294967296", 400, "ifindex");
+	expect("GET", SESSION "&at=10m", 400, "at");
+	expect("GET", SESSION "&proto=tcp", 400, "twice");
+	expect("GET", SESSION "&netns=green", 400, "green");
+}
+
+static void session_of_another_user(void **state)
+{
+	(void)state;
+	fake.peer = (struct peer){ .uid = 1001 };
+	expect("GET", SESSION, 404, NULL);
+	fake.peer.uid = 1000;
+	expect("GET", SESSION, 200, "0000000000000222");
+}
+
+/* --- records instead of JSON --- */
+
+/* The records of the answer, one after the other, in a malloc'ed block. */
+static char *request_records(const char *target, size_t *ret_size)
+{
+	struct client c = dial();
+	char text[1024], *body;
+
+	snprintf(text, sizeof(text),
+		 "GET %s HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nConnection: close\r\n\r\n", target,
+		 WIRE_TYPE);
+	say(&c, text);
+	assert_true(hear_end(&c));
+	body = strstr(c.text, "\r\n\r\n");
+	assert_non_null(body);
+	*body = '\0';
+	body += 4;
+	assert_int_equal(strncmp(c.text, "HTTP/1.1 200 ", 13), 0);
+	assert_non_null(strstr(c.text, "Content-Type: " WIRE_TYPE));
+	if (strstr(c.text, "chunked")) { /* small answers are one chunk */
+		*ret_size = strtoul(body, &body, 16);
+		body += 2;
+	} else {
+		*ret_size = c.size - (size_t)(body - c.text);
+	}
+	body = memcpy(malloc(*ret_size), body, *ret_size);
+	hang_up(&c);
+	return body;
+}
+
+static void records_of_a_session(void **state)
+{
+	struct wire_flow w;
+	size_t size;
+	char *body;
+
+	(void)state;
+	add_second_life();
+	body = request_records(SESSION "&around=15000000000", &size);
+	assert_int_equal(size, 2 * sizeof(w));
+	memcpy(&w, body, sizeof(w));
+	assert_int_equal(w.head.type, WIRE_FLOW);
+	assert_int_equal(w.head.size, sizeof(w));
+	assert_int_equal(w.flow.id, 0x222);
+	assert_int_equal(w.flow.ended_ns, 20 * S);
+	assert_int_equal(w.flow.owner.proc.start_ns, 5 * S);
+	memcpy(&w, body + sizeof(w), sizeof(w));
+	assert_int_equal(w.flow.id, 0x333);
+	free(body);
+	body = request_records("/v1/flows", &size);
+	assert_int_equal(size, 4 * sizeof(w));
+	free(body);
+}
+
+static void records_of_an_image(void **state)
+{
+	struct wire_flow w;
+	struct fl_process p;
+	struct fl_text t;
+	size_t size;
+	char *body;
+
+	(void)state;
+	body = request_records("/v1/flows/222", &size);
+	assert_int_equal(size, sizeof(w) + sizeof(p) + offsetof(struct fl_text, text) + 14 + 8);
+	memcpy(&w, body, sizeof(w));
+	assert_int_equal(w.flow.id, 0x222);
+	memcpy(&p, body + sizeof(w), sizeof(p));
+	assert_int_equal(p.head.type, FL_RECORD_PROCESS);
+	assert_int_equal(p.head.size, sizeof(p));
+	assert_int_equal(p.key.start_ns, 5 * S);
+	memcpy(&t, body + sizeof(w) + sizeof(p), size - sizeof(w) - sizeof(p));
+	assert_int_equal(t.head.type, FL_RECORD_TEXT);
+	assert_int_equal(t.head.size, size - sizeof(w) - sizeof(p));
+	assert_int_equal(t.exe_len, 13);
+	assert_string_equal(t.text, "/usr/bin/curl");
+	assert_int_equal(t.args_len, 8);
+	assert_memory_equal(t.text + 14, "curl\0-s\0", 8);
+	free(body);
+}
+
+static void records_of_another_layout(void **state)
+{
+	struct client c = dial();
+	struct reply r;
+
+	(void)state;
+	say(&c, "GET /v1/flows HTTP/1.1\r\nHost: x\r\nAccept: " WIRE_KIND
+		"; layout=0\r\nConnection: close\r\n\r\n");
+	assert_true(hear_end(&c));
+	r = parse_reply(&c);
+	assert_int_equal(r.status, 406);
+	assert_non_null(strstr(r.body, "another layout"));
+	reply_release(&r);
+	hang_up(&c);
+}
+
 /* --- access --- */
 
 static void others_see_their_own(void **state)
@@ -897,6 +1059,12 @@ int main(void)
 		API_TEST(both_ends_name_each_other),
 		API_TEST(abort_flow),
 		API_TEST(large_list_is_whole),
+		API_TEST(session_around),
+		API_TEST(session_malformed),
+		API_TEST(session_of_another_user),
+		API_TEST(records_of_a_session),
+		API_TEST(records_of_an_image),
+		API_TEST(records_of_another_layout),
 		API_TEST(who_exactly),
 		API_TEST(who_by_local_end),
 		API_TEST(who_at),
