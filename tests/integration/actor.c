@@ -12,11 +12,13 @@
 #include <errno.h>
 #include <grp.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,12 +167,19 @@ static int fd_of(const struct command *c)
 	return c->word[1] ? (int)strtol(c->word[1], NULL, 10) : -1;
 }
 
-/* accept FD: with an address buffer */
+static bool without_address(const struct command *c)
+{
+	return c->word[2] && !strcmp(c->word[2], "null");
+}
+
+/* accept FD [null]: with an address buffer, or none */
 static int do_accept(const struct command *c)
 {
 	struct address a = { .len = sizeof(a.any) };
+	bool null = without_address(c);
 	unsigned long long before = now_ns();
-	int fd = accept4(fd_of(c), (struct sockaddr *)&a.any, &a.len, SOCK_CLOEXEC);
+	int fd = accept4(fd_of(c), null ? NULL : (struct sockaddr *)&a.any, null ? NULL : &a.len,
+			 SOCK_CLOEXEC);
 
 	return fd < 0 ? fails() : answer_socket(fd, before);
 }
@@ -205,13 +214,15 @@ static int do_sendto(const struct command *c)
 	return puts("ok");
 }
 
-/* recv FD: the address of the sender is asked for; answers with the bytes, 0 at the end */
+/* recv FD [null]: the address of the sender is asked for, or not; answers with the bytes, 0 at the
+ * end */
 static int do_recv(const struct command *c)
 {
 	struct address from = { .len = sizeof(from.any) };
+	bool null = without_address(c);
 	char buf[64];
-	ssize_t n = recvfrom(fd_of(c), buf, sizeof(buf), 0, (struct sockaddr *)&from.any,
-			     &from.len);
+	ssize_t n = recvfrom(fd_of(c), buf, sizeof(buf), 0,
+			     null ? NULL : (struct sockaddr *)&from.any, null ? NULL : &from.len);
 
 	if (n < 0)
 		return fails();
@@ -325,6 +336,29 @@ static int do_uid(const struct command *c)
 	return puts("ok");
 }
 
+/* fork: a child goes on with all descriptors; the parent keeps its own and ends after it */
+static int do_fork(const struct command *c)
+{
+	pid_t child = fork();
+
+	(void)c;
+	if (child < 0)
+		return fails();
+	if (child > 0) {
+		waitpid(child, NULL, 0);
+		_exit(0);
+	}
+	return printf("ok %d\n", getpid());
+}
+
+/* exec: the same program anew, which answers; all sockets were close-on-exec */
+static int do_exec(const struct command *c)
+{
+	(void)c;
+	execl("/proc/self/exe", "actor", "anew", (char *)NULL);
+	return fails();
+}
+
 static int do_who(const struct command *c)
 {
 	(void)c;
@@ -340,7 +374,8 @@ static const struct {
 	{ "recv", do_recv },	       { "close", do_close },	    { "reset", do_reset },
 	{ "many", do_many },	       { "take", do_take },	    { "drop", do_drop },
 	{ "comm", do_comm },	       { "uid", do_uid },	    { "who", do_who },
-	{ "reconnect", do_reconnect }, { "relisten", do_relisten },
+	{ "reconnect", do_reconnect }, { "relisten", do_relisten }, { "fork", do_fork },
+	{ "exec", do_exec },
 };
 
 static void split(char *line, struct command *ret)
@@ -361,12 +396,15 @@ static int run(const struct command *c)
 	return -ENOSYS;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct command c;
 	char line[512];
 
+	(void)argv;
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1)
+		puts("ok");
 	while (fgets(line, sizeof(line), stdin)) {
 		int r;
 

@@ -76,9 +76,11 @@ answers_or_dead() {
 
 # Scope is the cgroup of this test, so that the host's own traffic does not show; start processes
 # there with in_cgroup. A --cgroup among OPTIONS comes later and wins. Returns when it answers.
+# For tests/vm, DAEMON_OPTIONS come before them, and DAEMON_PRELOAD is a library for it alone.
 start_daemon() { # [OPTIONS...]
-	"$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" "$@" \
-		2>>"$T/flownerd.log" &
+	env ${DAEMON_PRELOAD:+"LD_PRELOAD=$DAEMON_PRELOAD"} "$BUILD/flownerd" \
+		--socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" \
+		${DAEMON_OPTIONS:+$DAEMON_OPTIONS} "$@" 2>>"$T/flownerd.log" &
 	DAEMON=$!
 	DAEMONS+=("$DAEMON")
 	eventually 30 answers_or_dead
