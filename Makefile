@@ -50,12 +50,13 @@ BPF_CFLAGS = -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
 DAEMON_LIBS = -lbpf -lelf -lz -ljansson -lcyaml -lyaml -lmnl -lmicrohttpd
 CLI_LIBS = -ljansson -lcyaml -lyaml
 
-BPF_SRC := $(wildcard bpf/*.bpf.c)
+# destroy.bpf.c is an object of its own: kernels that lack what it calls refuse all of it
+BPF_SRC := $(filter-out bpf/destroy.bpf.c,$(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 # main files and the command line's; everything else in src/ is a module that anything may link
 CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
 # modules that need the skeleton: never linked into unit tests or the command line
-SKEL_SRC := src/track.c src/constants.c
+SKEL_SRC := src/track.c src/constants.c src/destroy.c
 MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC),$(wildcard src/*.c))
 say = $(if $(V),,@$(info $(1) $@))
 o = $(patsubst src/%.c,$(B)/%.o,$(1))
@@ -76,7 +77,9 @@ $(B)/flowner.bpf.o: $(BPF_OBJ)
 	$(call say,LINK)$(BPFTOOL) gen object $@ $^
 $(B)/flowner.skel.h: $(B)/flowner.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name flowner_bpf > $@
-$(call o,$(SKEL_SRC)): $(B)/flowner.skel.h
+$(B)/destroy.skel.h: $(B)/bpf/destroy.bpf.o
+	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name destroy_bpf > $@
+$(call o,$(SKEL_SRC)): $(B)/flowner.skel.h $(B)/destroy.skel.h
 
 # --- daemon and command line ---
 $(B)/%.o: src/%.c | $(B)
@@ -119,7 +122,7 @@ deps:
 	@packaging/deps.sh build test $(if $(LINT),lint) && echo 'deps: nothing is missing'
 lint:
 	@packaging/deps.sh build test lint
-	@+$(MAKE) --no-print-directory $(B)/flowner.skel.h
+	@+$(MAKE) --no-print-directory $(B)/flowner.skel.h $(B)/destroy.skel.h
 	@tests/lint.sh $(BPFTOOL) $(B)/flowner.bpf.o $(DEFINES)
 surface: $(B)/flowner.bpf.o
 	@tests/surface.sh check $(BPFTOOL) $<

@@ -29,6 +29,8 @@ int udp_open_connected(struct fl_udp *u, const struct fl_key *k)
 			flow_rekey(id, k, FL_ROLE_OPENER);
 		return 0;
 	}
+	if (id)
+		u->flags |= UDP_OWN_SPENT; /* ended by the daemon */
 	id = udp_own_id(u);
 	u->own_id = id;
 	udp_insert(u, id, k, FL_ROLE_OPENER);

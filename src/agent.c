@@ -73,6 +73,8 @@ static void complete(const struct agent *agent, struct fl_flow *flow)
 
 static void ended(struct agent *agent, struct fl_event *e)
 {
+	if (e->flow.id == agent->aborted && e->flow.reason == FL_REASON_NONE)
+		e->flow.reason = FL_REASON_ABORTED; /* of a listener the kernel does not say it */
 	if (flows_ended(agent->flows, &e->flow) < 0)
 		return;
 	api_publish(agent->api, e);
@@ -241,10 +243,23 @@ bool agent_reconcile(struct agent *agent)
 	return appeared;
 }
 
-int agent_abort(struct agent *agent, __u64 flow_id, const char **ret_why)
+int agent_drain_aborted(struct agent *agent, __u64 flow_id)
 {
-	(void)agent;
-	(void)flow_id;
-	*ret_why = "this flownerd cannot cut flows";
-	return -EOPNOTSUPP;
+	int r;
+
+	agent->aborted = flow_id;
+	r = agent_drain(agent);
+	agent->aborted = 0;
+	return r;
+}
+
+void agent_end(struct agent *agent, const struct fl_flow *flow, enum fl_reason reason)
+{
+	struct fl_flow gone = *flow;
+
+	if (maps_end_flow(agent->maps, flow) < 0)
+		return;
+	gone.ended_ns = clock_ns(CLOCK_BOOTTIME);
+	gone.reason = reason;
+	found_ended(agent, &gone);
 }

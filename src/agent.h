@@ -37,6 +37,7 @@ struct agent {
 	unsigned int taken;    /* records of this batch */
 	__u64 ring_lost;       /* FL_CNT_RING_FULL as last told to the watchers */
 	__u64 unknown_sockets; /* as the last reconciliation counted them */
+	__u64 aborted;	       /* id of the flow just cut, while the ring is read for its end */
 };
 
 /*
@@ -74,7 +75,10 @@ bool agent_reconcile(struct agent *agent);
 /* Read the ring now, before answering a question: what the asker did just before is then in. */
 int agent_drain(struct agent *agent);
 
-/* Cut a flow (SOCK_DESTROY). -ENOENT no such flow, -EOPNOTSUPP the kernel or the flow cannot. */
-int agent_abort(struct agent *agent, __u64 flow_id, const char **ret_why);
+/* The same after FLOW_ID was cut: an end the kernel gives no reason for is told as aborted. */
+int agent_drain_aborted(struct agent *agent, __u64 flow_id);
+
+/* FLOW has ended and no program can tell: out of the maps, into the index, told. */
+void agent_end(struct agent *agent, const struct fl_flow *flow, enum fl_reason reason);
 
 #endif

@@ -6,6 +6,7 @@
  * A flow the asker may not see is one that does not exist: 404, never 403.
  */
 #include "answers.h"
+#include "abort.h"
 #include "agent.h"
 #include "around.h"
 #include "cleanup.h"
@@ -259,30 +260,36 @@ enum MHD_Result answer_flow(struct request *request)
 	return reply_json(request, MHD_HTTP_OK, describe_json(request->agent, &d, NULL));
 }
 
+static enum MHD_Result reply_cut(struct request *request, const struct fl_flow *flow,
+				 const char *note)
+{
+	char id[FLOW_ID_TEXT];
+
+	if (!*note)
+		return reply_empty(request, MHD_HTTP_NO_CONTENT);
+	return reply_json(
+		request, MHD_HTTP_OK,
+		json_pack("{ss ss}", "flow_id", flow_id_format(flow->id, id), "note", note));
+}
+
 enum MHD_Result answer_abort(struct request *request)
 {
-	const char *why = NULL;
 	enum MHD_Result result;
 	struct fl_flow flow;
-	char sentence[QUERY_WHY];
-	int r;
+	struct fail said;
 
 	if (find_asked(request, &flow, &result) < 0)
 		return result;
-	r = flow.ended_ns ? -ENOENT : agent_abort(request->agent, flow.id, &why);
-	switch (r) {
+	switch (abort_flow(request->agent, &flow, &said)) {
 	case 0:
-		return reply_empty(request, MHD_HTTP_NO_CONTENT);
+		return reply_cut(request, &flow, said.text);
 	case -ENOENT:
-		snprintf(sentence, sizeof(sentence), "flow %016llx has already ended", flow.id);
-		return reply_error(request, MHD_HTTP_NOT_FOUND, sentence);
+		return reply_error(request, MHD_HTTP_NOT_FOUND, said.text);
 	case -EOPNOTSUPP:
-		return reply_error(request, MHD_HTTP_CONFLICT,
-				   why ? why : "this flow cannot be cut");
+	case -EPERM:
+		return reply_error(request, MHD_HTTP_CONFLICT, said.text);
 	default:
-		snprintf(sentence, sizeof(sentence), "cannot cut flow %016llx: %s", flow.id,
-			 why ? why : strerror(-r));
-		return reply_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, sentence);
+		return reply_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, said.text);
 	}
 }
 

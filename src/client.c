@@ -117,11 +117,11 @@ static int send_request(int fd, const struct client_request *request)
 {
 	_free_ char *text = NULL;
 	int n = asprintf(&text,
-			 "GET %s HTTP/1.1\r\n"
+			 "%s %s HTTP/1.1\r\n"
 			 "Host: flowner\r\n"
 			 "User-Agent: flowner/" FLOWNER_VERSION "\r\n"
 			 "\r\n",
-			 request->target);
+			 request->method ? request->method : "GET", request->target);
 
 	if (n < 0) {
 		text = NULL;

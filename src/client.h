@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The daemon as the command line sees it: one HTTP GET over its unix socket, the answer line by
+ * The daemon as the command line sees it: one HTTP request over its unix socket, the answer line by
  * line as it comes. It prints nothing; the words for a failure are in command.c.
  */
 #ifndef FLOWNER_CLIENT_H
@@ -14,6 +14,7 @@
 
 struct client_request {
 	const char *socket; /* path of the unix socket */
+	const char *method; /* NULL = GET */
 	const char *target; /* path and query, percent-encoded: see client_query() */
 	int wait_ms;	    /* for the head of the answer, and for room to send; -1 = for ever */
 	int idle_ms;	    /* between two pieces of the body; -1 = for ever, for streams */

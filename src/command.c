@@ -121,25 +121,46 @@ static int explain_status(const struct client_answer *answer)
 	}
 }
 
+static int ask(const struct client_request *request, response_line_fn fn, void *arg)
+{
+	struct client_answer answer = { 0 };
+	int r = client_get(request, fn, arg, &answer);
+
+	if (r > 0)
+		return r == LINE_DONE ? EXIT_FOUND : EXIT_REFUSED;
+	if (r < 0)
+		return explain_failure(request->socket, r);
+	if (request->method && answer.status == 204)
+		return EXIT_FOUND;
+	return explain_status(&answer);
+}
+
+int command_tell(const struct options *o, const char *method, const char *path, response_line_fn fn,
+		 void *arg)
+{
+	struct client_request request = { .socket = o->socket,
+					  .method = method,
+					  .target = path,
+					  .wait_ms = CLIENT_WAIT_MS,
+					  .idle_ms = CLIENT_WAIT_MS };
+
+	return ask(&request, fn, arg);
+}
+
 int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
 		response_line_fn fn, void *arg)
 {
 	struct client_request request = { .socket = o->socket,
 					  .wait_ms = CLIENT_WAIT_MS,
 					  .idle_ms = idle_ms };
-	struct client_answer answer = { 0 };
 	_free_ char *target = NULL;
-	int r;
 
 	if (asprintf(&target, "%s%s%s", path, query ? "?" : "", query ? query : "") < 0) {
 		target = NULL;
 		return explain_failure(o->socket, -ENOMEM);
 	}
 	request.target = target;
-	r = client_get(&request, fn, arg, &answer);
-	if (r > 0)
-		return r == LINE_DONE ? EXIT_FOUND : EXIT_REFUSED;
-	return r < 0 ? explain_failure(o->socket, r) : explain_status(&answer);
+	return ask(&request, fn, arg);
 }
 
 json_t *command_json(const char *line, size_t len)

@@ -39,6 +39,7 @@ extern const struct command command_list;
 extern const struct command command_who;
 extern const struct command command_show;
 extern const struct command command_watch;
+extern const struct command command_abort;
 extern const struct command command_doctor;
 extern const struct command command_stats;
 extern const struct command command_metrics;
@@ -65,6 +66,10 @@ int command_usage(const char *command, const char *sentence);
  */
 int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
 		response_line_fn fn, void *arg);
+
+/* The same for what changes something: METHOD on PATH. */
+int command_tell(const struct options *o, const char *method, const char *path, response_line_fn fn,
+		 void *arg);
 
 /* LINE is a JSON object: a new reference, or NULL and a line on stderr. */
 json_t *command_json(const char *line, size_t len);

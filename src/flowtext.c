@@ -182,6 +182,10 @@ const char *counter_text(enum fl_counter c)
 		return "exe_unread";
 	case FL_CNT_ARGS_UNREAD:
 		return "args_unread";
+	case FL_CNT_ABORTED:
+		return "aborted";
+	case FL_CNT_ABORT_REFUSED:
+		return "abort_refused";
 	case FL_CNT_MAX:
 		break;
 	}

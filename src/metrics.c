@@ -76,6 +76,9 @@ static const struct family peers_idle = { "flowner_udp_idle", "counter", NULL,
 static const struct family peers_left = { "flowner_udp_peers_left", "counter", NULL,
 					  "UDP peers left to the sweep." };
 
+static const struct family aborts = { "flowner_aborts", "counter", NULL,
+				      "Flows that somebody asked to cut, by what came of it." };
+
 /* No default: a counter added to flow.h does not compile until it has a place here. */
 static struct sample sample_of(enum fl_counter counter)
 {
@@ -116,6 +119,10 @@ static struct sample sample_of(enum fl_counter counter)
 		return (struct sample){ &peers_idle, NULL, NULL };
 	case FL_CNT_UDP_PEERS_LEFT:
 		return (struct sample){ &peers_left, NULL, NULL };
+	case FL_CNT_ABORTED:
+		return (struct sample){ &aborts, "outcome", "done" };
+	case FL_CNT_ABORT_REFUSED:
+		return (struct sample){ &aborts, "outcome", "refused" };
 	case FL_CNT_MAX:
 		break;
 	}

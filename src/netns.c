@@ -28,7 +28,6 @@
 #define SO_NETNS_COOKIE 71
 #endif
 #define PID_MAX_LIMIT (4u << 20) /* the kernel's, on 64 bit */
-#define OWN_NETNS "/proc/thread-self/ns/net"
 
 struct seen {
 	__u32 *inums;
@@ -103,7 +102,7 @@ int netns_self(__u64 *ret_cookie, __u32 *ret_inum)
 	r = socket_cookie(fd, &cookie);
 	if (r)
 		return r;
-	r = path_inum(OWN_NETNS, &inum);
+	r = path_inum(NETNS_OWN, &inum);
 	if (r)
 		return r;
 	*ret_cookie = cookie;
@@ -268,7 +267,7 @@ int netns_run(const char *path, int (*fn)(void *arg), void *arg)
 	_close_ int own = -1, other = -1;
 	int r;
 
-	own = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+	own = open(NETNS_OWN, O_RDONLY | O_CLOEXEC);
 	if (own < 0)
 		return -errno;
 	r = netns_open(path, &other);

@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+#define NETNS_OWN "/proc/thread-self/ns/net"
+
 /* Cookie (0 before 5.14: no socket tells it there) and inode of the calling thread's namespace. */
 int netns_self(__u64 *ret_cookie, __u32 *ret_inum);
 

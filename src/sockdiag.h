@@ -4,6 +4,8 @@
 #define FLOWNER_SOCKDIAG_H
 
 #include <flowner/flow.h>
+#include <linux/inet_diag.h>
+#include <stdbool.h>
 
 /*
  * FN once for each TCP socket (but TIME_WAIT and request sockets) and each UDP socket of the
@@ -14,5 +16,29 @@ int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg
 
 /* 1 when the socket with COOKIE is at KEY, 0 when it is not, negative errno when nobody knows. */
 int sockdiag_exists(int fd, const struct fl_key *key, __u64 cookie);
+
+/* One socket as the kernel tells it, and as it wants to be told which one is meant. */
+struct sockdiag_socket {
+	struct inet_diag_sockid id;
+	enum fl_proto proto;
+	enum fl_state state; /* TIME_WAIT in all its substates */
+	__u8 family;
+};
+
+/*
+ * The socket with COOKIE: at KEY, or wherever the kernel lists it. Its own remote end may be
+ * another than KEY's: a UDP socket is found by any datagram it would get. -ENOENT there is none.
+ */
+int sockdiag_find(int fd, const struct fl_key *key, __u64 cookie,
+		  struct sockdiag_socket *ret_socket);
+
+/* The socket's own ends, not those of a datagram it would get, are KEY's. */
+bool sockdiag_is_at(const struct sockdiag_socket *s, const struct fl_key *key);
+
+/*
+ * Its owner gets ECONNABORTED, the peer of a TCP session a reset. Returns 0 when the kernel says
+ * so; -ENOENT not there (any more); -EOPNOTSUPP not by this kernel, or not in this state; -EPERM.
+ */
+int sockdiag_destroy(int fd, const struct sockdiag_socket *s);
 
 #endif

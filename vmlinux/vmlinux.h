@@ -247,6 +247,13 @@ struct bpf_iter__tcp {
 	struct sock_common *sk_common;
 };
 
+struct udp_sock;
+
+struct bpf_iter__udp {
+	struct bpf_iter_meta *meta;
+	struct udp_sock *udp_sk;
+};
+
 #pragma clang attribute pop
 
 #endif /* FLOWNER_VMLINUX_H */

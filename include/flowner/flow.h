@@ -242,6 +242,8 @@ enum fl_counter {
 	FL_CNT_UDP_PEERS_LEFT,	 /* peers left to the sweep at the close of their socket */
 	FL_CNT_EXE_UNREAD,	 /* executable path not readable in the kernel */
 	FL_CNT_ARGS_UNREAD,	 /* arguments not readable in the kernel (not paged in) */
+	FL_CNT_ABORTED,		 /* flows cut because somebody asked for it */
+	FL_CNT_ABORT_REFUSED,	 /* asked for in vain: ended, shared, or not in this kernel */
 	FL_CNT_MAX,
 };
 

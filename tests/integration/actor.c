@@ -114,18 +114,21 @@ static int answer_socket(int fd, unsigned long long before)
 	return 0;
 }
 
-/* listen PROTO ADDR PORT; of UDP it is bind() alone */
+/* listen PROTO ADDR PORT [share]; of UDP it is bind() alone; share: SO_REUSEPORT */
 static int do_listen(const struct command *c)
 {
 	_close_ int fd = -1;
 	struct address a;
 	unsigned long long before;
+	int one = 1;
 
 	if (read_address(c->word[2], c->word[3], &a) < 0)
 		return -EINVAL;
 	fd = new_socket(c->word[1], a.any.ss_family);
 	if (fd < 0)
 		return fd;
+	if (c->words > 4 && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+		return fails();
 	before = now_ns();
 	if (bind(fd, (struct sockaddr *)&a.any, a.len) < 0)
 		return fails();

@@ -7,6 +7,7 @@
 #ifndef FLOWNER_TESTS_FAKE_AGENT_H
 #define FLOWNER_TESTS_FAKE_AGENT_H
 
+#include "abort.h"
 #include "address.h"
 #include "agent.h"
 #include "api.h"
@@ -29,7 +30,8 @@
 #define OTHER_INUM 4026532000u
 #define OFFSET_NS 1767323045000000000LL /* boot was at 2026-01-02T03:04:05Z */
 #define S 1000000000ULL
-#define CUTTABLE 0xabc /* the flow that agent_abort() cuts; others cannot be */
+#define CUTTABLE 0xabc /* the flow that abort_flow() cuts, one it has a word about, no others */
+#define NOTABLE 0xabd
 
 static struct {
 	struct agent agent;
@@ -123,14 +125,17 @@ int agent_drain(struct agent *agent)
 	return 0;
 }
 
-int agent_abort(struct agent *agent, __u64 flow_id, const char **ret_why)
+int abort_flow(struct agent *agent, const struct fl_flow *flow, struct fail *ret_said)
 {
 	(void)agent;
-	if (flow_id != CUTTABLE) {
-		*ret_why = "this peer shares its UDP socket with others";
-		return -EOPNOTSUPP;
-	}
-	fake.aborted = flow_id;
+	ret_said->text[0] = '\0';
+	if (flow->ended_ns)
+		return fail(ret_said, -ENOENT, "it has already ended");
+	if (flow->id == NOTABLE)
+		return fail(ret_said, 0, "its socket stays bound");
+	if (flow->id != CUTTABLE)
+		return fail(ret_said, -EOPNOTSUPP, "this peer shares its UDP socket with others");
+	fake.aborted = flow->id;
 	return 0;
 }
 

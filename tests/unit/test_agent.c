@@ -32,6 +32,7 @@
 #define META_FD 34
 #define ROOM 64
 #define FLOW 5
+#define ENDED_MEANWHILE 6
 #define STREAM_EVENTS 65536 /* api.h: those that may be published between two api_run() */
 
 static struct {
@@ -242,6 +243,12 @@ int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value
 	assert_int_equal(counter, FL_CNT_RING_FULL);
 	*ret_value = fake.ring_full;
 	return 0;
+}
+
+int maps_end_flow(const struct maps *m, const struct fl_flow *flow)
+{
+	assert_ptr_equal(m, &maps);
+	return flow->id == ENDED_MEANWHILE ? -ENOENT : 0;
 }
 
 int reconcile_run(struct agent *a, void (*ended)(struct agent *agent, const struct fl_flow *flow),
@@ -704,11 +711,58 @@ static void what_was_never_set_can_be_released(void **state)
 	agent_release(&nothing);
 }
 
+/* --- flows that were cut --- */
+
+/* The reason is the kernel's to say; where it says none it is ours, of that flow alone. */
+static void reason_of_the_cut(void **state)
+{
+	static const enum fl_reason said[] = { FL_REASON_NONE, FL_REASON_NONE, FL_REASON_RESET };
+	struct fl_event e;
+
+	(void)state;
+	for (__u64 i = 0; i < 3; i++) {
+		void *data = malloc(sizeof(e));
+
+		assert_non_null(data);
+		e = close_of(20 + i / 2);
+		e.flow.reason = said[i];
+		if (i == 1)
+			e.flow.id = 30;
+		memcpy(data, &e, sizeof(e));
+		fake.queue[fake.queued].data = data;
+		fake.queue[fake.queued++].size = sizeof(e);
+	}
+	assert_int_equal(agent_drain_aborted(&agent, 20), 0);
+	assert_int_equal(fake.published[0].flow.reason, FL_REASON_ABORTED);
+	assert_int_equal(fake.published[1].flow.reason, FL_REASON_NONE);
+	assert_int_equal(fake.published[2].flow.reason, FL_REASON_RESET);
+	put_event(close_of(20)); /* later it is anybody's */
+	assert_int_equal(fake.published[3].flow.reason, FL_REASON_NONE);
+}
+
+static void ended_by_us(void **state)
+{
+	struct fl_flow flow = event_of(FL_EVENT_OPEN).flow;
+
+	(void)state;
+	agent_end(&agent, &flow, FL_REASON_ABORTED);
+	assert_int_equal(fake.published_count, 1);
+	assert_int_equal(fake.published[0].head.type, FL_EVENT_CLOSE);
+	assert_int_equal(fake.published[0].flow.reason, FL_REASON_ABORTED);
+	assert_true(fake.published[0].flow.ended_ns);
+	assert_int_equal(kept(), 1);
+	flow.id = ENDED_MEANWHILE;
+	agent_end(&agent, &flow, FL_REASON_ABORTED);
+	assert_int_equal(fake.published_count, 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(reason_of_the_cut),
+		TEST(ended_by_us),
 		TEST(records_of_processes),
 		TEST(events),
 		TEST(records_too_short),

@@ -444,7 +444,7 @@ static void both_ends_name_each_other(void **state)
 	expect("GET", "/v1/flows/52", 200, "\"peer_flow_id\":\"0000000000000051\"");
 }
 
-static void abort_flow(void **state)
+static void cut_a_flow(void **state)
 {
 	struct reply r = request("DELETE", "/v1/flows/abc");
 
@@ -454,6 +454,8 @@ static void abort_flow(void **state)
 	assert_int_equal(fake.aborted, CUTTABLE);
 	reply_release(&r);
 	expect("DELETE", "/v1/flows/def", 409, "shares its UDP socket");
+	fake_add(make_flow(NOTABLE, 0, "10.0.0.2", 53, NULL, 0));
+	expect("DELETE", "/v1/flows/abd", 200, "\"note\":\"its socket stays bound\"");
 	expect("DELETE", "/v1/flows/999", 404, NULL);
 	expect("DELETE", "/v1/flows/222", 404, "ended");
 	expect("DELETE", "/v1/flows/xyz", 400, NULL);
@@ -1057,7 +1059,7 @@ int main(void)
 		API_TEST(list_flows),
 		API_TEST(show_flow),
 		API_TEST(both_ends_name_each_other),
-		API_TEST(abort_flow),
+		API_TEST(cut_a_flow),
 		API_TEST(large_list_is_whole),
 		API_TEST(session_around),
 		API_TEST(session_malformed),

@@ -279,6 +279,55 @@ static void stopped_in_the_middle(void **state)
 	close(listener.fd);
 }
 
+/* At its key, or, when that is not where the kernel has it, by its cookie alone. */
+static void found_wherever_it_is(void **state)
+{
+	struct own listener, client, server;
+	struct sockdiag_socket s;
+	struct fl_key elsewhere;
+
+	(void)state;
+	needs_inet_diag();
+	listener = make_listener(AF_INET6);
+	make_session(&listener, &client, &server);
+	assert_int_equal(sockdiag_find(diag, &server.key, server.cookie, &s), 0);
+	assert_int_equal(s.family, AF_INET6);
+	assert_int_equal(s.state, FL_STATE_ESTABLISHED);
+	assert_true(sockdiag_is_at(&s, &server.key));
+	assert_false(sockdiag_is_at(&s, &client.key));
+	elsewhere = client.key;
+	elsewhere.remote.b[15]++;
+	assert_int_equal(sockdiag_find(diag, &elsewhere, client.cookie, &s), 0);
+	assert_int_equal(s.family, AF_INET);
+	assert_true(sockdiag_is_at(&s, &client.key));
+	assert_false(sockdiag_is_at(&s, &elsewhere));
+	assert_int_equal(sockdiag_find(diag, &listener.key, listener.cookie, &s), 0);
+	assert_int_equal(s.state, FL_STATE_LISTEN);
+	assert_true(sockdiag_is_at(&s, &listener.key));
+	close(client.fd);
+	assert_int_equal(sockdiag_find(diag, &server.key, server.cookie, &s), 0);
+	close(server.fd);
+	assert_int_equal(sockdiag_find(diag, &server.key, server.cookie, &s), -ENOENT);
+	close(listener.fd);
+}
+
+/* A datagram of anybody finds it: its own remote end says whose it is. */
+static void socket_of_many_peers(void **state)
+{
+	struct own own = note(bound(AF_INET, SOCK_DGRAM), FL_UDP);
+	struct fl_key peer = own.key;
+	struct sockdiag_socket s;
+
+	(void)state;
+	needs_inet_diag();
+	peer.remote = own.key.local;
+	peer.remote_port = 9;
+	assert_int_equal(sockdiag_find(diag, &peer, own.cookie, &s), 0);
+	assert_false(sockdiag_is_at(&s, &peer));
+	assert_true(sockdiag_is_at(&s, &own.key));
+	close(own.fd);
+}
+
 static void nobody_to_ask(void **state)
 {
 	struct fl_key key = { .proto = FL_TCP };
@@ -296,6 +345,8 @@ int main(void)
 		cmocka_unit_test(v4_sessions_of_v6_sockets),
 		cmocka_unit_test(udp),
 		cmocka_unit_test(stopped_in_the_middle),
+		cmocka_unit_test(found_wherever_it_is),
+		cmocka_unit_test(socket_of_many_peers),
 		cmocka_unit_test(nobody_to_ask),
 	};
 
