@@ -5,6 +5,9 @@
 #
 # A test passes with status 0, is skipped with 77, fails with anything else, after its time-out
 # (120 s, or what a line `# timeout: SECONDS` in it says), or when it leaves pins behind.
+#
+#	TEST_SLOW=N   every time limit is N times as long
+#	STORM=N       tests of very many sessions make about N
 set -euo pipefail
 
 TREE=$(cd "$(dirname "$0")/.." && pwd)
@@ -27,11 +30,12 @@ as_owner() {
 	fi
 }
 
-report() { # NAME STATUS LOG
+report() { # NAME STATUS LOG SINCE: in SECONDS
+	local took="$((SECONDS - $4)) s"
 	case $2 in
 	0)
 		passed=$((passed + 1))
-		echo "ok $1"
+		echo "ok $1 ($took)"
 		;;
 	77)
 		skipped=$((skipped + 1))
@@ -39,27 +43,28 @@ report() { # NAME STATUS LOG
 		;;
 	*)
 		failed=$((failed + 1))
-		echo "not ok $1 (status $2)"
+		echo "not ok $1 (status $2, $took)"
 		tail -n 30 "$3" | sed 's/^/    /'
 		;;
 	esac
 }
 
 unit() { # SOURCE
-	local name=${1##*/} status=0
+	local name=${1##*/} status=0 since=$SECONDS
 	name=unit/${name%.c}
-	as_owner timeout -k 5 60 "$BUILD/$name" >"$logs/log" 2>&1 </dev/null || status=$?
-	report "$name" "$status" "$logs/log"
+	as_owner timeout -k 5 "$((60 * ${TEST_SLOW:-1}))" "$BUILD/$name" \
+		>"$logs/log" 2>&1 </dev/null || status=$?
+	report "$name" "$status" "$logs/log" "$since"
 }
 
 time_limit() { # FILE
 	local seconds
 	seconds=$(sed -n 's/^# timeout: \([0-9]*\)$/\1/p' "$1")
-	echo "${seconds:-120}"
+	echo "$((${seconds:-120} * ${TEST_SLOW:-1}))"
 }
 
 integration() { # FILE
-	local name=${1##*/} status=0 t
+	local name=${1##*/} status=0 since=$SECONDS t
 	t=$(mktemp -d -t flowner-test-XXXXXX)
 	T=$t timeout -k 30 "$(time_limit "$1")" bash "$1" >"$logs/log" 2>&1 </dev/null || status=$?
 	((status != 124)) || echo "timed out" >>"$logs/log"
@@ -69,7 +74,7 @@ integration() { # FILE
 		status=1
 	fi
 	rm -rf "$t"
-	report "${name%.sh}" "$status" "$logs/log"
+	report "${name%.sh}" "$status" "$logs/log" "$since"
 }
 
 main() {
