@@ -57,6 +57,9 @@ int BPF_PROG(track_set_state, struct sock *sk, int old, int new)
 		closed(sk, id_of_sock(sk, cookie));
 		return 0;
 	}
+	/* a child being cloned: it may still have the cookie of its listener (seen in 5.10) */
+	if (old == FL_STATE_LISTEN && new == FL_STATE_SYN_RECV)
+		return 0;
 	c = config_get();
 	if (c && c->seeded)
 		state_of_seeded(id_of_sock(sk, cookie), new);
