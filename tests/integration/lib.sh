@@ -23,6 +23,8 @@ DAEMONS=()
 PID='' # of the program started last
 R=()   # words of the last answer of an actor
 NETNS='' # network namespace of actors made from now on: pid of a process in it, '' = the test's
+TEST_SLOW=${TEST_SLOW:-1} # every time limit is so many times as long
+export TRUTH_SLOW=$TEST_SLOW
 declare -A ACTOR_PID ACTOR_TO ACTOR_FROM
 
 # --- results ---
@@ -56,7 +58,7 @@ refuses() { # STATUS REGEX COMMAND...: it ends with STATUS, says one line, and n
 }
 
 eventually() { # SECONDS COMMAND...: until it succeeds
-	local deadline=$((SECONDS + $1 + 1))
+	local deadline=$((SECONDS + $1 * TEST_SLOW + 1))
 	shift
 	until "$@"; do
 		((SECONDS < deadline)) || fail "not in time: $*"
@@ -75,12 +77,14 @@ answers_or_dead() {
 }
 
 # Scope is the cgroup of this test, so that the host's own traffic does not show; start processes
-# there with in_cgroup. A --cgroup among OPTIONS comes later and wins. Returns when it answers.
+# there with in_cgroup. A --cgroup among OPTIONS comes later and wins. With SCOPE=machine it is all
+# of a machine that is nobody else's. Returns when it answers.
 # For tests/vm, DAEMON_OPTIONS come before them, and DAEMON_PRELOAD is a library for it alone.
 start_daemon() { # [OPTIONS...]
+	[[ ${SCOPE:-} == machine ]] || set -- --cgroup "$CGROUP" "$@"
 	env ${DAEMON_PRELOAD:+"LD_PRELOAD=$DAEMON_PRELOAD"} "$BUILD/flownerd" \
-		--socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" \
-		${DAEMON_OPTIONS:+$DAEMON_OPTIONS} "$@" 2>>"$T/flownerd.log" &
+		--socket "$SOCK" --pin-dir "$PINS" ${DAEMON_OPTIONS:+$DAEMON_OPTIONS} "$@" \
+		2>>"$T/flownerd.log" &
 	DAEMON=$!
 	DAEMONS+=("$DAEMON")
 	eventually 30 answers_or_dead
@@ -195,6 +199,11 @@ stat_of() { # NAME: of a counter
 	flowner stats -j | jq -r ".counters.$1"
 }
 
+nothing_lost() { # by any counter of what got lost
+	same "what was lost" "$(flowner stats -j | jq -c '.counters | with_entries(select(
+		.value != 0 and (.key | test("_full$|^udp_un|^udp_parse"))))')" '{}'
+}
+
 map() { # NAME: a pinned map as bpftool writes it: JSON, numbers and all
 	bpftool map dump pinned "$PINS/$1" -j
 }
@@ -218,6 +227,33 @@ cookies() {
 # shellcheck disable=SC2120
 ss_e() { # OPTIONS...: ss in the network namespace of NETNS
 	if [[ $NETNS ]]; then in_netns ss -He "$@"; else ss -He "$@"; fi
+}
+
+# --- what is in the kernel ---
+
+objects_of_pins() { # a line for each, such as "link 12"
+	local pin
+	{
+		for pin in "$PINS"/links/*; do
+			bpftool link show pinned "$pin" -j |
+				jq -r '"link \(.id)", "prog \(.prog_id)"'
+		done
+		for pin in "$PINS"/*; do
+			[[ -d $pin ]] || bpftool map show pinned "$pin" -j | jq -r '"map \(.id)"'
+		done
+	} | sort
+}
+
+objects() { # of the whole machine: others may run things meanwhile
+	local kind
+	for kind in link prog map; do
+		bpftool "$kind" list -j | jq -r --arg kind "$kind" '.[] | "\($kind) \(.id)"'
+	done | sort
+}
+
+# None of these is left; the kernel frees what nobody holds in its own time.
+freed() { # OBJECTS
+	[[ -z $(comm -12 <(echo "$1") <(objects)) ]]
 }
 
 # --- the end ---

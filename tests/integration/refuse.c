@@ -1,40 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A kernel that says no, for badinput.sh: preloaded, it makes chosen bpf(2) calls fail with
- * REFUSE_ERRNO. REFUSE_PROGRAM is the name of a program that will not load, REFUSE_LINK the number
- * of the link (from 1) that will not attach, REFUSE_PIN that of the object that cannot be pinned.
+ * REFUSE_ERRNO. REFUSE_PROGRAM is the name of a program that will not load, REFUSE_LINK of one that
+ * will not attach, REFUSE_PIN what is in the path of objects that cannot be pinned.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 long syscall(long number, ...);
 
-static bool is_the_nth(const char *variable, int *count)
+static bool is_program(const char *name, const char *variable)
 {
-	const char *nth = getenv(variable);
+	const char *wanted = getenv(variable);
 
-	return nth && ++*count == (int)strtol(nth, NULL, 10);
+	return wanted && !strncmp(name, wanted, BPF_OBJ_NAME_LEN - 1);
+}
+
+static bool is_program_of(__u32 fd, const char *variable)
+{
+	struct bpf_prog_info info = { 0 };
+	union bpf_attr attr = {
+		.info = { .bpf_fd = fd, .info_len = sizeof(info), .info = (uintptr_t)&info },
+	};
+
+	return getenv(variable) && !syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)) &&
+	       is_program(info.name, variable);
+}
+
+static bool is_below(__u64 path, const char *variable)
+{
+	const char *part = getenv(variable);
+
+	return part && strstr((const char *)(uintptr_t)path, part);
 }
 
 static bool refused(long command, const union bpf_attr *attr)
 {
-	static int links, pins;
-	const char *program = getenv("REFUSE_PROGRAM");
-
 	switch (command) {
 	case BPF_PROG_LOAD:
-		return program && !strncmp(attr->prog_name, program, BPF_OBJ_NAME_LEN - 1);
+		return is_program(attr->prog_name, "REFUSE_PROGRAM");
 	case BPF_LINK_CREATE:
-	case BPF_RAW_TRACEPOINT_OPEN:
-		return is_the_nth("REFUSE_LINK", &links);
+		return is_program_of(attr->link_create.prog_fd, "REFUSE_LINK");
 	case BPF_OBJ_PIN:
-		return is_the_nth("REFUSE_PIN", &pins);
+		return is_below(attr->pathname, "REFUSE_PIN");
 	default:
 		return false;
 	}

@@ -24,8 +24,10 @@ bound=${R[2]} bound_fd=${R[0]}
 equal || fail "maps and sockets differ before anything happened"
 
 # --- no program runs: killed, and its links taken away ---
+mine=$(objects_of_pins | grep ^link)
 kill_daemon
 rm "$PINS"/links/*
+eventually 10 freed "$mine"
 tell client close "$first_fd"
 tell server close "$accepted_fd"
 tell client close "$bound_fd"

@@ -4,24 +4,6 @@
 # daemon that is told to stop, or `flownerd --detach`, leaves nothing in the kernel.
 . "$(dirname "$0")/lib.sh"
 
-# Of the whole machine: others may run things meanwhile, so only ours are looked for in it.
-objects() {
-	local kind
-	for kind in link prog map; do
-		bpftool "$kind" list -j | jq -r --arg kind "$kind" '.[] | "\($kind) \(.id)"'
-	done
-}
-
-objects_of_pins() {
-	local pin
-	for pin in "$PINS"/links/*; do
-		bpftool link show pinned "$pin" -j | jq -r '"link \(.id)", "prog \(.prog_id)"'
-	done
-	for pin in "$PINS"/*; do
-		[[ -d $pin ]] || bpftool map show pinned "$pin" -j | jq -r '"map \(.id)"'
-	done
-}
-
 ends_told() { # FILE: ids of flows whose end a watcher was told
 	jq -r 'select(.event.action | IN("close", "unlisten")).flowner.flow_id' "$1" | sort
 }
@@ -98,24 +80,23 @@ same "opened - ended" "$(($(stat_of opened) - $(stat_of ended) - $(stat_of end_r
 same "nothing was counted twice" "$(stat_of opened)" 10
 
 # --- told to stop: nothing is left ---
-mine=$(objects_of_pins | sort)
+mine=$(objects_of_pins)
 [[ $(grep -c link <<<"$mine") -ge 12 && $(grep -c map <<<"$mine") -ge 12 ]] ||
 	fail "only these were pinned: $mine"
 stop_daemon
 [[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
-nothing_left() { [[ -z $(comm -12 <(sort <<<"$mine") <(objects | sort)) ]]; }
-eventually 10 nothing_left # the kernel frees what nobody holds in its own time
+eventually 10 freed "$mine"
 same "who asks" "$(flowner list 2>/dev/null || echo "$?")" 3
 [[ ! -e $SOCK ]] || fail "the socket file is left"
 
 # --- killed, then detached: nothing is left ---
 start_daemon --config "$T/config"
-mine=$(objects_of_pins | sort)
+mine=$(objects_of_pins)
 kill_daemon
 exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"
 same "what --detach says" "$(cat "$T/out" "$T/err")" ''
 [[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
-eventually 10 nothing_left
+eventually 10 freed "$mine"
 exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS" # nothing to remove is no failure
 
 # --- on_stop: keep leaves the pins on purpose ---
