@@ -3,7 +3,8 @@
 # Runs a command as root on a stock Debian kernel under QEMU's emulation: no KVM, no root needed.
 # usage: run.sh KERNEL COMMAND...      KERNEL as in fetch.sh
 #
-#	tests/vm/run.sh 6.1 tests/vm/truth.sh
+#	tests/vm/run.sh 6.1 tests/run.sh build scope    one test of tests/integration
+#	tests/vm/run.sh 6.1 tests/vm/suite.sh 6.1       all there is to run on a kernel
 #	VM_MODS=veth tests/vm/run.sh 5.10 ip link add type veth
 #
 # The machine has this tree's tests/, packaging/ and what build/ has of programs, at /flowner, where
@@ -74,6 +75,7 @@ tools() {
 		[[ ! -f $file ]] || echo "$file"
 	done
 	command -v awk sh
+	find /usr/lib/locale/C.utf8 -type f
 }
 
 # Made anew when a tool or the recipe is another.
@@ -87,9 +89,9 @@ base() { # -> FILE
 		skeleton "$root"
 		# shellcheck disable=SC2086 # words
 		put "$root" $files
-		rm -f "$VM"/base-*.cpio
-		archive "$root" >"$image.part"
-		mv "$image.part" "$image"
+		archive "$root" >"$WORK/base.cpio"
+		mv "$WORK/base.cpio" "$image"
+		find "$VM" -maxdepth 1 -name 'base-*.cpio' ! -path "$image" -delete
 	fi
 	echo "$image"
 }

@@ -1,23 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# In a test machine: truth.sh once for each tier, the lower ones forced.
+# In a test machine: the ground truth once for each tier, the lower ones forced, all of the machine
+# in scope. In the end the result of each as a line of JSON, as RESULTS gets it in truth.sh.
 # usage: tiers.sh [TIER...]      of: stock no-lsm no-trampolines lowest; all when none is named
 set -euo pipefail
 
 without() { # TIER
 	case $1 in
 	stock) ;;
-	no-lsm) echo --without lsm ;;
-	no-trampolines) echo --without lsm,fentry,fexit ;;
-	lowest) echo --without lsm,fentry,fexit,kprobe,kretprobe ;;
+	no-lsm) echo lsm ;;
+	no-trampolines) echo lsm,fentry,fexit ;;
+	lowest) echo lsm,fentry,fexit,kprobe,kretprobe ;;
 	*) echo "tiers: no tier '$1'" >&2; return 1 ;;
 	esac
 }
 
 status=0
+export SCOPE=machine RESULTS
+RESULTS=$(mktemp)
 (($# > 0)) || set -- stock no-lsm no-trampolines lowest
 for tier; do
-	read -ra options <<<"$(without "$tier")"
-	tests/vm/truth.sh "${options[@]}" || status=1
+	list=$(without "$tier")
+	bash tests/integration/truth.sh --accept auto ${list:+--without "$list"} || status=1
 done
+cat "$RESULTS"
+rm "$RESULTS"
 exit "$status"

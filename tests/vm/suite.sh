@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# In a test machine: all there is to run on one kernel. The verifier's budget; the programs of
+# `make test`, every one; the ground truth in each tier.
+# usage: suite.sh KERNEL [TIER...]     with tiers, see tiers.sh: the budget and the truth in those
+#
+# Emulation is slow: sessions by the thousand and not by the hundred thousand, and time.
+export TEST_SLOW=${TEST_SLOW:-6} STORM=${STORM:-3000} REPEAT=${REPEAT:-1}
+
+status=0
+part() { # COMMAND...
+	local since=$SECONDS
+	echo "=== $*"
+	"$@" || status=1
+	echo "=== $((SECONDS - since)) s"
+}
+
+kernel=${1:?usage: suite.sh KERNEL [TIER...]}
+shift
+part tests/vm/budget.sh "$kernel"
+(($# > 0)) || part tests/run.sh build
+part tests/vm/tiers.sh "$@"
+exit "$status"
