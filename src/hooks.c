@@ -12,17 +12,21 @@
  * Rows of one moment stand together. Within a moment the rows of the lowest rank that all work are
  * taken; a rank of several rows (IPv4 and IPv6) is all or nothing.
  */
-#define ROW(moment_, rank_, attach_, program_, probe_, lost_, limit_, optional_)                   \
+#define ROW(moment_, rank_, attach_, program_, probe_, lost_, optional_, ...)                      \
 	{                                                                                          \
 		.moment = moment_, .attach = attach_, .program = program_, .lost = lost_,          \
-		.limit = limit_, .rank = rank_, .probe = probe_, .optional = optional_,            \
+		.rank = rank_, .probe = probe_, .optional = optional_, __VA_ARGS__                 \
 	}
 #define NEED(moment_, rank_, attach_, program_, probe_, lost_)                                     \
-	ROW(moment_, rank_, attach_, program_, probe_, lost_, NULL, false)
+	ROW(moment_, rank_, attach_, program_, probe_, lost_, false)
 #define TRY(moment_, rank_, attach_, program_, probe_, lost_)                                      \
-	ROW(moment_, rank_, attach_, program_, probe_, lost_, NULL, true)
-#define LAST(moment_, rank_, attach_, program_, probe_, lost_, limit_)                             \
-	ROW(moment_, rank_, attach_, program_, probe_, lost_, limit_, true)
+	ROW(moment_, rank_, attach_, program_, probe_, lost_, true)
+#define LAST(moment_, rank_, attach_, program_, probe_, lost_, ...)                                \
+	ROW(moment_, rank_, attach_, program_, probe_, lost_, true, __VA_ARGS__)
+#define ACCEPT_UNSEEN                                                                              \
+	.limit = "accept() without an address buffer shows when the socket closes",                \
+	.eased = "accept() without an address buffer shows at the first use of the socket",        \
+	.eased_by = "touch_send"
 
 /* clang-format off */
 static const struct hook table[] = {
@@ -61,11 +65,9 @@ static const struct hook table[] = {
 	TRY("accept", 3, "kretprobe/inet_csk_accept", "accept_kretprobe", FL_PROBE_ACCEPT_KRETPROBE,
 	    NULL),
 	LAST("accept", 4, "cgroup/getpeername4", "accept_getpeername4", HOOK_NO_PROBE,
-	    "who accepts, until the socket is used",
-	    "accept() without an address buffer shows at the first use of the socket"),
+	    "who accepts, until the socket is used", ACCEPT_UNSEEN),
 	LAST("accept", 4, "cgroup/getpeername6", "accept_getpeername6", HOOK_NO_PROBE,
-	    "who accepts, until the socket is used",
-	    "accept() without an address buffer shows at the first use of the socket"),
+	    "who accepts, until the socket is used", ACCEPT_UNSEEN),
 	TRY("first use", 0, "tp_btf/sock_send_length", "touch_send", FL_PROBE_TOUCH,
 	    NULL),
 	TRY("first use", 0, "tp_btf/sock_recv_length", "touch_recv", HOOK_NO_PROBE,
@@ -73,8 +75,7 @@ static const struct hook table[] = {
 	TRY("first use", 1, "fentry/skb_consume_udp", "take_fentry", FL_PROBE_TAKE,
 	    NULL),
 	TRY("first use", 2, "kprobe/skb_consume_udp", "take_kprobe", FL_PROBE_TAKE,
-	    "who accepts without an address buffer, until the socket closes; who serves a UDP peer "
-	    "without asking for its address"),
+	    "who serves a UDP peer without asking for its address"),
 	TRY("tcp state", 0, "tp_btf/inet_sock_set_state", "track_set_state", HOOK_NO_PROBE,
 	    "the end of TCP sessions older than the agent until the next sweep"),
 	TRY("socket freed", 0, "fentry/__sk_free", "free_fentry", FL_PROBE_FREE,
@@ -184,12 +185,37 @@ bool hook_is_everywhere(const struct hook *hook)
 	return !strcmp(hook->attach, "cgroup/sock_create");
 }
 
+static const struct hook *row_of(const struct hooks *h, const char *program)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!strcmp(h->rows[i].program, program))
+			return &h->rows[i];
+	}
+	return NULL;
+}
+
+static bool is_on(const struct hooks *h, const char *program)
+{
+	const struct hook *row = row_of(h, program);
+
+	return row && row->status == HOOK_ON;
+}
+
+static const char *limit_of(const struct hooks *h, const struct hook *row)
+{
+	if (row->eased_by && is_on(h, row->eased_by))
+		return row->eased;
+	if (!row->limit && row->unpinned)
+		return "a killed daemon loses this hook until the next one starts";
+	return row->limit;
+}
+
 const char *hooks_loss(const struct hooks *h, size_t i)
 {
 	const struct hook *row = &h->rows[i];
 
 	if (row->status == HOOK_ON)
-		return row->limit;
+		return limit_of(h, row);
 	if (row->status == HOOK_NEEDLESS)
 		return NULL;
 	for (size_t j = 0; j < ROWS; j++) {
@@ -201,15 +227,6 @@ const char *hooks_loss(const struct hooks *h, size_t i)
 			return NULL;
 	}
 	return row->lost;
-}
-
-static const struct hook *row_of(const struct hooks *h, const char *program)
-{
-	for (size_t i = 0; i < ROWS; i++) {
-		if (!strcmp(h->rows[i].program, program))
-			return &h->rows[i];
-	}
-	return NULL;
 }
 
 static bool usable(const struct hooks *h, const char *program)

@@ -24,12 +24,15 @@ struct hook {
 	const char *program; /* name of the BPF program */
 	const char *lost;  /* what is lost when neither this row nor a better one is on, or NULL */
 	const char *limit; /* what stays lost while this is the row that is on, or NULL */
-	int rank;	   /* order of preference within the moment, 0 first */
-	int probe;	   /* enum fl_probe its program notes when tested, or HOOK_NO_PROBE */
-	bool optional;	   /* the agent runs without any row of this moment */
+	const char *eased; /* the same while EASED_BY is on, too */
+	const char *eased_by; /* name of a BPF program of another moment, or NULL */
+	int rank;	      /* order of preference within the moment, 0 first */
+	int probe;	      /* enum fl_probe its program notes when tested, or HOOK_NO_PROBE */
+	bool optional;	      /* the agent runs without any row of this moment */
 	/* filled in at run time */
 	enum hook_status status;
-	int error; /* positive errno of the refusal */
+	int error;     /* positive errno of the refusal */
+	bool unpinned; /* on, but its link ends with the daemon */
 };
 
 struct hooks; /* the table with its state, see hooks.c */
@@ -56,8 +59,8 @@ bool hook_is_everywhere(const struct hook *hook); /* not only below --cgroup */
 const char *hook_status_text(enum hook_status status);
 
 /*
- * What row I leaves lost as things stand, NULL when nothing: the limit of a row that is on; or, at
- * the last row of a moment of which none is on, the whole of it.
+ * What row I leaves lost as things stand, NULL when nothing: the limit of a row that is on, or that
+ * it is not pinned; or, at the last row of a moment of which none is on, the whole of it.
  */
 const char *hooks_loss(const struct hooks *h, size_t i);
 

@@ -465,7 +465,7 @@ static int attach_all(struct track *t, struct fail *f)
  */
 static int pin_link(struct track *t, size_t i, struct fail *f)
 {
-	const struct hook *h = hooks_at(t->hooks, i);
+	struct hook *h = hooks_row(t->hooks, i);
 	char path[PATH_MAX], fresh[PATH_MAX];
 	int r;
 
@@ -473,8 +473,9 @@ static int pin_link(struct track *t, size_t i, struct fail *f)
 	pins_link_path(&t->pins, h->program, path, sizeof(path));
 	unlink(fresh);
 	if (bpf_obj_pin(bpf_link__fd(t->links[i]), fresh) < 0) {
-		if (errno == EINVAL && hook_is_kprobe(h))
-			return 0; /* no link before 5.15: it ends with us */
+		h->unpinned = errno == EINVAL && hook_is_kprobe(h); /* no link before 5.15 */
+		if (h->unpinned)
+			return 0;
 		return fail(f, -errno, "cannot pin '%s': %s", fresh, strerror(errno));
 	}
 	unlink(path);

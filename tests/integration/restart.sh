@@ -27,6 +27,15 @@ udp=${R[2]}
 flowner list -j >"$T/before"
 same "flows" "$(wc -l <"$T/before")" 6
 
+# A hook that is on outlives the daemon, or doctor says that it does not: kprobes before 5.15.
+flowner doctor -j | jq -r '.hooks[] |
+	select(.status == "on" and (.attach | startswith("iter/") | not)) |
+	"\(.program) \(.lost)"' >"$T/on"
+while read -r program lost; do
+	[[ -e $PINS/links/$program || $lost == *"a killed daemon loses this hook"* ]] ||
+		fail "'$program' is on and neither pinned nor told of: $lost"
+done <"$T/on"
+
 # --- dead ---
 kill_daemon
 [[ -e $PINS/l7_connections && -e $PINS/links/track_sockops ]] ||

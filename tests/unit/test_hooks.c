@@ -228,11 +228,25 @@ static void a_limit_is_told_while_its_row_is_on(void **state)
 	assert_non_null(strstr(loss(h, "accept_getpeername4"), "who accepts"));
 	set(h, "accept_getpeername4", HOOK_ON);
 	set(h, "accept_getpeername6", HOOK_ON);
-	assert_ptr_equal(loss(h, "accept_getpeername4"),
-			 hooks_at(h, row_of(h, "accept_getpeername4"))->limit);
-	assert_non_null(strstr(loss(h, "accept_getpeername6"), "without an address buffer"));
+	assert_non_null(strstr(loss(h, "accept_getpeername4"), "when the socket closes"));
+	set(h, "take_kprobe", HOOK_ON);
+	assert_non_null(strstr(loss(h, "accept_getpeername6"), "when the socket closes"));
+	set(h, "touch_send", HOOK_ON);
+	assert_non_null(strstr(loss(h, "accept_getpeername6"), "at the first use"));
 	assert_null(loss(h, "accept_lsm"));
 	assert_null(loss(h, "accept_kretprobe"));
+}
+
+static void a_hook_that_ends_with_the_daemon_says_so(void **state)
+{
+	struct hooks *h = *state;
+
+	set(h, "exit_kprobe", HOOK_ON);
+	assert_null(loss(h, "exit_kprobe"));
+	hooks_row(h, row_of(h, "exit_kprobe"))->unpinned = true;
+	assert_non_null(strstr(loss(h, "exit_kprobe"), "a killed daemon"));
+	set(h, "exit_kprobe", HOOK_SILENT);
+	assert_null(loss(h, "exit_kprobe"));
 }
 
 static void better_rows_make_up_for_worse(void **state)
@@ -339,6 +353,7 @@ int main(void)
 		TEST(nothing_on_everything_lost),
 		TEST(the_best_of_each_loses_nothing),
 		TEST(a_limit_is_told_while_its_row_is_on),
+		TEST(a_hook_that_ends_with_the_daemon_says_so),
 		TEST(better_rows_make_up_for_worse),
 		TEST(refused_and_silent_count_as_off),
 		TEST(tiers),
