@@ -78,6 +78,8 @@ static __noinline int seed_udp(struct sock *sk, const struct fl_socket *s)
 	if (!can_tracing_socket)
 		return 0;
 	u = bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!u)
+		count(FL_CNT_STORAGE_FULL);
 	if (!u || u->cookie)
 		return 0;
 	u->cookie = s->cookie;
@@ -100,7 +102,9 @@ static __always_inline void seed_share(struct sock *sk, const struct fl_owner *o
 	if (!can_tracing_socket || !BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport))
 		return;
 	shared = bpf_sk_storage_get(&shared_listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (shared && !shared->proc.pid)
+	if (!shared)
+		count(FL_CNT_STORAGE_FULL);
+	else if (!shared->proc.pid)
 		*shared = *o;
 }
 

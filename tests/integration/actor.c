@@ -312,6 +312,19 @@ static int do_take(const struct command *c)
 	return printf("ok %lu\n", n);
 }
 
+/* crowd FD: of UDP over IPv6; joins groups until the kernel has no more room for its options */
+static int do_crowd(const struct command *c)
+{
+	struct ipv6_mreq group = { .ipv6mr_interface = 1 };
+	unsigned int n = 0;
+
+	inet_pton(AF_INET6, "ff05::", &group.ipv6mr_multiaddr);
+	do {
+		group.ipv6mr_multiaddr.s6_addr32[3] = htonl(++n);
+	} while (!setsockopt(fd_of(c), IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &group, sizeof(group)));
+	return errno == ENOMEM || errno == ENOBUFS ? printf("ok %u\n", n) : fails();
+}
+
 /* drop: everything above standard error is closed */
 static int do_drop(const struct command *c)
 {
@@ -372,13 +385,13 @@ static const struct {
 	const char *name;
 	int (*run)(const struct command *c);
 } commands[] = {
-	{ "listen", do_listen },       { "connect", do_connect },   { "accept", do_accept },
-	{ "socket", do_socket },       { "send", do_send },	    { "sendto", do_sendto },
-	{ "recv", do_recv },	       { "close", do_close },	    { "reset", do_reset },
-	{ "many", do_many },	       { "take", do_take },	    { "drop", do_drop },
-	{ "comm", do_comm },	       { "uid", do_uid },	    { "who", do_who },
-	{ "reconnect", do_reconnect }, { "relisten", do_relisten }, { "fork", do_fork },
-	{ "exec", do_exec },
+	{ "listen", do_listen }, { "connect", do_connect },	{ "accept", do_accept },
+	{ "socket", do_socket }, { "send", do_send },		{ "sendto", do_sendto },
+	{ "recv", do_recv },	 { "close", do_close },		{ "reset", do_reset },
+	{ "many", do_many },	 { "take", do_take },		{ "crowd", do_crowd },
+	{ "drop", do_drop },	 { "comm", do_comm },		{ "uid", do_uid },
+	{ "who", do_who },	 { "reconnect", do_reconnect }, { "relisten", do_relisten },
+	{ "fork", do_fork },	 { "exec", do_exec },
 };
 
 static void split(char *line, struct command *ret)

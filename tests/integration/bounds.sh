@@ -45,6 +45,27 @@ tell client drop
 tell server drop
 stop_daemon
 
+# --- a socket without room for what programs keep with it ---
+# Whether the walk over older sockets does that on this kernel is in what was loaded.
+walk_keeps() {
+	local id
+	id=$(bpftool prog list -j | jq '[.[] | select(.name == "seed_files").id] | max')
+	bpftool prog dump xlated id "$id" >"$T/walk"
+	grep -q sk_storage_get "$T/walk"
+}
+tell server listen udp ::1 0
+crowded=${R[0]} port=${R[1]} id=${R[2]}
+tell server crowd "$crowded"
+start_daemon --config "$T/config"
+if walk_keeps; then walked=1; else walked=0; fi
+same "what the walk could not keep" "$(stat_of storage_full)" "$walked"
+same "its owner" "$(owner_of "$id")" "${ACTOR_PID[server]}"
+tell server sendto "$crowded" ::1 "$port"
+(($(stat_of storage_full) > walked)) || fail "a datagram that could not be noted is not counted"
+tell server drop
+eventually 40 empty
+stop_daemon
+
 # --- a ring of one page ---
 printf 'limits: {ring: 4KiB}\nreconcile: 2s\npoll: 1s\nrecent: {flows: 1000}\n' >"$T/config"
 start_daemon --config "$T/config"
