@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A compiled policy and the attempt it judges: the layouts of the policy maps, and the rule that
+ * picks a rule. Shared by the verdict programs, the daemon that compiles, and the unit tests. Pure.
+ *
+ * Every attribute of an attempt is one dimension. For each value of a dimension the compiler has
+ * written down which rules accept it: a set of rules, one bit each, in the order of the policy. The
+ * sets of all dimensions are intersected, and the first rule left is the one that matches. What it
+ * costs does not depend on the number of rules.
+ */
+#ifndef FLOWNER_POLICY_H
+#define FLOWNER_POLICY_H
+
+#include <flowner/flow.h>
+#include <flowner/verdict.h>
+
+#define FL_RULES_MAX 1024
+#define FL_RULE_WORDS (FL_RULES_MAX / 64)
+#define FL_CLASSES_MAX 8192 /* distinct sets of rules in one policy */
+#define FL_POLICY_SLOTS 2   /* the policy in use, and the one being loaded or kept to roll back */
+
+/* A set of rules: bit i of word i / 64 is rule i. */
+struct fl_rule_set {
+	__u64 words[FL_RULE_WORDS];
+};
+
+enum fl_dimension {
+	FL_DIM_HOOK, /* hook and protocol, which are always known: index FL_HOOK_INDEX() */
+	FL_DIM_EXE,
+	FL_DIM_PARENT, /* executable of the parent process */
+	FL_DIM_UID,
+	FL_DIM_GID,
+	FL_DIM_CGROUP, /* cgroup, unit, container */
+	FL_DIM_NETNS,
+	FL_DIM_LOCAL_ADDR,
+	FL_DIM_LOCAL_PORT,
+	FL_DIM_REMOTE_ADDR,
+	FL_DIM_REMOTE_PORT,
+	FL_DIM_INTERFACE,
+	FL_DIM_INTERFACE_TYPE,
+	FL_DIM_TUNNEL_TYPE,
+	FL_DIMS,
+};
+
+#define FL_HOOK_INDEX(hook, proto) ((__u32)(hook)*2 + ((proto) == FL_UDP))
+
+/* A file: what an executable is known by. */
+struct fl_file {
+	__u64 inode;
+	__u32 dev; /* kernel dev_t: major << 20 | minor */
+	__u32 pad;
+};
+
+/* IANA numbers (ifType, tunnelType); UNKNOWN where the moment does not know them. */
+#define FL_TYPE_UNKNOWN 0xffffffffu
+
+/* What is to be judged. An attribute whose bit in `known` is not set has no meaning. */
+struct fl_attempt {
+	struct fl_key key;     /* this socket's view; parts not chosen yet are 0 */
+	struct fl_owner owner; /* of RECV_ACCEPT: the listener's */
+	struct fl_file exe;
+	struct fl_file parent;
+	__u64 cgroup_id;
+	__u64 cookie; /* SO_COOKIE, 0 = not known */
+	__u64 next_hop_interface;
+	__u32 interface; /* ifindex of the route, or of the packet's arrival */
+	__u32 interface_type;
+	__u32 tunnel_type;
+	__u32 sub_interface;
+	__u32 hook;  /* enum fl_hook */
+	__u32 known; /* bit 1 << enum fl_dimension */
+};
+
+/* Key of every policy hash: one map holds both slots, so that a flip of the slot is atomic. */
+struct fl_policy_key {
+	__u32 slot;
+	__u32 dimension;
+	__u64 value[2]; /* a file: inode, dev; an id: the id, 0 */
+};
+
+/* Key of the prefix trie. */
+#define FL_PREFIX_BASE 32 /* bits before the address: all of them count */
+struct fl_policy_prefix {
+	__u32 bits; /* FL_PREFIX_BASE + those of the prefix; of IPv4 96 more */
+	__u16 slot;
+	__u16 dimension;
+	struct fl_addr addr;
+};
+
+/* What a rule says when it matches. */
+struct fl_policy_rule {
+	__u32 verdict; /* enum fl_verdict */
+	__u32 flags;
+	__u64 tag; /* of the policy's file: the daemon finds name and line by it */
+};
+
+#define FL_RULE_OVERRIDE 1u /* PROCEED_HARD lifts what another program denied */
+#define FL_RULE_REDIRECT 2u
+
+/* One policy, as its slot has it. */
+struct fl_policy {
+	__u64 generation;
+	__u32 rules;
+	__u32 pad;
+	struct fl_rule_set enforced;		  /* rules that are; the others are in audit */
+	struct fl_policy_rule defaults[FL_HOOKS]; /* when no rule matches */
+	__u32 other[FL_DIMS];			  /* class of a value that no rule names */
+	__u32 unknown[FL_DIMS];	   /* class of a value that is not known at this moment */
+	__u32 hooks[FL_HOOKS * 2]; /* class by FL_HOOK_INDEX() */
+	__u32 default_enforced;	   /* bit 1 << hook */
+	__u32 wanted;		   /* bit 1 << dimension: some rule asks for it */
+};
+
+/* Value of policy_state. */
+struct fl_policy_state {
+	__u32 slot; /* in use, or FL_POLICY_NONE, or FL_POLICY_HALF while a first one is written */
+	__u32 daemon_pid;	   /* never denied, nor is pid 1 */
+	__u64 own_mount_namespace; /* inode: paths speak of files as seen from there */
+};
+
+#define FL_POLICY_NONE 0xffffffffu
+#define FL_POLICY_HALF 0xfffffffeu
+
+#define FL_NO_RULE 0xffffffffu
+
+/* What a policy says to an attempt. */
+struct fl_judgement {
+	__u32 rule;    /* that decides, FL_NO_RULE: the default does */
+	__u32 audited; /* first rule in audit before it, FL_NO_RULE: none */
+};
+
+FL_VERDICT_RULE void fl_rule_set_meet(struct fl_rule_set *set, const struct fl_rule_set *with)
+{
+	for (unsigned int i = 0; i < FL_RULE_WORDS; i++)
+		set->words[i] &= with->words[i];
+}
+
+/* Number of the lowest set bit; WORD is not 0. Without a loop: BPF has no instruction for it. */
+FL_VERDICT_RULE __u32 fl_lowest_bit(__u64 word)
+{
+	__u32 n = 0;
+
+	word &= -word;
+	n |= (word & 0xffffffff00000000ULL) ? 32 : 0;
+	n |= (word & 0xffff0000ffff0000ULL) ? 16 : 0;
+	n |= (word & 0xff00ff00ff00ff00ULL) ? 8 : 0;
+	n |= (word & 0xf0f0f0f0f0f0f0f0ULL) ? 4 : 0;
+	n |= (word & 0xccccccccccccccccULL) ? 2 : 0;
+	n |= (word & 0xaaaaaaaaaaaaaaaaULL) ? 1 : 0;
+	return n;
+}
+
+/* A rule in audit is as if it were not there; what it would have said is told beside it. */
+FL_VERDICT_RULE struct fl_judgement fl_policy_judge(const struct fl_policy *policy,
+						    const struct fl_rule_set *matching)
+{
+	struct fl_judgement j = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
+
+	for (unsigned int i = 0; i < FL_RULE_WORDS && j.rule == FL_NO_RULE; i++) {
+		__u64 on = matching->words[i] & policy->enforced.words[i];
+		__u64 off = matching->words[i] & ~policy->enforced.words[i];
+
+		if (on)
+			j.rule = i * 64 + fl_lowest_bit(on);
+		if (off && j.audited == FL_NO_RULE) {
+			__u32 rule = i * 64 + fl_lowest_bit(off);
+
+			if (rule < j.rule)
+				j.audited = rule;
+		}
+	}
+	return j;
+}
+
+FL_ASSERT_SIZE(fl_rule_set, FL_RULES_MAX / 8);
+FL_ASSERT_SIZE(fl_attempt, 176);
+FL_ASSERT_SIZE(fl_policy_key, 24);
+FL_ASSERT_SIZE(fl_policy_prefix, 24);
+FL_ASSERT_SIZE(fl_policy_rule, 16);
+FL_ASSERT_SIZE(fl_policy_state, 16);
+
+#endif /* FLOWNER_POLICY_H */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rules in numbers to the tables of include/flowner/policy.h; and the same question answered rule
+ * by rule, which is what `policy test` does and what the tables are tested against. Pure: no map,
+ * no file, no name is looked up.
+ */
+#ifndef FLOWNER_COMPILE_H
+#define FLOWNER_COMPILE_H
+
+#include <flowner/policy.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What one dimension's kind needs of it; the rest is 0. */
+struct term_value {
+	__u64 id[2];	     /* a file: inode, dev; else the number, 0 */
+	struct fl_addr addr; /* with bits: a prefix, its other bits 0 */
+	__u32 bits;	     /* of 128; an IPv4 prefix has 96 more than people write */
+	__u16 first, last;   /* ports, host order, both included */
+};
+
+/* One attribute of a rule: any of the values; NEGATED: none of them. */
+struct term {
+	enum fl_dimension dimension;
+	bool negated;
+	size_t count;
+	struct term_value *values;
+};
+
+/* All terms must hold. */
+struct plain_rule {
+	__u32 hooks; /* bit 1 << enum fl_hook */
+	bool tcp, udp;
+	bool enforced; /* else audit */
+	__u32 verdict; /* enum fl_verdict */
+	__u32 flags;   /* FL_RULE_* */
+	__u64 tag;     /* the caller's */
+	size_t term_count;
+	struct term *terms;
+};
+
+struct plain_default {
+	__u32 verdict;
+	bool enforced;
+	__u64 tag;
+};
+
+struct compiled {
+	struct fl_policy policy;
+	struct fl_policy_rule *rules;
+	struct fl_rule_set *classes;
+	__u32 class_count;
+	struct compiled_entry {
+		struct fl_policy_key key; /* slot 0 */
+		__u32 class;
+	} * entries;
+	size_t entry_count;
+	struct compiled_prefix {
+		struct fl_policy_prefix prefix; /* slot 0 */
+		__u32 class;
+	} * prefixes;
+	size_t prefix_count;
+	__u32 *ports[2]; /* classes of local and of remote ports; NULL where none is asked for */
+};
+
+/*
+ * Rules that name a network namespace come before those that do not; else the order is kept. -E2BIG
+ * more than FL_RULES_MAX rules or FL_CLASSES_MAX classes. -ENOMEM.
+ */
+int compile(const struct plain_rule *rules, size_t count,
+	    const struct plain_default defaults[FL_HOOKS], struct compiled **ret_compiled);
+void compiled_free(struct compiled *c);
+
+/* What the tables say, looked up as the programs do. */
+struct fl_judgement compiled_judge(const struct compiled *c, const struct fl_attempt *attempt);
+
+/* Whether RULE matches, straight from its terms. */
+bool plain_rule_matches(const struct plain_rule *rule, const struct fl_attempt *attempt);
+
+#endif
