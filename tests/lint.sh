@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 bpftool=$1 object=$2
 shift 2
 flags=("$@")
-all='spdx columns guards length printk sleep surface format shellcheck cppcheck tidy'
+all='spdx columns guards length printk sleep surface table format shellcheck cppcheck tidy'
 failed=0
 jobs=$(nproc)
 
@@ -75,6 +75,8 @@ check_surface() { # vmlinux/surface.txt
 	local said
 	said=$(tests/surface.sh check "$bpftool" "$object" 2>&1) || echo "$said"
 }
+
+check_table() { tests/vm/table.sh lint; } # README.md's is of tests/vm/expected.txt
 
 check_format() { # other versions format otherwise
 	local version

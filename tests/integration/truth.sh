@@ -3,7 +3,7 @@
 # Every scenario of tests/truth, judged by the tier this kernel gives: 0 wrong, 0 missing, no flow
 # nobody made. Then by --accept syscall: sockets accepted and handed over untouched are exact, too.
 # usage: truth.sh [OPTIONS OF flownerd]     such as --without lsm: once, with these; see tests/vm
-# REPEAT=N has each scenario run N times (default 2).
+# REPEAT=N has each scenario run N times (default 2); TRUTH_ONLY picks some, as truth --only.
 # RESULTS=FILE gets a line of JSON: kernel, tier, sessions, and the hooks as doctor has them.
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
@@ -36,7 +36,8 @@ run() { # OPTIONS OF flownerd
 	flowner doctor -j >"$T/doctor"
 	mapfile -t rules < <(rules)
 	[[ " $* " != *" --accept syscall "* ]] || rules+=(--accept-syscall)
-	in_cgroup "$BUILD/truth/truth" -n "${REPEAT:-2}" -o "$T/truth"
+	in_cgroup "$BUILD/truth/truth" -n "${REPEAT:-2}" -o "$T/truth" \
+		${TRUTH_ONLY:+--only "$TRUTH_ONLY"}
 	eventually 20 settled
 	flowner list -a -j >"$T/report"
 	"$BUILD/truth/score" "$T/truth" "$T/report" --strict "${rules[@]}" >"$T/score" || status=1

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The verifier's budget and the ground truth on several kernels, each tier of each; and what every
-# kernel gave, as a table.
+# kernel gave, as a table, compared with expected.txt.
 # usage: matrix.sh KERNEL...      TIERS="stock lowest" picks some, see tiers.sh
+# KERNEL as in fetch.sh, or `here`: the running one, as root, and only what it has of itself.
 # Each machine's whole output is in build/vm/KERNEL.txt.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -11,15 +12,22 @@ VM=$(cd "$(dirname "$0")" && pwd)
 OUT=$(cd "$VM/../.." && pwd)/build/vm
 read -ra TIERS <<<"${TIERS:-}"
 
+run() { # KERNEL
+	if [[ $1 == here ]]; then
+		(cd "$VM/../.." && SCOPE='' REPEAT=1 tests/vm/tiers.sh stock)
+		return
+	fi
+	"$VM/fetch.sh" "$1"
+	# shellcheck disable=SC2016 # for the machine's shell
+	VM_TIMEOUT=${VM_TIMEOUT:-1200} "$VM/run.sh" "$1" bash -c \
+		'tests/vm/budget.sh "$0" && tests/vm/tiers.sh "$@"' "$1" "${TIERS[@]}"
+}
+
 main() {
 	local kernel status=0
 	mkdir -p "$OUT"
 	for kernel; do
-		"$VM/fetch.sh" "$kernel"
-		# shellcheck disable=SC2016 # for the machine's shell
-		if VM_TIMEOUT=${VM_TIMEOUT:-1200} "$VM/run.sh" "$kernel" bash -c \
-			'tests/vm/budget.sh "$0" && tests/vm/tiers.sh "$@"' "$kernel" \
-			"${TIERS[@]}" >"$OUT/$kernel.txt" 2>&1; then
+		if run "$kernel" >"$OUT/$kernel.txt" 2>&1; then
 			echo "ok $kernel" >&2
 		else
 			echo "not ok $kernel: see '$OUT/$kernel.txt'" >&2
@@ -28,8 +36,12 @@ main() {
 			status=1
 		fi
 	done
-	for kernel; do grep -a '^{"kernel"' "$OUT/$kernel.txt" || true; done >"$OUT/results.jsonl"
-	"$VM/table.sh" "$OUT/results.jsonl"
+	for kernel; do
+		{ grep -a '^{"kernel"' "$OUT/$kernel.txt" || true; } |
+			jq -c --arg machine "$kernel" '{machine: $machine} + .'
+	done >"$OUT/results.jsonl"
+	"$VM/table.sh" show "$OUT/results.jsonl"
+	"$VM/table.sh" check "$OUT/results.jsonl" || status=1
 	return "$status"
 }
 

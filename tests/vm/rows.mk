@@ -2,8 +2,21 @@
 #
 #   sudo make break-rows    breaks each row of the hook table in turn and shows the test that fails;
 #                           ROWS="accept_lsm exec_tp" picks some
+#   make vm-table           what the last `make test-vm` saw becomes expected.txt and the table of
+#                           README.md
 
 TEST_BINS += $(B)/tests/break.so
+
+.PHONY: break-rows vm-table
+break-rows: private SHELL := /bin/sh
+break-rows: private .SHELLFLAGS := -c
+break-rows:
+	@packaging/deps.sh build test vm
+	@+$(MAKE) --no-print-directory vm-build
+	@tests/vm/rows.sh $(ROWS)
+vm-table:
+	@tests/vm/table.sh update build/vm/results.jsonl
+
 $(B)/tests/break.so: tests/vm/break.c | $(B)/tests
 	$(call say,CC  )$(CC) $(DEFINES) $(WARN) $(CFLAGS) -MMD -MP -shared -fPIC -o $@ $< \
 		-lbpf -ldl

@@ -5,23 +5,13 @@
 # usage: tiers.sh [TIER...]      of: stock no-lsm no-trampolines lowest; all when none is named
 set -euo pipefail
 
-without() { # TIER
-	case $1 in
-	stock) ;;
-	no-lsm) echo lsm ;;
-	no-trampolines) echo lsm,fentry,fexit ;;
-	lowest) echo lsm,fentry,fexit,kprobe,kretprobe ;;
-	*) echo "tiers: no tier '$1'" >&2; return 1 ;;
-	esac
-}
-
 status=0
-export SCOPE=machine RESULTS
+export SCOPE=${SCOPE-machine} RESULTS
 RESULTS=$(mktemp)
 (($# > 0)) || set -- stock no-lsm no-trampolines lowest
 for tier; do
-	list=$(without "$tier")
-	bash tests/integration/truth.sh --accept auto ${list:+--without "$list"} || status=1
+	read -ra options <<<"$(tests/vm/without.sh "$tier")"
+	bash tests/integration/truth.sh --accept auto "${options[@]}" || status=1
 done
 cat "$RESULTS"
 rm "$RESULTS"
