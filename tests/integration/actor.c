@@ -11,6 +11,7 @@
 #include <cleanup.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
@@ -232,6 +233,23 @@ static int do_recv(const struct command *c)
 	return printf("ok %zd\n", n);
 }
 
+/* ignore FD PORT: datagrams from this port are dropped before the socket's queue */
+static int do_ignore(const struct command *c)
+{
+	__u32 port = c->words > 2 ? (__u32)strtoul(c->word[2], NULL, 10) : 0;
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, ~0u),
+	};
+	struct sock_fprog program = { .len = sizeof(filter) / sizeof(filter[0]), .filter = filter };
+
+	if (setsockopt(fd_of(c), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		return fails();
+	return puts("ok");
+}
+
 static int do_close(const struct command *c)
 {
 	unsigned long long before = now_ns();
@@ -391,7 +409,7 @@ static const struct {
 	{ "many", do_many },	 { "take", do_take },		{ "crowd", do_crowd },
 	{ "drop", do_drop },	 { "comm", do_comm },		{ "uid", do_uid },
 	{ "who", do_who },	 { "reconnect", do_reconnect }, { "relisten", do_relisten },
-	{ "fork", do_fork },	 { "exec", do_exec },
+	{ "fork", do_fork },	 { "exec", do_exec },		{ "ignore", do_ignore },
 };
 
 static void split(char *line, struct command *ret)

@@ -43,7 +43,11 @@ function add(list, word) { return list == "" ? word : list ", " word }
 # "6.12 arm64"
 function title(name, word) {
 	split(kernel[name], word, " ")
-	return word[1] (name == "here" ? " bare" : "") (word[2] == "x86_64" ? "" : " " word[2])
+	if (name == "here")
+		return word[1] " bare"
+	if (name == "new")
+		return word[1] " newest"
+	return word[1] (word[2] == "x86_64" ? "" : " " word[2])
 }
 
 # `cgroup/connect4,6`, `iter/task_file,tcp`

@@ -76,7 +76,13 @@ check() { # RESULTS
 	now=$(comparable "$now" | ways)
 	[[ $now ]] || return 0
 	awk -F ' [|] ?' '
-		NR == FNR { way[$1, $2, $3] = $4; lost[$1, $2, $3] = $5; next }
+		NR == FNR {
+			way[$1, $2, $3] = $4
+			lost[$1, $2, $3] = $5
+			line[$0] = 1
+			next
+		}
+		{ ran[$1, $2] = 1; seen[$1, $2, $3] = 1 }
 		!(($1, $2, $3) in way) { complain("is not in expected.txt"); next }
 		$4 != way[$1, $2, $3] { differs("the way", $4, way[$1, $2, $3]); next }
 		$5 != lost[$1, $2, $3] { differs("what is lost", $5, lost[$1, $2, $3]) }
@@ -84,7 +90,14 @@ check() { # RESULTS
 			complain(what " is \47" now "\47, expected \47" then "\47")
 		}
 		function complain(what) { print $1 " " $2 ": " $3 ": " what; bad = 1 }
-		END { exit bad }' <(ways <"$EXPECTED") <(echo "$now") >&2 || {
+		END {
+			for (i in line) {
+				$0 = i
+				if (($1, $2) in ran && !(($1, $2, $3) in seen))
+					complain("is no moment any more")
+			}
+			exit bad
+		}' <(ways <"$EXPECTED") <(echo "$now") >&2 || {
 		echo 'table: if that is right: make vm-table' >&2
 		return 1
 	}
