@@ -1,47 +1,87 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The verifier's budget and the ground truth on several kernels, each tier of each; and what every
-# kernel gave, as a table, compared with expected.txt.
-# usage: matrix.sh KERNEL...      TIERS="stock lowest" picks some, see tiers.sh
+# suite.sh on several kernels, a line for each: ok, or what failed; and what the truth came to in
+# each tier and by which ways, as a table, compared with expected.txt.
+# usage: matrix.sh KERNEL...
 # KERNEL as in fetch.sh, or `here`: the running one, as root, and only what it has of itself.
+#
+#	TIERS='stock lowest'   nothing but the verifier's budget and the truth in these, see tiers.sh
+#	JOBS=2                 so many machines at a time (default 1); one keeps one core busy
+#
 # Each machine's whole output is in build/vm/KERNEL.txt.
 set -euo pipefail
 shopt -s inherit_errexit
 
 VM=$(cd "$(dirname "$0")" && pwd)
 OUT=$(cd "$VM/../.." && pwd)/build/vm
+LINES_SHOWN=60
 read -ra TIERS <<<"${TIERS:-}"
 
 run() { # KERNEL
 	if [[ $1 == here ]]; then
-		(cd "$VM/../.." && SCOPE='' REPEAT=1 tests/vm/tiers.sh stock)
-		return
+		cd "$VM/../.."
+		SCOPE='' REPEAT=1 exec tests/vm/tiers.sh stock
 	fi
-	"$VM/fetch.sh" "$1"
-	# shellcheck disable=SC2016 # for the machine's shell
-	VM_TIMEOUT=${VM_TIMEOUT:-1200} "$VM/run.sh" "$1" bash -c \
-		'tests/vm/budget.sh "$0" && tests/vm/tiers.sh "$@"' "$1" "${TIERS[@]}"
+	VM_TIMEOUT=${VM_TIMEOUT:-1800} \
+		exec "$VM/run.sh" "$1" tests/vm/suite.sh "$1" "${TIERS[@]}"
 }
 
-main() {
-	local kernel status=0
-	mkdir -p "$OUT"
-	for kernel; do
-		if run "$kernel" >"$OUT/$kernel.txt" 2>&1; then
-			echo "ok $kernel" >&2
-		else
-			echo "not ok $kernel: see '$OUT/$kernel.txt'" >&2
-			grep -a -vE '^\{"kernel"' "$OUT/$kernel.txt" | tail -n 40 |
-				cut -c 1-200 | sed 's/^/    /' >&2
-			status=1
-		fi
-	done
+failures() { # KERNEL
+	awk '/^not ok/ { told = 1 }
+		!/^(not ok|    )/ { told = 0 }
+		told || /^(vm:|wrong |missing |extra|FAIL)|too dear|not in budget/' "$OUT/$1.txt"
+}
+
+# All of it, a line, and what failed. Told to stop, it stops the machine: an interrupt does not get
+# to what runs in the background.
+kernel() { # KERNEL
+	local since=$SECONDS status=0 machine=''
+	trap 'kill $machine; exit 143' TERM
+	run "$1" >"$OUT/$1.txt" 2>&1 &
+	machine=$!
+	wait "$machine" || status=$?
+	if ((status == 0)); then
+		echo "ok $1 ($((SECONDS - since)) s)"
+	else
+		echo "not ok $1 (status $status, $((SECONDS - since)) s): see '$OUT/$1.txt'"
+		failures "$1" | tail -n "$LINES_SHOWN" | cut -c 1-200 | sed 's/^/    /'
+	fi
+	return "$status"
+}
+
+stop_all() {
+	local pids
+	mapfile -t pids < <(jobs -p)
+	((! ${#pids[@]})) || kill "${pids[@]}" 2>/dev/null || true
+}
+
+results() { # KERNEL...
+	local kernel
 	for kernel; do
 		{ grep -a '^{"kernel"' "$OUT/$kernel.txt" || true; } |
 			jq -c --arg machine "$kernel" '{machine: $machine} + .'
 	done >"$OUT/results.jsonl"
 	"$VM/table.sh" show "$OUT/results.jsonl"
-	"$VM/table.sh" check "$OUT/results.jsonl" || status=1
+	"$VM/table.sh" check "$OUT/results.jsonl"
+}
+
+main() {
+	local kernel status=0 running=0
+	trap stop_all EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	mkdir -p "$OUT"
+	for kernel; do [[ $kernel == here ]] || "$VM/fetch.sh" "$kernel"; done
+	for kernel; do
+		if ((running == ${JOBS:-1})); then
+			wait -n || status=1
+			running=$((running - 1))
+		fi
+		kernel "$kernel" >&2 &
+		running=$((running + 1))
+	done
+	while ((running--)); do wait -n || status=1; done
+	results "$@" || status=1
 	return "$status"
 }
 

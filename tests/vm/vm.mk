@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-#   sudo make test-vm    truth on stock kernels in emulated machines; KERNELS="5.10 6.1" picks some
-#                        TIERS="stock lowest" too; root only to install what is missing
-#   tests/vm/run.sh 6.1 build/tests/verify     what the verifier of 6.1 says to each program
+#   sudo make test-vm    all tests on stock kernels in emulated machines: KERNELS="5.10 6.1" picks
+#                        some, TIERS="stock lowest" the truth alone in these, JOBS=2 machines at a
+#                        time; root only to install what is missing
+#   make vm-build        what the machines run; afterwards by hand, without root:
+#   tests/vm/run.sh 6.1 tests/run.sh build scope    one integration test on 6.1
+#   tests/vm/run.sh 6.1 build/unit/test_netns       one unit test
+#   tests/vm/run.sh 6.1 build/tests/verify          what its verifier says to each program
 
 TEST_BINS += $(B)/tests/verify
 KERNELS ?= 5.10 6.1 6.12 new
@@ -13,7 +17,7 @@ test-vm: private .SHELLFLAGS := -c
 test-vm:
 	@packaging/deps.sh build test vm
 	@+$(MAKE) --no-print-directory vm-matrix
-vm-build: all truth $(TEST_BINS)
+vm-build: test-build truth
 vm-matrix: vm-build
 	@TIERS="$(TIERS)" tests/vm/matrix.sh $(KERNELS)
 
