@@ -5,7 +5,7 @@
 # usage: matrix.sh KERNEL...
 # KERNEL as in fetch.sh, or `here`: the running one, as root, and only what it has of itself.
 #
-#	TIERS='stock lowest'   nothing but the verifier's budget and the truth in these, see tiers.sh
+#	TIERS="stock lowest"   only the verifier's budget and the truth in these, see tiers.sh
 #	JOBS=2                 so many machines at a time (default 1); one keeps one core busy
 #
 # Each machine's whole output is in build/vm/KERNEL.txt.
