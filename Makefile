@@ -57,7 +57,9 @@ BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
 # modules that need the skeleton: never linked into unit tests or the command line
 SKEL_SRC := src/track.c src/constants.c src/destroy.c
-MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC),$(wildcard src/*.c))
+# what only the library has: it stands in for libbpf there
+LIB_ONLY_SRC := src/libflowner_bpf.c
+MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC) $(LIB_ONLY_SRC),$(wildcard src/*.c))
 say = $(if $(V),,@$(info $(1) $@))
 o = $(patsubst src/%.c,$(B)/%.o,$(1))
 CLI_MOD := $(call o,$(filter-out src/flowner.c,$(CLI_SRC)))
@@ -68,6 +70,7 @@ TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%,$(wildcard tests/inte
 .DELETE_ON_ERROR:
 all: $(B)/flownerd $(B)/flowner
 
+include src/libflowner.mk
 -include $(wildcard tests/*/*.mk)
 
 # --- the kernel side: several sources, one object, one skeleton ---

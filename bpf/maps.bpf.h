@@ -176,7 +176,6 @@ struct {
 /* Whose layout the pinned maps have, and since when; written by the daemon that made them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE); /* a reader sees them retired without a system call */
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct fl_meta);

@@ -13,11 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "dial.h"
 
 #define PIECE_BYTES (64 * 1024)
 #define ERROR_BODY_MAX (16 * 1024)
@@ -34,79 +33,6 @@ struct exchange {
 static void response_cleanup(struct response **r)
 {
 	response_free(*r);
-}
-
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
-/* 0 when FD is ready for EVENTS (or broken: the next call says how), -ETIMEDOUT. */
-static int wait_for(int fd, short events, int wait_ms)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-	long long end = now_ms() + wait_ms;
-
-	for (;;) {
-		long long left = end - now_ms();
-		int r = poll(&p, 1, wait_ms < 0 ? -1 : left > 0 ? (int)left : 0);
-
-		if (r > 0)
-			return 0;
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (errno != EINTR)
-			return -errno;
-	}
-}
-
-/* A full backlog is EAGAIN here, without a way to wait for room: the socket blocks until later. */
-static int connect_to(const char *path, int wait_ms, int *ret_fd)
-{
-	struct timeval limit = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	_close_ int fd = -1;
-
-	if (strlen(path) >= sizeof(un.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(un.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (wait_ms >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
-		return -errno;
-	while (connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0) {
-		if (errno == EAGAIN)
-			return -ETIMEDOUT;
-		if (errno != EINTR)
-			return -errno;
-	}
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-/* A daemon that refuses early may close before it has read all: its answer is still to be had. */
-static int send_all(int fd, const char *data, size_t len, int wait_ms)
-{
-	while (len > 0) {
-		ssize_t n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		int r = n < 0 ? -errno : 0;
-
-		if (r == -EPIPE || r == -ECONNRESET)
-			return 0;
-		if (r == -EAGAIN)
-			r = wait_for(fd, POLLOUT, wait_ms);
-		if (r < 0 && r != -EINTR)
-			return r;
-		if (n > 0) {
-			data += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
 }
 
 /*
@@ -127,7 +53,7 @@ static int send_request(int fd, const struct client_request *request)
 		text = NULL;
 		return -ENOMEM;
 	}
-	return send_all(fd, text, (size_t)n, request->wait_ms);
+	return dial_send(fd, text, (size_t)n, request->wait_ms);
 }
 
 static int on_body_line(const char *line, size_t len, void *arg)
@@ -159,7 +85,7 @@ static int receive(int fd, struct exchange *x)
 		ssize_t n;
 		int r;
 
-		r = wait_for(fd, POLLIN, head ? x->request->wait_ms : x->request->idle_ms);
+		r = dial_wait(fd, POLLIN, head ? x->request->wait_ms : x->request->idle_ms);
 		if (r < 0)
 			return r;
 		n = recv(fd, piece, PIECE_BYTES, MSG_DONTWAIT);
@@ -193,7 +119,7 @@ int client_get(const struct client_request *request, response_line_fn fn, void *
 	_close_ int fd = -1;
 	int r;
 
-	r = connect_to(request->socket, request->wait_ms, &fd);
+	r = dial_connect(request->socket, request->wait_ms, &fd);
 	if (r < 0)
 		return r;
 	r = response_new(on_body_line, &x, &response);

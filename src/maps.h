@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Typed access to the pinned maps, and nothing else: no skeleton, no program. What the daemon
- * reads here is the live truth; the library will read the same maps through the same layouts.
+ * reads here is the live truth. The readers of flows, processes and namespaces are in mapread.c,
+ * which is also what libflowner reads with; the rest is in maps.c.
  */
 #ifndef FLOWNER_MAPS_H
 #define FLOWNER_MAPS_H
@@ -41,6 +42,9 @@ int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg);
 int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow);
 
 /* The live flow (or listener, or unconnected UDP socket) of exactly KEY. -ENOENT there is none. */
+int maps_find_quick(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow);
+
+/* The same, with what one look-up does not tell: cookie of a numbered flow, namespace's inode. */
 int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow);
 
 /* Either result may be NULL. -ENOENT when the image is not (or no longer) in the maps. */

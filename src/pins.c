@@ -11,9 +11,10 @@
 #include <libgen.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -170,23 +171,47 @@ int pins_drop_links(const struct pins *p, bool (*keep)(const char *name, void *a
 	return drop_entries(pins_link_path(p, "", links, sizeof(links)), keep, arg);
 }
 
-/*
- * Readers that keep the maps open must not take for live what nobody takes out any more. Through
- * memory, because the value may be one of another layout; one that cannot be mapped has no readers.
- */
-static void retire(const struct pins *p)
+/* Whatever layout the value has: the two words in front are the same in all. */
+static void say_retired(const struct pins *p)
 {
 	char path[PATH_MAX];
 	_close_ int fd = bpf_obj_get(pins_map_path(p, "meta", path, sizeof(path)));
-	struct fl_meta *meta;
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info), zero = 0;
+	_free_ struct fl_meta *meta = NULL;
 
-	if (fd < 0)
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return;
-	meta = mmap(NULL, sizeof(*meta), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (meta == MAP_FAILED)
+	meta = calloc(1, info.value_size);
+	if (!meta || info.value_size < offsetof(struct fl_meta, seeded_ns) ||
+	    bpf_map_lookup_elem(fd, &zero, meta) < 0)
 		return;
-	__atomic_store_n(&meta->retired, 1, __ATOMIC_RELEASE);
-	munmap(meta, sizeof(*meta));
+	meta->retired = 1;
+	(void)bpf_map_update_elem(fd, &zero, meta, BPF_EXIST);
+}
+
+static void empty(const struct pins *p, const char *name)
+{
+	char path[PATH_MAX];
+	_close_ int fd = bpf_obj_get(pins_map_path(p, name, path, sizeof(path)));
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+	_free_ void *key = NULL;
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return;
+	key = malloc(info.key_size);
+	while (key && bpf_map_get_next_key(fd, NULL, key) == 0)
+		if (bpf_map_delete_elem(fd, key) < 0)
+			return;
+}
+
+/* Readers that keep the maps open must not take for live what nobody takes out any more. */
+static void retire(const struct pins *p)
+{
+	say_retired(p);
+	empty(p, "l7_connections");
+	empty(p, "socket_to_process");
 }
 
 int pins_remove(const struct pins *p)
@@ -194,8 +219,8 @@ int pins_remove(const struct pins *p)
 	char links[PATH_MAX];
 	int r, dropped;
 
-	retire(p);
 	r = pins_drop_links(p, NULL, NULL);
+	retire(p);
 	dropped = drop_entries(p->dir, NULL, NULL);
 	if (rmdir(pins_link_path(p, "", links, sizeof(links))) < 0 && errno != ENOENT && !r)
 		r = -errno;

@@ -40,7 +40,10 @@ enum MHD_Result reply_bytes(struct request *request, const char *type, void *byt
 enum MHD_Result reply_error_with(struct request *request, unsigned int status, const char *sentence,
 				 const char *header, const char *value);
 
-/* JSON lines, or records, from READER until it ends; ARG goes to RELEASE in any case, also when this fails. */
+/*
+ * JSON lines, or records, from READER until it ends. ARG goes to RELEASE in any case, also when
+ * this fails.
+ */
 enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback reader, void *arg,
 			    MHD_ContentReaderFreeCallback release);
 
@@ -50,8 +53,10 @@ struct pending {
 	size_t size, taken;
 };
 
-void pending_set(struct pending *p, char *line);		      /* takes LINE */
-int pending_copy(struct pending *p, const void *record, size_t size); /* -ENOMEM */
+void pending_set(struct pending *p, char *line); /* takes LINE */
+
+/* -ENOMEM. */
+int pending_copy(struct pending *p, const void *record, size_t size);
 size_t pending_take(struct pending *p, char *buf, size_t max);
 
 #endif

@@ -32,6 +32,7 @@ struct response {
 	int status;
 	bool chunked;
 	bool counted;
+	bool raw;
 	uint64_t length; /* Content-Length, when counted */
 	uint64_t left;
 	size_t head_bytes; /* of the whole head so far, trailers included */
@@ -60,6 +61,11 @@ void response_free(struct response *r)
 		return;
 	free(r->line);
 	free(r);
+}
+
+void response_raw(struct response *r)
+{
+	r->raw = true;
 }
 
 bool response_complete(const struct response *r)
@@ -110,6 +116,8 @@ static int hold(struct response *r, const char *data, size_t len)
 /* DATA are bytes of the body: every line that ends in them goes out, the rest is held. */
 static int body(struct response *r, const char *data, size_t len)
 {
+	if (r->raw)
+		return len ? r->fn(data, len, r->arg) : 0;
 	while (len > 0) {
 		const char *end = memchr(data, '\n', len);
 		size_t n = end ? (size_t)(end - data) : len;

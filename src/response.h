@@ -20,6 +20,9 @@ typedef int (*response_line_fn)(const char *line, size_t len, void *arg);
 
 struct response;
 
+/* The body is no text: FN gets its bytes as they come, in pieces of any size. */
+void response_raw(struct response *r);
+
 /* FN gets the lines of the body, whatever the status is: it may ask response_status(). -ENOMEM. */
 int response_new(response_line_fn fn, void *arg, struct response **ret_response);
 void response_free(struct response *r);

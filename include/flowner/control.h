@@ -31,10 +31,7 @@ struct fl_life_span {
 	__u32 pad;
 };
 
-/*
- * Written by the daemon, for the one that comes after it, and for readers, who may map it. LAYOUT is
- * the first field in all layouts.
- */
+/* Written by the daemon, for the one that comes after it. First field: LAYOUT, in all layouts. */
 struct fl_meta {
 	__u32 layout;
 	__u32 retired;	       /* 1: nothing writes to these maps any more; others may be pinned */

@@ -247,7 +247,11 @@ enum fl_counter {
 	FL_CNT_MAX,
 };
 
+#ifdef __cplusplus
+#define FL_ASSERT_SIZE(type, bytes) static_assert(sizeof(struct type) == (bytes), #type)
+#else
 #define FL_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
+#endif
 FL_ASSERT_SIZE(fl_addr, 16);
 FL_ASSERT_SIZE(fl_key, 56);
 FL_ASSERT_SIZE(fl_proc_key, 16);

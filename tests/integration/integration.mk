@@ -4,3 +4,5 @@ TEST_BINS := $(filter-out $(B)/tests/refuse,$(TEST_BINS)) $(B)/tests/refuse.so \
 	$(B)/truth/truth $(B)/truth/score
 $(B)/tests/refuse.so: tests/integration/refuse.c | $(B)/tests
 	$(call say,CC  )$(CC) $(DEFINES) $(WARN) $(CFLAGS) -MMD -MP -shared -fPIC -o $@ $< -ldl
+$(B)/tests/library: tests/integration/library.c $(B)/libflowner.a $(B)/address.o | $(B)/tests
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $(filter-out %.h,$^)
