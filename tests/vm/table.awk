@@ -22,12 +22,12 @@ $3 == "sessions" {
 	if ($4 != first[$3])
 		differs[$3] = 1
 	if ($5)
-		lose($3 ": " $5)
+		lose($3 SUBSEP $5)
 }
 
 function lose(what) {
-	if (!(what in is_lost)) {
-		is_lost[what] = 1
+	if (!(what in by_itself)) {
+		by_itself[what] = by_force[what] = ""
 		lost[++losses] = what
 	}
 	if ($2 == "stock")
@@ -99,6 +99,20 @@ function print_header(i, line, rule) {
 	print line "\n" rule
 }
 
+# The same words of several moments, lost at the same places, are one line.
+function print_losses(i, what, line, lines, at, moments_of) {
+	for (i = 1; i <= losses; i++) {
+		split(lost[i], what, SUBSEP)
+		line = what[2] " | " by_itself[lost[i]] " | " by_force[lost[i]] " |"
+		if (!(line in moments_of))
+			at[++lines] = line
+		moments_of[line] = add(moments_of[line], what[1])
+	}
+	print "\n| what is lost | where | and by `--without` |\n|---|---|---|"
+	for (i = 1; i <= lines; i++)
+		print "| " moments_of[at[i]] ": " at[i]
+}
+
 END {
 	print_header()
 	print_ways()
@@ -110,7 +124,5 @@ END {
 	if ("here" in kernel)
 		print "Bare: a kernel that has no kprobes, fentry, LSM and tracefs."
 	if (losses)
-		print "\n| what is lost | where | and by `--without` |\n|---|---|---|"
-	for (i = 1; i <= losses; i++)
-		print "| " lost[i] " | " by_itself[lost[i]] " | " by_force[lost[i]] " |"
+		print_losses()
 }
