@@ -133,7 +133,7 @@ surface-update: $(B)/flowner.bpf.o
 	@tests/surface.sh update $(BPFTOOL) $<
 
 format:
-	clang-format -i $(wildcard include/*/*.h src/*.[ch] bpf/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard include/*/*.h src/*.[ch] bpf/*.[ch] bpf/*/*.[ch] tests/*/*.[ch])
 
 $(B) $(B)/bpf $(B)/unit $(B)/tests:
 	@mkdir -p $@

@@ -26,7 +26,7 @@ files() { # NAME PATTERN...: below the tree, not in build/
 c_files() { files '*.c' '*.h'; }
 scripts() { files '*.sh'; [[ ! -e .ci/run ]] || echo .ci/run; }
 sources() { c_files; scripts; files Makefile '*.mk'; }
-user_c() { c_files | grep -E '^(src|tests)/.*\.c$'; } # not bpf/: another target, another libc
+user_c() { c_files | grep -E '^(src|tests)/.*\.c$' | grep -v '\.bpf\.c$'; } # not bpf/: another target, another libc
 
 # --- checks: findings to stdout, one a line, none when all is well ---
 
@@ -63,7 +63,7 @@ check_length() { # of a function with its signature: 60 lines, 40 in bpf/
 		}'
 }
 
-check_printk() { grep -n bpf_printk bpf/* || true; }
+check_printk() { grep -rn bpf_printk bpf || true; }
 
 check_sleep() { # a test waits for an event; polling says so with `lint: poll`
 	files '*.sh' '*.c' | grep '^tests/' | grep -v '^tests/lint.sh$' | while read -r file; do

@@ -35,7 +35,7 @@ struct fl_life_span {
 struct fl_meta {
 	__u32 layout;
 	__u32 retired;	       /* 1: nothing writes to these maps any more; others may be pinned */
-	__u64 seeded_ns;       /* CLOCK_BOOTTIME when the maps were made: older have no opened_ns */
+	__u64 seeded_ns;       /* CLOCK_BOOTTIME when made: older flows have no opened_ns */
 	__u64 shape;	       /* of what all pinned maps hold, see layout.h */
 	__u64 marked;	       /* marks ever made; the newest is at (marked - 1) % FL_MARKS */
 	__u64 lives;	       /* ever begun; the newest is at (lives - 1) % FL_LIVES */

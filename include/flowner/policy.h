@@ -135,40 +135,44 @@ FL_VERDICT_RULE void fl_rule_set_meet(struct fl_rule_set *set, const struct fl_r
 		set->words[i] &= with->words[i];
 }
 
-/* Number of the lowest set bit; WORD is not 0. Without a loop: BPF has no instruction for it. */
+/*
+ * Number of the lowest set bit; WORD is not 0. By counting the bits below it, without a branch: BPF
+ * has no instruction for it, and its verifier would follow each way of every branch.
+ */
 FL_VERDICT_RULE __u32 fl_lowest_bit(__u64 word)
 {
-	__u32 n = 0;
+	__u64 below = (word & -word) - 1;
 
-	word &= -word;
-	n |= (word & 0xffffffff00000000ULL) ? 32 : 0;
-	n |= (word & 0xffff0000ffff0000ULL) ? 16 : 0;
-	n |= (word & 0xff00ff00ff00ff00ULL) ? 8 : 0;
-	n |= (word & 0xf0f0f0f0f0f0f0f0ULL) ? 4 : 0;
-	n |= (word & 0xccccccccccccccccULL) ? 2 : 0;
-	n |= (word & 0xaaaaaaaaaaaaaaaaULL) ? 1 : 0;
-	return n;
+	below -= below >> 1 & 0x5555555555555555ULL;
+	below = (below & 0x3333333333333333ULL) + (below >> 2 & 0x3333333333333333ULL);
+	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+	return (__u32)(below * 0x0101010101010101ULL >> 56);
+}
+
+/* First rule of SET that is enforced, or with FLIP ~0 in audit. FL_NO_RULE there is none. */
+FL_VERDICT_RULE __u32 fl_policy_first(const struct fl_policy *policy, const struct fl_rule_set *set,
+				      __u64 flip)
+{
+	for (__u32 i = 0; i < FL_RULE_WORDS; i++) {
+		__u64 word = set->words[i] & (policy->enforced.words[i] ^ flip);
+
+		if (word)
+			return i * 64 + fl_lowest_bit(word);
+	}
+	return FL_NO_RULE;
 }
 
 /* A rule in audit is as if it were not there; what it would have said is told beside it. */
 FL_VERDICT_RULE struct fl_judgement fl_policy_judge(const struct fl_policy *policy,
 						    const struct fl_rule_set *matching)
 {
-	struct fl_judgement j = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
+	struct fl_judgement j = {
+		.rule = fl_policy_first(policy, matching, 0),
+		.audited = fl_policy_first(policy, matching, ~0ULL),
+	};
 
-	for (unsigned int i = 0; i < FL_RULE_WORDS && j.rule == FL_NO_RULE; i++) {
-		__u64 on = matching->words[i] & policy->enforced.words[i];
-		__u64 off = matching->words[i] & ~policy->enforced.words[i];
-
-		if (on)
-			j.rule = i * 64 + fl_lowest_bit(on);
-		if (off && j.audited == FL_NO_RULE) {
-			__u32 rule = i * 64 + fl_lowest_bit(off);
-
-			if (rule < j.rule)
-				j.audited = rule;
-		}
-	}
+	if (j.audited > j.rule) /* FL_NO_RULE is the largest of all */
+		j.audited = FL_NO_RULE;
 	return j;
 }
 

@@ -78,7 +78,8 @@ static inline struct term_value random_value(struct random_policy *p, enum fl_di
 
 	if (is_prefix(d)) {
 		v.addr = random_addr(p);
-		v.bits = v.addr.b[0] ? rnd(p, 129) : 96 + rnd(p, 33);
+		v.bits = rnd(p, 50) ? (v.addr.b[0] ? 56 : 112) : (v.addr.b[0] ? 0 : 96);
+		v.bits += rnd(p, 129 - v.bits);
 		cut(&v.addr, v.bits);
 	} else if (is_port(d)) {
 		uint32_t first = rnd(p, 8) ? 1000 + rnd(p, 3000) : rnd(p, 65536);
@@ -93,6 +94,16 @@ static inline struct term_value random_value(struct random_policy *p, enum fl_di
 	return v;
 }
 
+/* Two lists of one dimension rarely have a value in common: the second one is what it is not. */
+static inline bool is_named(const struct random_rule *r, size_t terms, enum fl_dimension d)
+{
+	for (size_t t = 0; t < terms; t++) {
+		if (r->terms[t].dimension == d)
+			return true;
+	}
+	return false;
+}
+
 static inline void random_rule(struct random_policy *p, size_t i)
 {
 	struct random_rule *r = &p->rules[i];
@@ -103,7 +114,7 @@ static inline void random_rule(struct random_policy *p, size_t i)
 		.enforced = rnd(p, 4) != 0,
 		.verdict = rnd(p, 3),
 		.tag = i,
-		.term_count = 1 + rnd(p, RANDOM_TERMS),
+		.term_count = 2 + rnd(p, RANDOM_TERMS - 1),
 		.terms = r->terms,
 	};
 	r->rule.tcp = rnd(p, 3) != 0;
@@ -115,7 +126,7 @@ static inline void random_rule(struct random_policy *p, size_t i)
 		if (d == FL_DIM_NETNS && rnd(p, 4))
 			d = FL_DIM_EXE;
 		r->terms[t] = (struct term){ .dimension = d,
-					     .negated = rnd(p, 5) == 0,
+					     .negated = is_named(r, t, d) || (t && rnd(p, 4) == 0),
 					     .count = 1 + rnd(p, RANDOM_VALUES),
 					     .values = r->values[t] };
 		for (size_t v = 0; v < r->terms[t].count; v++)
@@ -138,7 +149,7 @@ static inline void random_policy(struct random_policy *p, uint64_t seed, size_t 
 /* One of its ends, next to one, or anything. */
 static inline uint16_t near_port(struct random_policy *p, const struct term_value *v)
 {
-	switch (rnd(p, 5)) {
+	switch (rnd(p, 6)) {
 	case 0:
 		return (uint16_t)(v->first - 1);
 	case 1:
@@ -146,6 +157,7 @@ static inline uint16_t near_port(struct random_policy *p, const struct term_valu
 	case 2:
 		return v->first;
 	case 3:
+	case 4:
 		return v->last;
 	default:
 		return (uint16_t)rnd(p, 65536);
@@ -156,7 +168,7 @@ static inline uint16_t near_port(struct random_policy *p, const struct term_valu
 static inline struct fl_addr near_prefix(struct random_policy *p, const struct term_value *v)
 {
 	struct fl_addr a = v->addr;
-	uint32_t last = rnd(p, 2), flip = rnd(p, 4) ? 128 : v->bits - (v->bits > 0);
+	uint32_t last = rnd(p, 2), flip = rnd(p, 8) ? 128 : v->bits - (v->bits > 0);
 
 	for (uint32_t i = v->bits; last && i < 128; i++)
 		a.b[i / 8] |= (uint8_t)(0x80 >> i % 8);
@@ -232,7 +244,7 @@ static inline void random_attempt(struct random_policy *p, struct fl_attempt *a)
 			put_value(p, a, term->dimension, &term->values[rnd(p, term->count)]);
 	}
 	a->known = (1u << FL_DIMS) - 1;
-	if (rnd(p, 8) == 0)
+	if (rnd(p, 16) == 0)
 		a->known &= ~(1u << rnd(p, FL_DIMS));
 	do {
 		a->hook = rnd(p, FL_HOOKS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The compiled tables against the rules read one by one: random policies, and the corners by hand. */
+/* The compiled tables against the rules read one by one: random policies, and corners by hand. */
 #include "compile.h"
 #include "random_policy.h"
 

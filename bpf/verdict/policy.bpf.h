@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps of the policy: the daemon writes them, the verdict programs read. Layouts are in
+ * include/flowner/policy.h. There are two of everything, one for each slot; a verdict reads the
+ * slot once, so it is of one policy as a whole.
+ */
+#ifndef FLOWNER_VERDICT_POLICY_BPF_H
+#define FLOWNER_VERDICT_POLICY_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <flowner/policy.h>
+
+/* Which slot is in use; the flip is one write of the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fl_policy_state);
+} policy_state SEC(".maps") __weak;
+
+/* By slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FL_POLICY_SLOTS);
+	__type(key, __u32);
+	__type(value, struct fl_policy);
+} policies SEC(".maps") __weak;
+
+/* By slot * FL_RULES_MAX + rule. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FL_POLICY_SLOTS *FL_RULES_MAX);
+	__type(key, __u32);
+	__type(value, struct fl_policy_rule);
+} policy_rules SEC(".maps") __weak;
+
+/* By slot * FL_RULES_MAX + rule: attempts that the rule decided, or in audit would have. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FL_POLICY_SLOTS *FL_RULES_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} policy_hits SEC(".maps") __weak;
+
+/* By slot * FL_CLASSES_MAX + class. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FL_POLICY_SLOTS *FL_CLASSES_MAX);
+	__type(key, __u32);
+	__type(value, struct fl_rule_set);
+} policy_classes SEC(".maps") __weak;
+
+/* Value of a dimension that some rule names -> class. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct fl_policy_key);
+	__type(value, __u32);
+} policy_values SEC(".maps") __weak;
+
+/* Prefix -> class. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct fl_policy_prefix);
+	__type(value, __u32);
+} policy_prefixes SEC(".maps") __weak;
+
+/* By (slot * 2 + remote) * 65536 + port: class. Only where the dimension is wanted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FL_POLICY_SLOTS * 2 * 65536);
+	__type(key, __u32);
+	__type(value, __u32);
+} policy_ports SEC(".maps") __weak;
+
+#endif /* FLOWNER_VERDICT_POLICY_BPF_H */

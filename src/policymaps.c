@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "policymaps.h"
+#include "cleanup.h"
+#include "compile.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#define PORTS 65536u
+
+int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps)
+{
+	struct policymaps m;
+	const struct {
+		const char *name;
+		int *fd;
+	} wanted[] = {
+		{ "policy_state", &m.state },	    { "policies", &m.policies },
+		{ "policy_rules", &m.rules },	    { "policy_hits", &m.hits },
+		{ "policy_classes", &m.classes },   { "policy_values", &m.values },
+		{ "policy_prefixes", &m.prefixes }, { "policy_ports", &m.ports },
+	};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		const struct bpf_map *map = bpf_object__find_map_by_name(object, wanted[i].name);
+
+		if (!map)
+			return -ENOENT;
+		*wanted[i].fd = bpf_map__fd(map);
+	}
+	*ret_maps = m;
+	return 0;
+}
+
+static int update(int fd, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(fd, key, value, BPF_ANY) == 0)
+		return 0;
+	return errno == E2BIG || errno == ENOMEM ? -ENOSPC : -errno;
+}
+
+/* Every element of a hash or trie whose key is of SLOT. A walk that deletes begins again. */
+static int clear(int fd, size_t key_size, __u32 slot, __u32 (*slot_of)(const void *key))
+{
+	char key[64], next[64];
+	int r = bpf_map_get_next_key(fd, NULL, next);
+
+	if (key_size > sizeof(key))
+		return -EINVAL;
+	while (r == 0) {
+		bool mine = slot_of(next) == slot;
+
+		memcpy(key, next, key_size);
+		r = bpf_map_get_next_key(fd, key, next);
+		if (mine && bpf_map_delete_elem(fd, key) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static __u32 slot_of_value(const void *key)
+{
+	return ((const struct fl_policy_key *)key)->slot;
+}
+
+static __u32 slot_of_prefix(const void *key)
+{
+	return ((const struct fl_policy_prefix *)key)->slot;
+}
+
+static int clear_slot(const struct policymaps *m, __u32 slot)
+{
+	int r = clear(m->values, sizeof(struct fl_policy_key), slot, slot_of_value);
+
+	if (!r)
+		r = clear(m->prefixes, sizeof(struct fl_policy_prefix), slot, slot_of_prefix);
+	return r;
+}
+
+static int write_classes(const struct policymaps *m, __u32 slot, const struct compiled *c)
+{
+	int r = 0;
+
+	for (__u32 i = 0; !r && i < c->class_count; i++) {
+		__u32 index = slot * FL_CLASSES_MAX + i;
+
+		r = update(m->classes, &index, &c->classes[i]);
+	}
+	return r;
+}
+
+static int no_hits(const struct policymaps *m, __u32 index)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_free_ __u64 *zeros = NULL;
+
+	if (cpus < 0)
+		return cpus;
+	zeros = calloc((size_t)cpus, sizeof(*zeros));
+	return zeros ? update(m->hits, &index, zeros) : -ENOMEM;
+}
+
+static int write_rules(const struct policymaps *m, __u32 slot, const struct compiled *c)
+{
+	int r = 0;
+
+	for (__u32 i = 0; !r && i < c->policy.rules; i++) {
+		__u32 index = slot * FL_RULES_MAX + i;
+
+		r = update(m->rules, &index, &c->rules[i]);
+		if (!r)
+			r = no_hits(m, index);
+	}
+	return r;
+}
+
+static int write_values(const struct policymaps *m, __u32 slot, const struct compiled *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < c->entry_count; i++) {
+		struct fl_policy_key key = c->entries[i].key;
+
+		key.slot = slot;
+		r = update(m->values, &key, &c->entries[i].class);
+	}
+	for (size_t i = 0; !r && i < c->prefix_count; i++) {
+		struct fl_policy_prefix prefix = c->prefixes[i].prefix;
+
+		prefix.slot = (__u16)slot;
+		r = update(m->prefixes, &prefix, &c->prefixes[i].class);
+	}
+	return r;
+}
+
+static int write_ports(const struct policymaps *m, __u32 slot, const struct compiled *c)
+{
+	int r = 0;
+
+	for (__u32 side = 0; side < 2; side++) {
+		for (__u32 port = 0; c->ports[side] && !r && port < PORTS; port++) {
+			__u32 index = (slot * 2 + side) * PORTS + port;
+
+			r = update(m->ports, &index, &c->ports[side][port]);
+		}
+	}
+	return r;
+}
+
+int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
+		     const struct compiled *c)
+{
+	struct fl_policy policy = c->policy;
+	int r;
+
+	policy.generation = generation;
+	r = clear_slot(m, slot);
+	if (!r)
+		r = write_classes(m, slot, c);
+	if (!r)
+		r = write_rules(m, slot, c);
+	if (!r)
+		r = write_values(m, slot, c);
+	if (!r)
+		r = write_ports(m, slot, c);
+	return r ? r : update(m->policies, &slot, &policy);
+}
+
+int policymaps_use(const struct policymaps *m, __u32 slot)
+{
+	struct fl_policy_state state;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(m->state, &zero, &state) < 0)
+		return -errno;
+	state.slot = slot;
+	return update(m->state, &zero, &state);
+}
+
+int policymaps_hits(const struct policymaps *m, __u32 slot, __u32 rule, __u64 *ret_hits)
+{
+	__u32 index = slot * FL_RULES_MAX + rule;
+	int cpus = libbpf_num_possible_cpus();
+	_free_ __u64 *values = NULL;
+	__u64 hits = 0;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc((size_t)cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(m->hits, &index, values) < 0)
+		return -errno;
+	for (int i = 0; i < cpus; i++)
+		hits += values[i];
+	*ret_hits = hits;
+	return 0;
+}
+
+int policymaps_set_value(const struct policymaps *m, const struct fl_policy_key *key, __u32 class)
+{
+	return update(m->values, key, &class);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A compiled policy into the maps of bpf/verdict/policy.bpf.h, and out of them again. */
+#ifndef FLOWNER_POLICYMAPS_H
+#define FLOWNER_POLICYMAPS_H
+
+#include <flowner/policy.h>
+
+struct bpf_object;
+struct compiled;
+
+struct policymaps { /* fds, the object's */
+	int state;
+	int policies;
+	int rules;
+	int hits;
+	int classes;
+	int values;
+	int prefixes;
+	int ports;
+};
+
+/* -ENOENT OBJECT lacks one of them. */
+int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps);
+
+/*
+ * Writes C into SLOT, which must not be the one in use: what it held before is taken out first.
+ * Nobody sees it until policymaps_use(). -ENOSPC a map is full; negative errno.
+ */
+int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
+		     const struct compiled *c);
+
+/* From now on SLOT is the policy; or FL_POLICY_NONE. One write: every verdict is of one of them. */
+int policymaps_use(const struct policymaps *m, __u32 slot);
+
+/* Attempts that rule RULE of SLOT decided, over all CPUs. */
+int policymaps_hits(const struct policymaps *m, __u32 slot, __u32 rule, __u64 *ret_hits);
+
+/* One value more, or another class of it, while in use: a file or cgroup that has come. */
+int policymaps_set_value(const struct policymaps *m, const struct fl_policy_key *key, __u32 class);
+
+#endif

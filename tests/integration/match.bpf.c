@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The matcher alone: the packet is an attempt, the result is the rule that decides it. */
+#include "verdict/match.bpf.h"
+
+/* Which rule decides, and which would in audit: 16 bits each, from 1; 0 = none, -1 = it failed. */
+SEC("tc")
+int match(struct __sk_buff *skb)
+{
+	struct fl_judgement j = {};
+	struct fl_attempt attempt;
+
+	if (bpf_skb_load_bytes(skb, 0, &attempt, sizeof(attempt)))
+		return -1;
+	if (policy_match(&attempt, skb->mark, &j))
+		return -1;
+	return (j.rule + 1) << 16 | ((j.audited + 1) & 0xffff);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

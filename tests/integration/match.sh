@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Random policies of 1 to 1000 rules: the matcher as it runs in the kernel agrees with an evaluator
+# that reads the rules one by one, on MATCHES attempts (default 200000) at the borders of the rules.
+# timeout: 600
+. "$(dirname "$0")/lib.sh"
+
+"$BUILD/tests/match" "${MATCHES:-200000}" "${MATCH_SEED:-$RANDOM}" >"$T/out" || fail "$(<"$T/out")"
+cat "$T/out"
