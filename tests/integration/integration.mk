@@ -4,10 +4,8 @@ TEST_BINS := $(filter-out $(B)/tests/refuse,$(TEST_BINS)) $(B)/tests/refuse.so \
 	$(B)/truth/truth $(B)/truth/score
 $(B)/tests/refuse.so: tests/integration/refuse.c | $(B)/tests
 	$(call say,CC  )$(CC) $(DEFINES) $(WARN) $(CFLAGS) -MMD -MP -shared -fPIC -o $@ $< -ldl
-<<<<<<< Updated upstream
 $(B)/tests/library: tests/integration/library.c $(B)/libflowner.a $(B)/address.o | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $(filter-out %.h,$^)
-=======
 
 # the matcher of the policy alone
 $(B)/bpf/match.bpf.o: tests/integration/match.bpf.c | $(B)/bpf
@@ -16,4 +14,3 @@ $(B)/match.skel.h: $(B)/bpf/match.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name match_bpf > $@
 $(B)/tests/match: tests/integration/match.c $(B)/libmodules.a $(B)/match.skel.h | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/libmodules.a $(DAEMON_LIBS)
->>>>>>> Stashed changes
