@@ -64,7 +64,8 @@ say = $(if $(V),,@$(info $(1) $@))
 o = $(patsubst src/%.c,$(B)/%.o,$(1))
 CLI_MOD := $(call o,$(filter-out src/flowner.c,$(CLI_SRC)))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
-TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%,$(wildcard tests/integration/*.c))
+TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%, \
+	$(filter-out %.bpf.c,$(wildcard tests/integration/*.c)))
 
 .PHONY: all check clean lint format surface surface-update test-build $(ROOT_TARGETS)
 .DELETE_ON_ERROR:
