@@ -26,7 +26,8 @@ files() { # NAME PATTERN...: below the tree, not in build/
 c_files() { files '*.c' '*.h'; }
 scripts() { files '*.sh'; [[ ! -e .ci/run ]] || echo .ci/run; }
 sources() { c_files; scripts; files Makefile '*.mk'; }
-user_c() { c_files | grep -E '^(src|tests)/.*\.c$' | grep -v '\.bpf\.c$'; } # not bpf/: another target, another libc
+# not BPF programs: another target, another libc
+user_c() { c_files | grep -E '^(src|tests)/.*\.c$' | grep -v '\.bpf\.c$'; }
 
 # --- checks: findings to stdout, one a line, none when all is well ---
 
