@@ -56,7 +56,7 @@ BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 # main files and the command line's; everything else in src/ is a module that anything may link
 CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
 # modules that need the skeleton: never linked into unit tests or the command line
-SKEL_SRC := src/track.c src/constants.c src/destroy.c
+SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c
 # what only the library has: it stands in for libbpf there
 LIB_ONLY_SRC := src/libflowner_bpf.c
 MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC) $(LIB_ONLY_SRC),$(wildcard src/*.c))

@@ -8,6 +8,7 @@
 #include "sockdiag.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <limits.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ static int place_try(const char *path, __u32 inum, void *arg)
 
 	if (p->flow->netns_inum && inum && p->flow->netns_inum != inum)
 		return 0;
-	if (netns_diag_socket(path, &fd, &cookie) < 0)
+	if (netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie) < 0)
 		return 0;
 	if (!cookie)
 		(void)maps_netns_cookie(p->maps, inum, &cookie);
@@ -51,7 +52,7 @@ static int place_open(const struct agent *agent, struct place *p)
 
 	if (p->flow->key.netns_cookie == agent->netns_cookie) {
 		snprintf(p->path, sizeof(p->path), "%s", NETNS_OWN);
-		return netns_diag_socket(p->path, &p->fd, &cookie);
+		return netns_socket(p->path, NETLINK_SOCK_DIAG, &p->fd, &cookie);
 	}
 	r = netns_each(place_try, p);
 	return r < 0 ? r : r ? 0 : -EACCES;

@@ -37,6 +37,7 @@ struct agent {
 	unsigned int taken;    /* records of this batch */
 	__u64 ring_lost;       /* FL_CNT_RING_FULL as last told to the watchers */
 	__u64 unknown_sockets; /* as the last reconciliation counted them */
+	const char *kept_for;  /* what this kernel refuses without all capabilities; NULL nothing */
 	__u64 aborted;	       /* id of the flow just cut, while the ring is read for its end */
 };
 

@@ -4,49 +4,33 @@
 #include "destroy.skel.h"
 #include "netns.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-
-struct iteration {
-	struct bpf_link *link;
-	int fd;
-};
 
 static void cleanup_skeleton(struct destroy_bpf **s)
 {
 	destroy_bpf__destroy(*s);
 }
 
-/* An iterator shows the namespace it is made in. */
-static int iteration_open(void *arg)
-{
-	struct iteration *it = arg;
-
-	it->fd = bpf_iter_create(bpf_link__fd(it->link));
-	return it->fd < 0 ? -errno : 0;
-}
-
-/* It does its work while it is read. */
+/* An iterator does its work while it is read. */
 static int walk(struct bpf_program *program, const char *path)
 {
-	struct iteration it = { .link = bpf_program__attach_iter(program, NULL), .fd = -1 };
+	struct bpf_link *link = bpf_program__attach_iter(program, NULL);
+	_close_ int fd = -1;
 	char buf[64];
 	ssize_t n;
 	int r;
 
-	if (!it.link)
+	if (!link)
 		return -errno;
-	r = netns_run(path, iteration_open, &it);
-	if (!r) {
-		do {
-			n = read(it.fd, buf, sizeof(buf));
-		} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-		r = n < 0 ? -errno : 0;
-		close(it.fd);
-	}
-	bpf_link__destroy(it.link);
-	return r;
+	r = netns_iterator(path, bpf_link__fd(link), &fd);
+	bpf_link__destroy(link); /* what iterates keeps the program */
+	if (r < 0)
+		return r;
+	do {
+		n = read(fd, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? -errno : 0;
 }
 
 int destroy_by_program(const char *path, enum fl_proto proto, __u64 cookie)

@@ -6,9 +6,11 @@
 #include "cgroup.h"
 #include "cleanup.h"
 #include "config.h"
+#include "confine.h"
 #include "daemon.h"
 #include "fail.h"
 #include "hooks.h"
+#include "netns_helper.h"
 #include "notify.h"
 #include "track.h"
 
@@ -113,6 +115,7 @@ static int begin(struct agent *agent, struct track *t, struct fail *f)
 	if (r < 0)
 		return fail(f, r, "cannot write the map 'meta': %s", strerror(-r));
 	(void)agent_reconcile(agent);
+	confine(agent, t);
 	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
 	fprintf(stderr, "flownerd: tier '%s', %d sockets found open, answering at '%s'\n",
 		hooks_tier(agent->hooks), found, agent->config->socket);
@@ -181,6 +184,7 @@ int main(int argc, char **argv)
 		return r < 0 ? complain(&f, r) : EXIT_DONE;
 	}
 	block_signals();
+	(void)netns_helper_start(); /* doctor tells when there is none */
 	r = hooks_new(&hooks);
 	if (r < 0)
 		return EXIT_FAILED;
@@ -188,5 +192,6 @@ int main(int argc, char **argv)
 	if (!r)
 		r = serve(&config, hooks);
 	hooks_free(hooks);
+	netns_helper_stop();
 	return r;
 }

@@ -11,6 +11,7 @@
 #include "flowtext.h"
 #include "hooks.h"
 #include "maps.h"
+#include "netns_helper.h"
 #include "proc.h"
 #include <stdbool.h>
 #include <string.h>
@@ -364,11 +365,28 @@ static void note_counter(json_t *notes, const struct agent *agent, enum fl_count
 	json_array_append_new(notes, json_string(sentence));
 }
 
+static void note_rights(json_t *notes, const struct agent *agent)
+{
+	int r = netns_helper_state();
+
+	if (r < 0)
+		json_array_append_new(notes,
+				      json_sprintf("network namespaces: sockets of others than "
+						   "the daemon's own cannot be asked for (%s)",
+						   strerror(-r)));
+	if (agent->kept_for)
+		json_array_append_new(notes,
+				      json_sprintf("capabilities: all are kept, for without them "
+						   "this kernel refuses %s",
+						   agent->kept_for));
+}
+
 static json_t *notes_json(const struct agent *agent)
 {
 	json_t *notes = json_array();
 
 	note_hooks(notes, agent->hooks);
+	note_rights(notes, agent);
 	note_counter(notes, agent, FL_CNT_RING_FULL,
 		     "events were dropped and repaired from the maps; raise limits.ring_bytes");
 	note_counter(notes, agent, FL_CNT_CONNECTIONS_FULL,

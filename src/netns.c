@@ -7,12 +7,14 @@
 #include "netns.h"
 
 #include "cleanup.h"
+#include "netns_helper.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/bpf.h>
 #include <linux/magic.h>
 #include <linux/netlink.h>
 #include <linux/nsfs.h>
@@ -22,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #ifndef SO_NETNS_COOKIE
@@ -236,13 +239,13 @@ static void show_programs(void)
 		close(fd);
 }
 
-static int diag_socket_here(int *ret_fd, __u64 *ret_cookie)
+int netns_socket_here(int protocol, int *ret_fd, __u64 *ret_cookie)
 {
 	_close_ int fd = -1;
 	__u64 cookie = 0;
 	int r;
 
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 	if (fd < 0)
 		return -errno;
 	r = socket_cookie(fd, &cookie);
@@ -255,57 +258,49 @@ static int diag_socket_here(int *ret_fd, __u64 *ret_cookie)
 	return 0;
 }
 
-static bool same_file(int a, int b)
+/* Without libbpf: the command line has this file, too. */
+int netns_iterator_here(int link, int *ret_fd)
 {
-	struct stat sa, sb;
+	union bpf_attr attr;
+	long fd;
 
-	return !fstat(a, &sa) && !fstat(b, &sb) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}
-
-int netns_run(const char *path, int (*fn)(void *arg), void *arg)
-{
-	_close_ int own = -1, other = -1;
-	int r;
-
-	own = open(NETNS_OWN, O_RDONLY | O_CLOEXEC);
-	if (own < 0)
+	memset(&attr, 0, sizeof(attr));
+	attr.iter_create.link_fd = (__u32)link;
+	fd = syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
+	if (fd < 0)
 		return -errno;
-	r = netns_open(path, &other);
-	if (r)
-		return r;
-	if (same_file(own, other))
-		return fn(arg);
-	if (setns(other, CLONE_NEWNET))
-		return -errno;
-	r = fn(arg);
-	if (setns(own, CLONE_NEWNET)) {
-		/* everything done from here on would be about the wrong sockets */
-		dprintf(STDERR_FILENO, "cannot return to own network namespace: %m\n");
-		abort();
-	}
-	return r;
-}
-
-struct diag {
-	int fd;
-	__u64 cookie;
-};
-
-static int open_diag(void *arg)
-{
-	struct diag *d = arg;
-
-	return diag_socket_here(&d->fd, &d->cookie);
-}
-
-int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
-{
-	struct diag d = { .fd = -1 };
-	int r = netns_run(path, open_diag, &d);
-
-	if (r)
-		return r;
-	*ret_fd = d.fd;
-	*ret_cookie = d.cookie;
+	*ret_fd = (int)fd;
 	return 0;
+}
+
+static bool is_own(int fd)
+{
+	struct stat own, other;
+
+	return !stat(NETNS_OWN, &own) && !fstat(fd, &other) && own.st_dev == other.st_dev &&
+	       own.st_ino == other.st_ino;
+}
+
+int netns_socket(const char *path, int protocol, int *ret_fd, __u64 *ret_cookie)
+{
+	_close_ int fd = -1;
+	int r = netns_open(path, &fd);
+
+	if (r)
+		return r;
+	if (is_own(fd))
+		return netns_socket_here(protocol, ret_fd, ret_cookie);
+	return netns_helper_socket(fd, protocol, ret_fd, ret_cookie);
+}
+
+int netns_iterator(const char *path, int link, int *ret_fd)
+{
+	_close_ int fd = -1;
+	int r = netns_open(path, &fd);
+
+	if (r)
+		return r;
+	if (!is_own(fd))
+		return netns_helper_iterator(fd, link, ret_fd);
+	return netns_iterator_here(link, ret_fd);
 }

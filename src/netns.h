@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Network namespaces by cookie, inode, name (ip netns) or pid, and netlink sockets inside them.
- * The one file that calls setns().
  */
 #ifndef FLOWNER_NETNS_H
 #define FLOWNER_NETNS_H
@@ -27,17 +26,17 @@ int netns_parse(const char *text, __u32 *ret_inum);
 int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg);
 
 /*
- * A NETLINK_SOCK_DIAG socket inside the namespace at PATH, and that namespace's cookie (0 before
- * 5.14, where an internet socket is made on the way, for netns.bpf.c to see). The calling thread is
- * back in its own namespace on return, also on failure; the process is aborted if that cannot be
- * done. Needs CAP_SYS_ADMIN unless PATH is the caller's own namespace. Caller closes.
+ * A netlink socket of PROTOCOL in the namespace at PATH, and that namespace's cookie (0 before
+ * 5.14, where an internet socket is made on the way, for netns.bpf.c to see). Any but our own needs
+ * the helper (netns_helper.h). Caller closes.
  */
-int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie);
+int netns_socket(const char *path, int protocol, int *ret_fd, __u64 *ret_cookie);
 
-/*
- * Calls FN while the calling thread is in the namespace at PATH, and returns what FN returns. The
- * thread is back in its own namespace afterwards, as above.
- */
-int netns_run(const char *path, int (*fn)(void *arg), void *arg);
+/* The same in the namespace of the calling thread. */
+int netns_socket_here(int protocol, int *ret_fd, __u64 *ret_cookie);
+
+/* bpf_iter_create() of LINK, which shows what is in the namespace at PATH. */
+int netns_iterator(const char *path, int link, int *ret_fd);
+int netns_iterator_here(int link, int *ret_fd);
 
 #endif

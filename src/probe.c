@@ -128,6 +128,14 @@ int probe_tracing_storage(void)
 	return fd >= 0 || !strstr(log, "unknown func") ? 0 : -EOPNOTSUPP;
 }
 
+int probe_tracing_load(void)
+{
+	static const struct trial trial = { "tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
+					    false, false };
+
+	return try_load(&trial, "inet_sock_set_state");
+}
+
 static bool capable(const struct __user_cap_data_struct data[2], unsigned int cap)
 {
 	return data[cap / 32].effective & (1u << (cap % 32));

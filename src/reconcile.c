@@ -10,6 +10,7 @@
 #include "sockdiag.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <string.h>
 #include <time.h>
 
@@ -79,7 +80,7 @@ static int add_namespace(const char *path, __u32 inum, void *arg)
 
 	if (run->space_count == NAMESPACES_MAX)
 		return 0;
-	if (netns_diag_socket(path, &fd, &cookie) < 0)
+	if (netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie) < 0)
 		return 0;
 	if (!cookie)
 		(void)maps_netns_cookie(run->agent->maps, inum, &cookie);

@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/netlink.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -436,7 +437,7 @@ static int give_cookies(const char *path, __u32 inum, void *list_sockets)
 	__u64 cookie;
 
 	(void)inum;
-	if (netns_diag_socket(path, &fd, &cookie) == 0 && *(bool *)list_sockets)
+	if (netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie) == 0 && *(bool *)list_sockets)
 		(void)sockdiag_each(fd, pass_over, NULL);
 	return 0;
 }
@@ -571,58 +572,38 @@ void track_close(struct track *t, bool detach)
 	free(t);
 }
 
-struct iteration {
-	struct bpf_link *link;
-	int fd;
-};
-
-/* A TCP iterator shows the namespace it is made in. */
-static int iteration_open(void *arg)
-{
-	struct iteration *it = arg;
-
-	it->fd = bpf_iter_create(bpf_link__fd(it->link));
-	return it->fd < 0 ? -errno : 0;
-}
-
 /* An iterator does its work while somebody reads it. */
-static int iteration_read(const struct iteration *it)
+static int iteration_read(int fd)
 {
 	char buf[4096];
 	ssize_t n;
 
 	do {
-		n = read(it->fd, buf, sizeof(buf));
+		n = read(fd, buf, sizeof(buf));
 	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
 	return n < 0 ? -errno : 0;
 }
 
 /* A namespace that cannot be entered, or went away meanwhile, is no reason to stop. */
-static int iterate_in(const char *path, __u32 inum, void *arg)
+static int iterate_in(const char *path, __u32 inum, void *link)
 {
-	struct iteration it = { .link = arg, .fd = -1 };
+	_close_ int fd = -1;
 
 	(void)inum;
-	if (netns_run(path, iteration_open, &it) < 0)
-		return 0;
-	(void)iteration_read(&it);
-	close(it.fd);
+	if (netns_iterator(path, bpf_link__fd(link), &fd) == 0)
+		(void)iteration_read(fd);
 	return 0;
 }
 
+/* A TCP iterator shows the namespace it is made in. */
 static int iterate(const struct hook *h, struct bpf_link *link)
 {
-	struct iteration it = { .link = link, .fd = -1 };
-	int r;
+	_close_ int fd = -1;
 
 	if (!strcmp(h->attach, "iter/tcp"))
 		return netns_each(iterate_in, link);
-	r = iteration_open(&it);
-	if (r < 0)
-		return r;
-	r = iteration_read(&it);
-	close(it.fd);
-	return r;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	return fd < 0 ? -errno : iteration_read(fd);
 }
 
 static void set_walked(struct fl_config *config, void *arg)
@@ -657,6 +638,20 @@ int track_seed(struct track *t)
 	if (!r)
 		r = maps_counter(&t->maps, FL_CNT_SEEDED, &after);
 	return r < 0 ? r : (int)(after - before);
+}
+
+int track_iterates(const struct track *t)
+{
+	for (size_t i = 0; i < hooks_count(t->hooks); i++) {
+		_close_ int fd = -1;
+
+		if (!t->links[i] || !hook_is_iterator(hooks_at(t->hooks, i)))
+			continue;
+		fd = bpf_iter_create(bpf_link__fd(t->links[i]));
+		if (fd < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 bool track_resumed(const struct track *t)

@@ -30,6 +30,9 @@ void track_close(struct track *t, bool detach);
 /* Walks what is open and puts it into the maps. Returns the sockets found, or negative errno. */
 int track_seed(struct track *t);
 
+/* Whether track_seed() may make its iterators: 0, or negative errno. */
+int track_iterates(const struct track *t);
+
 /* True when the maps were pinned before: this daemon continues another one's work. */
 bool track_resumed(const struct track *t);
 

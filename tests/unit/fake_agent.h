@@ -17,6 +17,7 @@
 #include "maps.h"
 #include "names.h"
 #include "netns.h"
+#include "netns_helper.h"
 #include "peer.h"
 #include "proc.h"
 #include <errno.h>
@@ -44,6 +45,7 @@ static struct {
 	struct process process;
 	struct hook hooks[8];
 	size_t hook_count;
+	int helper_state;
 	int maps_error; /* given by every walk when not 0 */
 } fake;
 
@@ -355,12 +357,18 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
 	return -ENOSYS;
 }
 
-int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
+int netns_socket(const char *path, int protocol, int *ret_fd, __u64 *ret_cookie)
 {
+	(void)protocol;
 	(void)path;
 	(void)ret_fd;
 	(void)ret_cookie;
 	return -ENOSYS;
+}
+
+int netns_helper_state(void)
+{
+	return fake.helper_state;
 }
 
 /* --- hooks.h and peer.h --- */

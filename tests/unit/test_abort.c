@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -49,10 +50,11 @@ static struct fail said;
 
 /* --- netns.h --- */
 
-int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
+int netns_socket(const char *path, int protocol, int *ret_fd, __u64 *ret_cookie)
 {
 	bool own = !strcmp(path, NETNS_OWN);
 
+	assert_int_equal(protocol, NETLINK_SOCK_DIAG);
 	if (!own && fake.enter_error)
 		return fake.enter_error;
 	fake.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -2,7 +2,9 @@
 /* Network namespaces: our own without root; another one, entered and left again, with it. */
 #include "cleanup.h"
 #include "netns.h"
+#include "netns_helper.h"
 #include <errno.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -168,7 +170,7 @@ static void diag_socket_here(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(netns_diag_socket("/proc/self/ns/net", &fd, &cookie), 0);
+	assert_int_equal(netns_socket("/proc/self/ns/net", NETLINK_SOCK_DIAG, &fd, &cookie), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
 	assert_int_equal(addr.ss_family, AF_NETLINK);
 	if (!netns_self(&own, &inum))
@@ -182,8 +184,9 @@ static void diag_socket_nowhere(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(netns_diag_socket("/nonexistent", &fd, &cookie), -ENOENT);
-	assert_int_equal(netns_diag_socket("/proc/self/ns/mnt", &fd, &cookie), -ENOENT);
+	assert_int_equal(netns_socket("/nonexistent", NETLINK_SOCK_DIAG, &fd, &cookie), -ENOENT);
+	assert_int_equal(netns_socket("/proc/self/ns/mnt", NETLINK_SOCK_DIAG, &fd, &cookie),
+			 -ENOENT);
 	assert_int_equal(fd, -1);
 	assert_true(cookie == 77);
 }
@@ -230,8 +233,10 @@ static void diag_socket_elsewhere(void **state)
 		skip();
 	}
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	assert_int_equal(netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie), -ECHILD);
+	assert_int_equal(netns_helper_start(), 0);
 	snprintf(text, sizeof(text), "%d", pid);
-	assert_int_equal(netns_diag_socket(path, &fd, &cookie), 0);
+	assert_int_equal(netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie), 0);
 	assert_int_equal(own_inum(), before);
 	if (!sockets_tell_cookie()) {
 		assert_true(cookie == 0);
@@ -241,6 +246,7 @@ static void diag_socket_elsewhere(void **state)
 		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &seen, &len), 0);
 		assert_true(cookie == seen);
 	}
+	assert_int_equal(netns_socket(path, NETLINK_KOBJECT_UEVENT, &fd, &seen), -EPERM);
 	assert_int_equal(netns_parse(text, &inum), 0);
 	assert_int_not_equal(inum, before);
 	assert_int_equal(netns_each(collect, &f), 0);
@@ -250,7 +256,7 @@ static void diag_socket_elsewhere(void **state)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	/* gone: nothing to enter, and we are still at home */
-	assert_int_equal(netns_diag_socket(path, &fd, &cookie), -ENOENT);
+	assert_int_equal(netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie), -ENOENT);
 	assert_int_equal(own_inum(), before);
 }
 

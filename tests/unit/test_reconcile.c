@@ -12,6 +12,7 @@
 #include "sockdiag.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -87,8 +88,9 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
 	return 0;
 }
 
-int netns_diag_socket(const char *path, int *ret_fd, __u64 *ret_cookie)
+int netns_socket(const char *path, int protocol, int *ret_fd, __u64 *ret_cookie)
 {
+	assert_int_equal(protocol, NETLINK_SOCK_DIAG);
 	for (size_t i = 0; i < 4 && fake.spaces[i].path; i++) {
 		struct space *s = &fake.spaces[i];
 
