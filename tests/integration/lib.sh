@@ -232,16 +232,12 @@ ss_e() { # OPTIONS...: ss in the network namespace of NETNS
 # --- what is in the kernel ---
 
 objects_of_pins() { # a line for each, such as "link 12"
-	local pin
-	{
-		for pin in "$PINS"/links/*; do
-			bpftool link show pinned "$pin" -j |
-				jq -r '"link \(.id)", "prog \(.prog_id)"'
-		done
-		for pin in "$PINS"/*; do
-			[[ -d $pin ]] || bpftool map show pinned "$pin" -j | jq -r '"map \(.id)"'
-		done
-	} | sort
+	local kind
+	for kind in link map; do
+		bpftool "$kind" list -f -j | jq -r --arg pins "$PINS/" --arg kind "$kind" '
+			.[] | select(any(.pinned[]?; startswith($pins))) |
+			"\($kind) \(.id)", if .prog_id then "prog \(.prog_id)" else empty end'
+	done | sort
 }
 
 objects() { # of the whole machine: others may run things meanwhile

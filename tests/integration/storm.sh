@@ -30,9 +30,8 @@ dead_images() { # records of process images that are no process any more
 # How often the kernel left out a run of a program that its processor was in already: preempted
 # there, or interrupted. None of cgroup programs.
 left_out() {
-	objects_of_pins | sed -n 's/^prog //p' | while read -r id; do
-		bpftool prog show id "$id" -j
-	done | jq -s 'map(.recursion_misses // 0) | add'
+	bpftool prog list -j | jq --argjson ours "$programs" '
+		map(select(.id as $id | $ours | index($id)).recursion_misses // 0) | add'
 }
 
 # Each run that was left out may have been the exit of a process, for the sweep to find.
@@ -41,6 +40,7 @@ images_alive() { (($(dead_images | wc -l) <= $(left_out))); }
 # nothing is put right by the sweep: the programs alone leave the maps as they are found
 printf 'recent: {flows: 1000000}\nlimits: {flows: 1000000}\nreconcile: 1h\n' >"$T/config"
 start_daemon --config "$T/config"
+programs=$(objects_of_pins | awk '$1 == "prog" { print $2 }' | jq -sc .)
 own_netns
 actor server
 actor client
