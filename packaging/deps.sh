@@ -11,7 +11,8 @@ debian_packages() {
 	case $1 in
 	build) echo make gcc libc6-dev clang "$(debian_bpftool)" libbpf-dev libelf-dev zlib1g-dev \
 		libjansson-dev libcyaml-dev libyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
-	test) echo libcmocka-dev liburing-dev libpcap0.8-dev g++ pkgconf iproute2 curl jq procps ;;
+	test) echo libcmocka-dev liburing-dev libpcap0.8-dev g++ pkgconf iproute2 nftables curl jq \
+		procps ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
@@ -47,7 +48,7 @@ fedora_packages() {
 		jansson-devel libcyaml-devel libyaml-devel libmnl-devel libmicrohttpd-devel \
 		util-linux ;;
 	test) echo libcmocka-devel liburing-devel libpcap-devel gcc-c++ pkgconf iproute \
-		curl jq procps-ng libasan libubsan ;;
+		curl jq procps-ng libasan libubsan nftables ;;
 	lint) echo clang-tools-extra cppcheck ShellCheck ctags ;;
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;

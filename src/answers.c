@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "around.h"
 #include "cleanup.h"
+#include "conntrack.h"
 #include "describe.h"
 #include "flows.h"
 #include "flowtext.h"
@@ -30,6 +31,8 @@ struct answer {
 	struct fl_flow *flows;
 	size_t count, capacity, next;
 	bool records; /* of wire.h, not JSON */
+	bool nat;     /* the flows are what is behind SEEN, which was asked for */
+	struct ends seen;
 	struct pending line;
 };
 
@@ -92,13 +95,19 @@ static int next_line(struct answer *a)
 	const struct fl_flow *flow = &a->flows[a->next++];
 	struct wire_flow record;
 	struct description d;
+	json_t *object;
 
 	if (a->records) {
 		records_flow(flow, NULL, 0, &record);
 		return pending_copy(&a->line, &record, sizeof(record));
 	}
 	describe_flow(a->agent, flow, &d);
-	pending_set(&a->line, json_line(describe_json(a->agent, &d, NULL)));
+	object = describe_json(a->agent, &d, NULL);
+	if (object && a->nat && json_add_nat(object, flow, &a->seen) < 0) {
+		json_decref(object);
+		return -ENOMEM;
+	}
+	pending_set(&a->line, json_line(object));
 	return a->line.text ? 0 : -ENOMEM;
 }
 
@@ -378,7 +387,7 @@ static void prefer_own(struct search *s)
 	a->count = kept;
 }
 
-static int search_all(struct search *s)
+static int search_known(struct search *s)
 {
 	int r = 0;
 
@@ -388,6 +397,40 @@ static int search_all(struct search *s)
 	if (r == 0 && !s->answer->count)
 		r = search_walk(s);
 	prefer_own(s);
+	return r;
+}
+
+/* What was asked for is one side of a NAT: the flow has the ends of the other, wherever it is. */
+static int search_behind_nat(struct search *s, enum fl_proto proto)
+{
+	struct search behind = *s;
+	struct ends other;
+	int r;
+
+	s->answer->seen = (struct ends){ s->who.local, s->who.remote, s->who.local_port,
+					 s->who.remote_port };
+	r = conntrack_other_side(s->netns_inum, proto, &s->answer->seen, &other);
+	if (r < 0)
+		return 0; /* nobody who could say: as if there were no NAT */
+	s->answer->nat = true;
+	behind.netns_inum = 0;
+	behind.who.proto_count = 1;
+	behind.who.protos[0] = proto;
+	behind.who.local = other.local;
+	behind.who.local_port = other.local_port;
+	behind.who.remote = other.remote;
+	behind.who.remote_port = other.remote_port;
+	return search_known(&behind);
+}
+
+static int search_all(struct search *s)
+{
+	int r = search_known(s);
+
+	if (!s->who.has_remote || s->at_ns)
+		return r; /* conntrack knows sessions, and only those of now */
+	for (size_t i = 0; i < s->who.proto_count && r == 0 && !s->answer->count; i++)
+		r = search_behind_nat(s, s->who.protos[i]);
 	return r;
 }
 

@@ -47,6 +47,18 @@ static void write_session(const json_t *record, const struct record_view *view, 
 		record_remote(record, view, remote));
 }
 
+/* The same session as it looks where it was asked for. */
+static void write_nat(const json_t *record, const struct record_view *view, FILE *out)
+{
+	char local[RECORD_TEXT], remote[RECORD_TEXT];
+	const char *near = record_endpoint(record, "flowner.nat_local", local);
+	const char *far = record_endpoint(record, "flowner.nat_remote", remote);
+
+	(void)view;
+	if (near && far)
+		fprintf(out, "seen as %s, %s", near, far);
+}
+
 static void write_state(const json_t *record, const struct record_view *view, FILE *out)
 {
 	const char *state = record_state(record, view, NULL);
@@ -196,6 +208,7 @@ static const struct detail {
 	  true,
 	  write_session,
 	  { "network.transport", "network.direction", "flowner.local", "flowner.remote" } },
+	{ "nat", true, write_nat, { "flowner.nat", "flowner.nat_local", "flowner.nat_remote" } },
 	{ "state", true, write_state, { "flowner.state", "event.reason" } },
 	{ "age", true, write_age, { NULL } },
 	{ "owner", true, write_owner, { "process.pid", "process.name", "user.id", "user.name" } },
@@ -226,7 +239,10 @@ static const struct detail {
 	  NULL,
 	  { "@timestamp", "ecs", "event.kind", "event.category", "event.type" } },
 	{ NULL, false, NULL, { "network.type", "event.outcome", "source.ip", "source.port" } },
-	{ NULL, false, NULL, { "destination.ip", "destination.port" } },
+	{ NULL,
+	  false,
+	  NULL,
+	  { "destination.ip", "destination.port", "source.nat", "destination.nat" } },
 };
 #define DETAILS (sizeof(details) / sizeof(details[0]))
 

@@ -7,11 +7,13 @@
 #include "json.h"
 #include "address.h"
 #include "cleanup.h"
+#include "conntrack.h"
 #include "filter.h"
 #include "flowtext.h"
 #include "proc.h"
 #include "utf8.h"
 #include "wallclock.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -469,6 +471,28 @@ json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow,
 	}
 	put_flowner(&b, root, peer_id);
 	return finish(&b, root);
+}
+
+/* By the names of this flow, local and remote, and by those of the Elastic Common Schema. */
+int json_add_nat(json_t *root, const struct fl_flow *flow, const struct ends *seen)
+{
+	struct builder b = { .flow = flow };
+	const char *first = initiator(flow);
+	bool out = first && strcmp(first, "local") == 0;
+	json_t *object = json_object_get(root, "flowner");
+	json_t *near = json_object_get(root, out ? "source" : "destination");
+	json_t *far = json_object_get(root, out ? "destination" : "source");
+
+	if (!object)
+		return -ENOMEM;
+	put(&b, object, "nat", json_true());
+	put_endpoint(&b, object, "nat_local", &seen->local, seen->local_port);
+	put_endpoint(&b, object, "nat_remote", &seen->remote, seen->remote_port);
+	if (near && far) {
+		put_endpoint(&b, near, "nat", &seen->local, seen->local_port);
+		put_endpoint(&b, far, "nat", &seen->remote, seen->remote_port);
+	}
+	return b.failed ? -ENOMEM : 0;
 }
 
 json_t *json_notice(const struct json_context *ctx, const struct json_event *event, const char *why,

@@ -6,6 +6,7 @@
 #include <flowner/flow.h>
 #include <jansson.h>
 
+struct ends;
 struct process;
 struct flow_names;
 
@@ -25,6 +26,12 @@ struct json_event {
 json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow,
 		  const struct process *process, const struct flow_names *names, __u64 peer_id,
 		  const struct json_event *event);
+
+/*
+ * Adds to what json_flow() made of FLOW that it is seen as SEEN on the other side of NAT. 0, or
+ * -ENOMEM.
+ */
+int json_add_nat(json_t *root, const struct fl_flow *flow, const struct ends *seen);
 
 /*
  * "lost" or "resync": not about one flow. COUNT is of events for lost, of live flows for resync.

@@ -171,20 +171,25 @@ static const char *endpoint(const json_t *end, char *buf)
 	return endpoint_format(&addr, (__u16)port, buf);
 }
 
+const char *record_endpoint(const json_t *record, const char *path, char *buf)
+{
+	const json_t *end = record_get(record, path);
+
+	return end ? endpoint(end, buf) : NULL;
+}
+
 const char *record_local(const json_t *record, const struct record_view *view, char *buf)
 {
-	const json_t *end = record_get(record, "flowner.local");
-
 	(void)view;
-	return end ? endpoint(end, buf) : NULL;
+	return record_endpoint(record, "flowner.local", buf);
 }
 
 const char *record_remote(const json_t *record, const struct record_view *view, char *buf)
 {
-	const json_t *end = record_get(record, "flowner.remote");
+	const char *end = record_endpoint(record, "flowner.remote", buf);
 
 	(void)view;
-	return end ? endpoint(end, buf) : "*";
+	return end ? end : "*";
 }
 
 const char *record_pid(const json_t *record, const struct record_view *view, char *buf)

@@ -48,6 +48,8 @@ const char *record_age(const json_t *record, const struct record_view *view, cha
 const char *record_proto(const json_t *record, const struct record_view *view, char *buf);
 const char *record_state(const json_t *record, const struct record_view *view, char *buf);
 const char *record_direction(const json_t *record, const struct record_view *view, char *buf);
+/* The one at PATH; NULL = absent. */
+const char *record_endpoint(const json_t *record, const char *path, char *buf);
 const char *record_local(const json_t *record, const struct record_view *view, char *buf);
 const char *record_remote(const json_t *record, const struct record_view *view, char *buf);
 const char *record_pid(const json_t *record, const struct record_view *view, char *buf);

@@ -499,6 +499,30 @@ static void who_by_local_end(void **state)
 	expect("GET", "/v1/who?local=10.0.0.2:40002", 404, NULL);
 }
 
+static void who_behind_nat(void **state)
+{
+	struct fl_flow flow = make_flow(0x666, 0, BEHIND_NAT, 40000, "10.0.0.9", 443);
+
+	(void)state;
+	expect("GET", "/v1/who?local=192.0.2.1:50123&remote=10.0.0.9:443", 404, NULL);
+	flow.key.netns_cookie = OTHER_COOKIE;
+	flow.netns_inum = OTHER_INUM;
+	fake_add(flow);
+	expect("GET", "/v1/who?local=192.0.2.1:50123&remote=10.0.0.9:443", 200, "\"nat\":true");
+	assert_int_equal(fake.conntrack_inum, 0);
+	expect("GET", "/v1/who?local=192.0.2.1:50123&remote=10.0.0.9:443&netns=4026531840", 200,
+	       "0000000000000666");
+	assert_int_equal(fake.conntrack_inum, OWN_INUM);
+	expect("GET", "/v1/who?proto=udp&local=192.0.2.1:50123&remote=10.0.0.9:443", 404, NULL);
+	/* only on a miss, for sessions, and for now */
+	fake.conntrack_asked = 0;
+	expect("GET", "/v1/who?local=10.0.0.2:40000&remote=10.0.0.9:443", 200, "0000000000000abc");
+	expect("GET", "/v1/who?local=192.0.2.1:50123", 404, NULL);
+	expect("GET", "/v1/who?local=192.0.2.1:50123&remote=10.0.0.9:443&at=@1767323060", 404,
+	       NULL);
+	assert_int_equal(fake.conntrack_asked, 0);
+}
+
 static void who_at(void **state)
 {
 	(void)state;
@@ -1069,6 +1093,7 @@ int main(void)
 		API_TEST(records_of_another_layout),
 		API_TEST(who_exactly),
 		API_TEST(who_by_local_end),
+		API_TEST(who_behind_nat),
 		API_TEST(who_at),
 		API_TEST(who_in_which_namespace),
 		API_TEST(who_malformed),

@@ -5,6 +5,7 @@
  * vectors. Text that is no UTF-8. Times to text and back.
  */
 #include "address.h"
+#include "conntrack.h"
 #include "filter.h"
 #include "json.h"
 #include "proc.h"
@@ -212,6 +213,38 @@ static json_t *make(const struct fl_flow *flow, const struct process *process,
 }
 
 /* --- flows --- */
+
+static void expect_nat(const struct fl_flow *flow, const char *near, const char *far)
+{
+	struct ends seen = { .local_port = 50001, .remote_port = 8443 };
+	json_t *o = make(flow, NULL, NULL, NULL);
+	char path[64];
+
+	assert_int_equal(address_parse("192.0.2.1", &seen.local), 0);
+	assert_int_equal(address_parse("10.0.0.9", &seen.remote), 0);
+	assert_int_equal(json_add_nat(o, flow, &seen), 0);
+	check_fields(o);
+	assert_true(json_is_true(at(o, "flowner.nat")));
+	expect_text(o, "flowner.nat_local.ip", "192.0.2.1");
+	expect_number(o, "flowner.nat_local.port", 50001);
+	expect_number(o, "flowner.nat_remote.port", 8443);
+	expect_text(o, "flowner.local.ip", "10.0.0.2"); /* its own stay */
+	snprintf(path, sizeof(path), "%s.nat.ip", near);
+	expect_text(o, path, "192.0.2.1");
+	snprintf(path, sizeof(path), "%s.nat.port", far);
+	expect_number(o, path, 8443);
+	json_decref(o);
+}
+
+static void both_sides_of_nat(void **state)
+{
+	struct fl_flow flow = curl();
+
+	(void)state;
+	expect_nat(&flow, "source", "destination");
+	flow.role = FL_ROLE_ACCEPTOR;
+	expect_nat(&flow, "destination", "source");
+}
 
 static void a_full_event(void **state)
 {
@@ -669,6 +702,7 @@ static void times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_sides_of_nat),
 		cmocka_unit_test(a_full_event),
 		cmocka_unit_test(nothing_is_invented),
 		cmocka_unit_test(an_ended_flow_of_a_list),

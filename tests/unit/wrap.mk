@@ -8,3 +8,4 @@ $(B)/unit/test_reconcile: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime
 $(B)/unit/test_recall: UNIT_LDFLAGS += -Wl,--wrap=mmap
 
 $(B)/unit/test_layout: | $(B)/flowner.bpf.o
+$(B)/unit/test_conntrack: UNIT_LDFLAGS += -Wl,--wrap=access

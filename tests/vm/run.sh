@@ -25,7 +25,7 @@ TREE=$(cd "$(dirname "$0")/../.." && pwd)
 VM=$TREE/build/vm
 BOOT_TRIES=3 BOOT_SECONDS=90
 PACKAGES='bash dash coreutils grep sed mawk findutils diffutils util-linux mount procps hostname
-	kmod iproute2 jq curl bpftool'
+	kmod iproute2 jq curl bpftool nftables'
 MODS=${VM_MODS-veth tun dummy vrf inet_diag tcp_diag udp_diag}
 
 die() { echo "vm: $*" >&2; exit 125; }

@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# `flowner who` from both sides of NAT. Two more network namespaces: a container at a bridge,
+# masqueraded and with a published port, and somebody outside; the daemon is where the translation
+# is. Then a namespace that translates for itself.
+((EUID)) || [[ ${NAT_NETNS:-} ]] || exec env NAT_NETNS=1 unshare -n bash "$0"
+. "$(dirname "$0")/lib.sh"
+
+fenced() { [[ $1 == *:* ]] && echo "[$1]" || echo "$1"; } # ADDR
+
+inside() { nsenter -t "${ACTOR_PID[$1]}" -n "${@:2}"; } # NAME COMMAND...
+
+plug() { # NAME HOST_DEVICE ADDR4 ADDR6 GATEWAY4 GATEWAY6
+	ip link add "$2" type veth peer name eth0 netns "${ACTOR_PID[$1]}"
+	ip link set "$2" up
+	inside "$1" ip link set lo up
+	inside "$1" ip link set eth0 up
+	inside "$1" ip addr add "$3/24" dev eth0
+	inside "$1" ip -6 addr add "$4/64" dev eth0 nodad
+	[[ ! ${5:-} ]] || inside "$1" ip route add default via "$5"
+	[[ ! ${6:-} ]] || inside "$1" ip -6 route add default via "$6"
+}
+
+network() {
+	actor container unshare -n
+	actor outside unshare -n
+	tell container comm contained
+	tell outside comm outsider
+	ip link add br0 type bridge
+	ip link set br0 up
+	ip addr add 10.66.0.1/24 dev br0
+	ip -6 addr add fd66::1/64 dev br0 nodad
+	plug container inner 10.66.0.2 fd66::2 10.66.0.1 fd66::1
+	ip link set inner master br0
+	plug outside outer 192.0.2.2 2001:db8::2
+	ip addr add 192.0.2.1/24 dev outer
+	ip -6 addr add 2001:db8::1/64 dev outer nodad
+	echo 1 >/proc/sys/net/ipv4/ip_forward
+	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+	rules '' <<-'RULES'
+		table inet nat {
+			chain out {
+				type nat hook postrouting priority 100
+				oifname "outer" meta l4proto { tcp, udp } masquerade to :50000-50999
+			}
+			chain in {
+				type nat hook prerouting priority -100
+				iifname "outer" tcp dport 80 dnat ip to 10.66.0.2:8080
+				iifname "outer" tcp dport 80 dnat ip6 to [fd66::2]:8080
+			}
+		}
+	RULES
+}
+
+# The one answer to `who`: which flow, and as what it is seen.
+seen_as() { # PROTO LOCAL REMOTE ID [OPTIONS...]
+	local record
+	record=$(flowner who -j "${@:5}" "$1" "$2" "$3") || fail "nobody has $1 $2 $3"
+	same "who $1 $2 $3" "$(jq -r .flowner.flow_id <<<"$record")" "$4"
+	same "nat, $1 $2 $3" "$(jq -r .flowner.nat <<<"$record")" true
+	same "ends, $1 $2 $3" "$(jq -r '.flowner | .nat_local, .nat_remote |
+		if .ip | contains(":") then "[\(.ip)]:\(.port)" else "\(.ip):\(.port)" end' \
+		<<<"$record" | paste -sd ' ')" "$2 $3"
+	same "nat of source and destination, $1 $2 $3" \
+		"$(jq -c '[.source.nat, .destination.nat] | sort' <<<"$record")" \
+		"$(jq -c '[.flowner.nat_local, .flowner.nat_remote] | sort' <<<"$record")"
+	flowner who "${@:5}" "$1" "$2" "$3" >"$T/text"
+	same "text of it" "$(sed -n 's/^nat: *//p' "$T/text")" "seen as $2, $3"
+}
+
+plain() { # PROTO LOCAL REMOTE ID: what needs no conntrack does not tell of it
+	same "who $1 $2 $3" "$(flowner who -j "$1" "$2" "$3" |
+		jq -r '"\(.flowner.flow_id) \(.flowner.nat)"')" "$4 null"
+}
+
+peer_of() { # NAME FILTER: the other end, as the one inside NAME sees it
+	inside "$1" ss -Hntu "$2" | awk '{ print $NF }'
+}
+
+masqueraded() { # CONTAINER OUTSIDE
+	local container outside fd client server masked mine
+	container=$(fenced "$1") outside=$(fenced "$2")
+	tell outside listen tcp "$2" 443
+	fd=${R[0]}
+	tell container connect tcp "$2" 443
+	client=${R[2]} mine=$container:${R[1]}
+	tell outside accept "$fd"
+	server=${R[2]}
+	masked=$(peer_of outside "src $outside:443")
+	matches "the address it is seen from" "$masked" ':50[0-9]{3}$'
+	plain tcp "$mine" "$outside:443" "$client"
+	seen_as tcp "$masked" "$outside:443" "$client"
+	plain tcp "$outside:443" "$masked" "$server"
+	seen_as tcp "$outside:443" "$mine" "$server"
+	refuses 1 'nobody owns such a connection' flowner who tcp "$masked" "$outside:444"
+
+	tell outside listen udp "$2" 53
+	fd=${R[0]}
+	tell container connect udp "$2" 53
+	client=${R[2]}
+	tell container send "${R[0]}"
+	tell outside recv "$fd"
+	masked=$(masked_datagrams "$2")
+	seen_as udp "$masked" "$outside:53" "$client"
+}
+
+# Nobody but the daemon knows the peers of a UDP socket: by the flow of the process out there.
+masked_datagrams() { # OUTSIDE
+	flowner list -j -u --lport 53 --comm outsider | jq -r --arg ip "$1" \
+		'select(.flowner.remote.port and .flowner.local.ip == $ip).flowner.remote |
+		if .ip | contains(":") then "[\(.ip)]:\(.port)" else "\(.ip):\(.port)" end'
+}
+
+published() { # CONTAINER ROUTER OUTSIDE
+	local container router outside fd client server
+	container=$(fenced "$1") router=$(fenced "$2") outside=$(fenced "$3")
+	tell container listen tcp "$1" 8080
+	fd=${R[0]}
+	tell outside connect tcp "$2" 80
+	client=${R[2]} outside=$outside:${R[1]}
+	tell container accept "$fd"
+	server=${R[2]}
+	plain tcp "$outside" "$router:80" "$client"
+	seen_as tcp "$router:80" "$outside" "$server"
+	seen_as tcp "$outside" "$container:8080" "$client"
+}
+
+# The daemon must look into another namespace for this one.
+translates_itself() {
+	local fd client port from
+	rules outside <<-'RULES'
+		table ip own {
+			chain out {
+				type nat hook output priority -100
+				ip daddr 198.51.100.7 tcp dport 7 dnat to 127.0.0.1:7007
+			}
+		}
+	RULES
+	inside outside ip route add 198.51.100.0/24 dev lo
+	tell outside listen tcp 127.0.0.1 7007
+	fd=${R[0]}
+	tell outside connect tcp 198.51.100.7 7
+	client=${R[2]} port=${R[1]}
+	tell outside accept "$fd"
+	from=$(peer_of outside 'src 127.0.0.1:7007')
+	matches "its address" "$from" ":$port\$"
+	seen_as tcp "$from" 127.0.0.1:7007 "$client" --netns "${ACTOR_PID[outside]}"
+	refuses 1 'nobody owns such a connection' flowner who tcp "$from" 127.0.0.1:7008
+}
+
+rules() { # NAME OR '': what is to be done, from standard input
+	if [[ $1 ]]; then inside "$1" nft -f -; else nft -f -; fi
+}
+
+command -v nft >/dev/null || skip "needs nft (package nftables)"
+nft 'add table inet probe; add chain inet probe x { type nat hook postrouting priority 100; }' \
+	2>/dev/null || skip "no NAT in this kernel"
+ip link set lo up
+start_daemon
+network
+masqueraded 10.66.0.2 192.0.2.2
+masqueraded fd66::2 2001:db8::2
+published 10.66.0.2 192.0.2.1 192.0.2.2
+published fd66::2 2001:db8::1 2001:db8::2
+translates_itself
+echo "ok nat"
