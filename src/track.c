@@ -79,7 +79,7 @@ static int listen_to_libbpf(enum libbpf_print_level level, const char *format, v
 		remember_program(text);
 	} else if (strstr(text, "PROG LOAD LOG --")) {
 		remember_verdict(text);
-	} else if (!said.by_verifier) {
+	} else if (!said.by_verifier && !said.last[0]) { /* the first is the cause */
 		text[strcspn(text, "\n")] = '\0';
 		snprintf(said.last, sizeof(said.last), "%.255s", text);
 	}
@@ -207,6 +207,7 @@ static int open_object(struct track *t, const struct config *c, __u64 scope, str
 {
 	int r;
 
+	memset(&said, 0, sizeof(said));
 	t->skel = flowner_bpf__open();
 	if (!t->skel)
 		return fail(f, -errno, "cannot open the BPF object: %s (%s)", strerror(errno),

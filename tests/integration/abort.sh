@@ -180,6 +180,23 @@ later_life() {
 	same "recv of the later life" "$(answer client recv "$fd")" "$ABORTED"
 }
 
+# The same, at the same place: nothing but the id tells the lives apart.
+later_life_at_its_place() {
+	local fd first second
+	tell client connect tcp 127.0.0.1 8082 127.0.0.1 42000
+	fd=${R[0]} first=${R[2]}
+	tell server accept "$listener_fd"
+	tell client reconnect "$fd" 127.0.0.1 8082
+	same "its port" "${R[1]}" 42000
+	tell server accept "$listener_fd"
+	second=$(flowner list -j --lport 42000 | jq -r .flowner.flow_id)
+	refuses 1 "flow $first has already ended" flowner abort "$first"
+	same "the later life" "$(answer client send "$fd")" ok
+	aborts "$second"
+	same "recv of the later life" "$(answer client recv "$fd")" "$ABORTED"
+	tell client close "$fd"
+}
+
 time_wait() {
 	session 127.0.0.1 8082
 	tell client close "$client_fd"
@@ -242,6 +259,7 @@ round() {
 	cases v4
 	cases v6
 	later_life
+	later_life_at_its_place
 	time_wait
 	members
 	unnameable

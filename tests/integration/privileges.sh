@@ -73,20 +73,26 @@ matches "doctor" "$(<"$T/notes")" "network namespaces: sockets of others"
 exits 0 flowner show "$last"
 stop_daemon
 
-# --- a daemon that never had one ---
-start_daemon_without() {
-	setpriv --bounding-set -sys_admin "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" \
-		--cgroup "$CGROUP" 2>>"$T/flownerd.log" &
-	DAEMON=$!
+# --- a daemon that never had one; some kernels load none of our programs for it ---
+setpriv --bounding-set -sys_admin "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" \
+	--cgroup "$CGROUP" 2>"$T/refusal" &
+DAEMON=$!
+answers_or_gone() { answers || gone "$DAEMON"; }
+eventually 30 answers_or_gone
+if gone "$DAEMON"; then
+	status=0
+	wait "$DAEMON" || status=$?
+	same "status of a refusal: $(<"$T/refusal")" "$status" 4
+	matches "its line" "$(<"$T/refusal")" '^flownerd: .*not permitted'
+	echo "without CAP_SYS_ADMIN: $(<"$T/refusal")"
+else
 	DAEMONS+=("$DAEMON")
-	eventually 30 answers_or_dead
-}
-start_daemon_without
-same "a helper that may not help" "$(helper_of "$DAEMON")" ''
-notes >"$T/notes"
-matches "doctor, without CAP_SYS_ADMIN" "$(<"$T/notes")" \
-	'network namespaces: sockets of others .*not permitted'
-stop_daemon
+	same "a helper that may not help" "$(helper_of "$DAEMON")" ''
+	notes >"$T/notes"
+	matches "doctor, without CAP_SYS_ADMIN" "$(<"$T/notes")" \
+		'network namespaces: sockets of others .*not permitted'
+	stop_daemon
+fi
 
 # --- killed: the helper goes with it ---
 start_daemon
