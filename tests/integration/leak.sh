@@ -9,6 +9,16 @@
 STORM=${STORM:-80000}
 
 descriptors() { find "/proc/$DAEMON/fd" -mindepth 1 -printf '%l\n' | sed 's/[0-9]*\]$/]/' | sort; }
+# The least of several looks: a sweep has a socket in each namespace for a moment.
+at_rest() {
+	local look least
+	least=$(descriptors)
+	for _ in {1..20}; do
+		look=$(descriptors)
+		((${#look} >= ${#least})) || least=$look
+	done
+	echo "$least"
+}
 resident_kb() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$DAEMON/status"; }
 nobody_asks() { [[ -z $(ss -Hx state connected src "$SOCK") ]]; }
 
@@ -39,7 +49,7 @@ round() { # SESSIONS
 printf 'recent: {flows: 1000}\nlimits: {processes: 1000}\nreconcile: 1s\n' >"$T/config"
 start_daemon --config "$T/config"
 eventually 20 nobody_asks
-before=$(descriptors)
+before=$(at_rest)
 round "$STORM"
 filled=no
 ! all_is_full || filled=yes
@@ -48,7 +58,7 @@ round $((STORM / 10))
 round $((STORM / 10))
 grown=$(($(resident_kb) - resident))
 echo "resident: $resident KiB, and $grown KiB more after more work; full before that: $filled"
-same "descriptors" "$(descriptors)" "$before"
+same "descriptors" "$(at_rest)" "$before"
 if [[ $filled == yes ]] && ! grep -q __asan_init "$BUILD/flownerd"; then
 	((grown < 2048)) || fail "$grown KiB more"
 fi
