@@ -11,18 +11,22 @@
 #   make surface     the kernel fields we read, as in vmlinux/surface.txt; surface-update writes it
 #   make fresh-root  the commands of README.md in new minimal Debian roots (root, debootstrap)
 #   SANITIZE=1       ASan + UBSan build of all of it, in build/san/; V=1 prints commands in full
+#   ARCH=arm64       build for another architecture, in build/arm64/: see packaging/cross.mk
 #
 # tests/*/*.mk may add targets, TEST_BINS (built before `make test`), and flags of one unit test:
 #   $(B)/unit/test_x: UNIT_LDFLAGS += -Wl,--wrap=bpf_map_lookup_elem
 
-B := build$(if $(SANITIZE),/san)
+NATIVE := $(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+ARCH := $(NATIVE)
+CROSS := $(filter-out $(NATIVE),$(ARCH))
+B := build$(if $(CROSS),/$(CROSS))$(if $(SANITIZE),/san)
 CC := gcc
 CLANG := clang
 PKG_CONFIG := pkg-config
 # Ubuntu's bpftool in /usr/sbin is a wrapper that refuses kernels it does not know
 BPFTOOL := $(lastword bpftool $(wildcard /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool))
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
-BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/; s/s390x/s390/')
+BPF_TARGET := bpf
+BPF_ARCH := $(patsubst amd64,x86,$(patsubst s390x,s390,$(ARCH)))
 
 # Root in somebody else's tree compiles as its owner, so that no root-owned file is left in it.
 TREE_UID := $(shell stat -c %u .)
@@ -35,6 +39,11 @@ ROOT_TARGETS := deps run test bench fresh-root
 $(ROOT_TARGETS): private SHELL := /bin/sh
 $(ROOT_TARGETS): private .SHELLFLAGS := -c
 
+ifdef CROSS
+include packaging/cross.mk
+endif
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
 VERSION := 0.1.0
 , := ,
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
@@ -44,8 +53,8 @@ SAN := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=un
 CFLAGS ?= -O2 -g
 DEFINES := -std=gnu11 -D_GNU_SOURCE -DFLOWNER_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(B)
 ALL_CFLAGS = $(DEFINES) $(WARN) $(CFLAGS) $(SAN) -MMD -MP
-BPF_CFLAGS = -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
-	-D__TARGET_ARCH_$(BPF_ARCH) $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) \
+BPF_CFLAGS = -target $(BPF_TARGET) -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+	-D__TARGET_ARCH_$(BPF_ARCH) $(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) \
 	-Iinclude -Ivmlinux -Ibpf -MMD -MP
 DAEMON_LIBS = -lbpf -lelf -lz -ljansson -lcyaml -lyaml -lmnl -lmicrohttpd
 CLI_LIBS = -ljansson -lcyaml -lyaml
@@ -89,7 +98,7 @@ $(call o,$(SKEL_SRC)): $(B)/flowner.skel.h $(B)/destroy.skel.h
 $(B)/%.o: src/%.c | $(B)
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -c $< -o $@
 $(B)/libmodules.a: $(call o,$(MOD_SRC))
-	$(call say,AR  )rm -f $@ && ar rcs $@ $^
+	$(call say,AR  )rm -f $@ && $(AR) rcs $@ $^
 $(B)/flownerd: $(call o,src/flownerd.c $(SKEL_SRC)) $(B)/libmodules.a
 	$(call say,LINK)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(B)/flowner: $(call o,$(CLI_SRC)) $(B)/libmodules.a

@@ -68,9 +68,9 @@ static __always_inline struct cgroup *sock_cgroup(struct sock *sk)
 /* The number of the system call that is returning. */
 static __always_inline long syscall_number(void *regs)
 {
-	struct pt_regs___x86 *x86 = regs;
-	struct pt_regs___arm64 *arm64 = regs;
-	struct pt_regs___s390 *s390 = regs;
+	struct pt_regs___x86_syscall *x86 = regs;
+	struct pt_regs___arm64_syscall *arm64 = regs;
+	struct pt_regs___s390_syscall *s390 = regs;
 
 	if (bpf_core_field_exists(x86->orig_ax))
 		return BPF_CORE_READ(x86, orig_ax);

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs what is missing of the package sets named: build test lint fuzz bench vm fresh-root.
+# Installs what is missing of the package sets named: build test lint fuzz bench vm fresh-root,
+# cross-ARCH and vm-ARCH for another architecture: arm64 s390x.
 # The only thing in this tree that installs anything. Says what first; DEPS=no only says.
+# usage: deps.sh SET...     deps.sh --list SET... only names Debian's packages
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -18,6 +20,10 @@ debian_packages() {
 	bench) echo libbpf-tools ;;
 	fresh-root) echo debootstrap git ;;
 	vm) echo qemu-system-x86 cpio kmod debian-archive-keyring ;;
+	vm-arm64) echo qemu-system-arm ;;
+	vm-s390x) echo qemu-system-misc ;;
+	cross-arm64) echo gcc-aarch64-linux-gnu qemu-user debian-archive-keyring ;;
+	cross-s390x) echo gcc-s390x-linux-gnu qemu-user debian-archive-keyring ;;
 	*) die "no package set '$1'" ;;
 	esac
 }
@@ -53,7 +59,7 @@ fedora_packages() {
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;
 	fresh-root) echo debootstrap git ;;
-	vm) die "the test machines are Debian: their kernels and tools come by apt-get" ;;
+	vm* | cross-*) die "test machines and sysroots are of Debian packages, by apt-get" ;;
 	*) die "no package set '$1'" ;;
 	esac
 }
@@ -92,6 +98,11 @@ check_libbpf() { # the 1.0 API; Ubuntu 22.04 has 0.5
 
 main() {
 	local family list names
+	if [[ ${1:-} == --list ]]; then
+		shift
+		for list; do debian_packages "$list"; done | tr ' ' '\n'
+		return
+	fi
 	family=$(family)
 	list=$(missing "$family" "$@")
 	if [[ -n $list ]]; then

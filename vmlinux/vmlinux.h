@@ -212,16 +212,17 @@ struct task_struct {
 	struct files_struct *files;
 };
 
-/* The registers a system call left with; each kernel has one of these. */
-struct pt_regs___x86 {
+/* The registers a system call left with; each kernel has one of these. (bpf_tracing.h has shorter
+ * names for what a system call's arguments are in.) */
+struct pt_regs___x86_syscall {
 	unsigned long orig_ax;
 };
 
-struct pt_regs___arm64 {
+struct pt_regs___arm64_syscall {
 	int syscallno;
 };
 
-struct pt_regs___s390 {
+struct pt_regs___s390_syscall {
 	unsigned int int_code;
 };
 
