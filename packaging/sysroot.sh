@@ -31,6 +31,9 @@ inward_links() { # DIR
 main() {
 	local arch=$1 dir=$2 part=$2.part packages
 	shift 2
+	mkdir -p "${dir%/*}"
+	exec {lock}>"$dir.lock"
+	flock "$lock" # two machines may start at a time
 	[[ ! -e $dir/packages || $* != "$(head -n 1 "$dir/packages")" ]] || return 0
 	echo "sysroot: $arch packages into '$dir'" >&2
 	apt_private "$SUITE" "$arch"

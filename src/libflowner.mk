@@ -10,7 +10,7 @@ LIB_SRC := $(wildcard src/libflowner*.c) \
 	$(addprefix src/,address.c dial.c flowtext.c intake.c mapread.c response.c)
 LIB_OBJ := $(LIB_SRC:src/%.c=$(B)/pic/%.o)
 LIB_FILES := $(B)/libflowner.so $(B)/libflowner.a $(B)/flowner.pc
-OBJCOPY := objcopy
+OBJCOPY := $(TRIPLET:%=%-)objcopy
 
 all: $(LIB_FILES)
 
@@ -24,7 +24,7 @@ $(B)/libflowner.so: $(B)/libflowner.so.$(SOVERSION)
 	@ln -sf $(<F) $@
 $(B)/libflowner.a: $(LIB_OBJ)
 	$(call say,AR  )rm -f $@ && $(CC) -r -nostdlib -o $(B)/pic/all.o $(LIB_OBJ) && \
-		$(OBJCOPY) --localize-hidden $(B)/pic/all.o && ar rcs $@ $(B)/pic/all.o
+		$(OBJCOPY) --localize-hidden $(B)/pic/all.o && $(AR) rcs $@ $(B)/pic/all.o
 $(B)/flowner.pc: packaging/flowner.pc.in
 	$(call say,PC  )sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
 
