@@ -419,6 +419,16 @@ static int compile_ports(struct work *w, enum fl_dimension d, const struct fl_ru
 	return 0;
 }
 
+/* Also by a rule whose names stand for nothing: an attempt must know that it is none of them. */
+static bool wanted(const struct work *w, enum fl_dimension d)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		if (asks_for(w->rules[i], d))
+			return true;
+	}
+	return false;
+}
+
 static int compile_dimension(struct work *w, enum fl_dimension d)
 {
 	struct fl_policy *p = &w->c->policy;
@@ -431,7 +441,7 @@ static int compile_dimension(struct work *w, enum fl_dimension d)
 		r = collect(w, d);
 	if (r < 0)
 		return r;
-	if (w->mention_count == 0)
+	if (!wanted(w, d))
 		return 0;
 	p->wanted |= 1u << d;
 	switch (kind_of(d)) {
@@ -461,17 +471,25 @@ static int compile_hooks(struct work *w)
 
 /* --- the whole --- */
 
+static bool comes_first(const struct plain_rule *rule)
+{
+	return asks_for(rule, FL_DIM_NETNS) && !rule->here;
+}
+
 static int sort_rules(struct work *w, const struct plain_rule *rules)
 {
 	size_t n = 0;
 
 	w->rules = calloc(w->count + 1, sizeof(*w->rules));
-	if (!w->rules)
+	w->c->order = calloc(w->count + 1, sizeof(*w->c->order));
+	if (!w->rules || !w->c->order)
 		return -ENOMEM;
 	for (int wildcard = 0; wildcard < 2; wildcard++) {
 		for (size_t i = 0; i < w->count; i++) {
-			if (asks_for(&rules[i], FL_DIM_NETNS) != wildcard)
-				w->rules[n++] = &rules[i];
+			if (comes_first(&rules[i]) == wildcard)
+				continue;
+			w->c->order[n] = (__u32)i;
+			w->rules[n++] = &rules[i];
 		}
 	}
 	return 0;
@@ -569,12 +587,34 @@ void compiled_free(struct compiled *c)
 	if (!c)
 		return;
 	free(c->rules);
+	free(c->order);
 	free(c->classes);
 	free(c->entries);
 	free(c->prefixes);
 	free(c->ports[0]);
 	free(c->ports[1]);
 	free(c);
+}
+
+/* --- one value more --- */
+
+int compiled_classify(struct compiled *c, const struct plain_rule *rules, enum fl_dimension d,
+		      const struct term_value *value, __u32 *ret_class, bool *ret_new)
+{
+	struct fl_rule_set set = { 0 };
+	__u32 class = 0;
+
+	for (__u32 i = 0; i < c->policy.rules; i++)
+		set_rule(&set, i, accepts(&rules[c->order[i]], d, value));
+	while (class < c->class_count && memcmp(&c->classes[class], &set, sizeof(set)) != 0)
+		class ++;
+	if (class == FL_CLASSES_MAX)
+		return -E2BIG;
+	*ret_new = class == c->class_count;
+	if (*ret_new)
+		c->classes[c->class_count++] = set;
+	*ret_class = class;
+	return 0;
 }
 
 /* --- looking up, as the maps do --- */

@@ -32,6 +32,7 @@ struct plain_rule {
 	__u32 hooks; /* bit 1 << enum fl_hook */
 	bool tcp, udp;
 	bool enforced; /* else audit */
+	bool here; /* names its network namespace only by implication: no reason to come first */
 	__u32 verdict; /* enum fl_verdict */
 	__u32 flags;   /* FL_RULE_* */
 	__u64 tag;     /* the caller's */
@@ -48,8 +49,9 @@ struct plain_default {
 struct compiled {
 	struct fl_policy policy;
 	struct fl_policy_rule *rules;
+	__u32 *order; /* of rule i: its place in what was compiled */
 	struct fl_rule_set *classes;
-	__u32 class_count;
+	__u32 class_count; /* room for FL_CLASSES_MAX */
 	struct compiled_entry {
 		struct fl_policy_key key; /* slot 0 */
 		__u32 class;
@@ -70,6 +72,13 @@ struct compiled {
 int compile(const struct plain_rule *rules, size_t count,
 	    const struct plain_default defaults[FL_HOOKS], struct compiled **ret_compiled);
 void compiled_free(struct compiled *c);
+
+/*
+ * The class of VALUE in dimension D by RULES, which are those C was compiled from, but may have
+ * gained or lost values since. *RET_NEW: C had no such class and has it now. -E2BIG no room for it.
+ */
+int compiled_classify(struct compiled *c, const struct plain_rule *rules, enum fl_dimension d,
+		      const struct term_value *value, __u32 *ret_class, bool *ret_new);
 
 /* What the tables say, looked up as the programs do. */
 struct fl_judgement compiled_judge(const struct compiled *c, const struct fl_attempt *attempt);

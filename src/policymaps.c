@@ -203,3 +203,16 @@ int policymaps_set_value(const struct policymaps *m, const struct fl_policy_key 
 {
 	return update(m->values, key, &class);
 }
+
+int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
+			 const struct fl_rule_set *set)
+{
+	__u32 index = slot * FL_CLASSES_MAX + class;
+
+	return class < FL_CLASSES_MAX ? update(m->classes, &index, set) : -ENOSPC;
+}
+
+int policymaps_remove_value(const struct policymaps *m, const struct fl_policy_key *key)
+{
+	return bpf_map_delete_elem(m->values, key) < 0 && errno != ENOENT ? -errno : 0;
+}

@@ -35,7 +35,13 @@ int policymaps_use(const struct policymaps *m, __u32 slot);
 /* Attempts that rule RULE of SLOT decided, over all CPUs. */
 int policymaps_hits(const struct policymaps *m, __u32 slot, __u32 rule, __u64 *ret_hits);
 
-/* One value more, or another class of it, while in use: a file or cgroup that has come. */
+/*
+ * While in use: one value more, or another class of it (a file or cgroup that has come; a class not
+ * written before comes first), or less. -ENOSPC full.
+ */
+int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
+			 const struct fl_rule_set *set);
 int policymaps_set_value(const struct policymaps *m, const struct fl_policy_key *key, __u32 class);
+int policymaps_remove_value(const struct policymaps *m, const struct fl_policy_key *key);
 
 #endif

@@ -200,6 +200,88 @@ static void a_namespace_comes_before_all(void **state)
 	assert_int_equal(rule_for(rules, 2, &a), 1);
 }
 
+/* An interface's number means something in one namespace only: that is no reason to go first. */
+static void an_implied_namespace_keeps_the_order(void **state)
+{
+	struct term_value id = { .id = { 77, 0 } };
+	struct term term = { FL_DIM_NETNS, false, 1, &id };
+	const struct plain_rule rules[] = {
+		{ .hooks = 1, .tcp = true, .enforced = true, .tag = 1 },
+		{ .hooks = 1,
+		  .tcp = true,
+		  .enforced = true,
+		  .here = true,
+		  .tag = 2,
+		  .term_count = 1,
+		  .terms = &term },
+	};
+	struct fl_attempt a = attempt(FL_HOOK_BIND);
+
+	(void)state;
+	a.key.netns_cookie = 77;
+	assert_int_equal(rule_for(rules, 2, &a), 1);
+}
+
+/* A name that stands for nothing: its dimension is asked for, or nobody would know that. */
+static void no_value_is_no_match(void **state)
+{
+	struct term term = { FL_DIM_EXE, false, 0, NULL };
+	const struct plain_rule rule = {
+		.hooks = 1, .tcp = true, .enforced = true, .tag = 1, .term_count = 1, .terms = &term
+	};
+	struct fl_attempt a = attempt(FL_HOOK_BIND);
+	struct compiled *c;
+
+	(void)state;
+	assert_int_equal(rule_for(&rule, 1, &a), FL_NO_RULE);
+	term.negated = true;
+	assert_int_equal(rule_for(&rule, 1, &a), 1);
+	assert_int_equal(compile(&rule, 1, soft, &c), 0);
+	assert_true(c->policy.wanted >> FL_DIM_EXE & 1);
+	compiled_free(c);
+	term.dimension = FL_DIM_LOCAL_PORT;
+	assert_int_equal(rule_for(&rule, 1, &a), 1);
+}
+
+/* A value that comes later is what it would have been from the beginning. */
+static void values_that_come_later(void **state)
+{
+	struct compiled *c = NULL, *later = NULL;
+
+	(void)state;
+	random_policy(&policy, 77, 200);
+	assert_int_equal(compile(policy.plain, 200, policy.defaults, &c), 0);
+	for (size_t i = 0; i < c->entry_count; i++) {
+		const struct compiled_entry *e = &c->entries[i];
+		struct term_value v = { .id = { e->key.value[0], e->key.value[1] } };
+		bool is_new = true;
+		__u32 class;
+
+		assert_int_equal(
+			compiled_classify(c, policy.plain, e->key.dimension, &v, &class, &is_new),
+			0);
+		assert_int_equal(class, e->class);
+		assert_false(is_new);
+	}
+	for (size_t i = 0; i < 200; i++)
+		policy.rules[i].values[0][0].id[0] = 1000 + i % 7;
+	assert_int_equal(compile(policy.plain, 200, policy.defaults, &later), 0);
+	for (size_t i = 0; i < later->entry_count; i++) {
+		const struct compiled_entry *e = &later->entries[i];
+		struct term_value v = { .id = { e->key.value[0], e->key.value[1] } };
+		bool is_new;
+		__u32 class;
+
+		assert_int_equal(
+			compiled_classify(c, policy.plain, e->key.dimension, &v, &class, &is_new),
+			0);
+		assert_memory_equal(&c->classes[class], &later->classes[e->class],
+				    sizeof(struct fl_rule_set));
+	}
+	compiled_free(later);
+	compiled_free(c);
+}
+
 /* What is not known permits nothing and is rejected by whoever rejects any value. */
 static void not_known_is_the_stricter(void **state)
 {
@@ -249,6 +331,9 @@ int main(void)
 		cmocka_unit_test(ports_at_the_very_ends),
 		cmocka_unit_test(prefixes_in_prefixes),
 		cmocka_unit_test(a_namespace_comes_before_all),
+		cmocka_unit_test(an_implied_namespace_keeps_the_order),
+		cmocka_unit_test(no_value_is_no_match),
+		cmocka_unit_test(values_that_come_later),
 		cmocka_unit_test(not_known_is_the_stricter),
 		cmocka_unit_test(too_many),
 	};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A policy's names into numbers of this machine, and kept so: files that are replaced, cgroups,
+ * namespaces and interfaces that come and go. A name that stands for nothing yet is kept, reported,
+ * and matches nothing.
+ *
+ *	resolution_new(policy, &world, &r, &error);
+ *	compile(resolution_rules(r, &n), n, policy->defaults, &c);    policymaps_write(...)
+ *	on resolution_fd(r):  resolution_run(r, c, write_change, arg)
+ */
+#ifndef FLOWNER_RESOLVE_H
+#define FLOWNER_RESOLVE_H
+
+#include "compile.h"
+#include "policy.h"
+
+struct resolution;
+
+/* What the caller knows of the machine. */
+struct resolve_world {
+	const char *cgroup_mount; /* NULL: there is none */
+	/* Cookie of the network namespace with this inode; 0: the caller's own. -ENOENT unknown. */
+	int (*netns_cookie)(void *arg, __u32 inum, __u64 *ret_cookie);
+	void *arg;
+};
+
+/*
+ * One value that another set of rules accepts now. The caller writes SET, when it is not NULL, as
+ * class CLASS first, then KEY -> CLASS in the slot in use; GONE: takes KEY out.
+ */
+struct resolve_change {
+	struct fl_policy_key key; /* slot 0 */
+	__u32 class;
+	const struct fl_rule_set *set; /* a class not there before, else NULL */
+	bool gone;
+};
+
+typedef int (*resolve_change_fn)(void *arg, const struct resolve_change *change);
+
+struct unresolved {
+	const struct policy_rule *rule;
+	const struct policy_word *word;
+	enum policy_attribute attribute;
+	const char *why; /* "no such file" */
+};
+
+/*
+ * POLICY and what WORLD points to must outlive it. -EINVAL with ERROR: a user or group that does
+ * not exist; other names may come later. -ENOMEM. Does not need root to be useful, only to see all.
+ */
+int resolution_new(const struct policy *policy, const struct resolve_world *world,
+		   struct resolution **ret_resolution, struct policy_error *error);
+void resolution_free(struct resolution *r);
+
+/* Same order and number as the policy's rules; tag is the index. Changes with the calls below. */
+const struct plain_rule *resolution_rules(const struct resolution *r, size_t *ret_count);
+
+/* Every word that stands for nothing now. FN's first non-zero value ends the walk. */
+int resolution_unresolved(const struct resolution *r,
+			  int (*fn)(void *arg, const struct unresolved *u), void *arg);
+
+/* For epoll: readable when resolution_run() has work. */
+int resolution_fd(const struct resolution *r);
+
+/*
+ * These tell FN what became different against C, which was compiled from resolution_rules() and
+ * grows. -E2BIG C has no room for another class: compile and load anew. FN's error is returned; all
+ * changes are made in resolution_rules() nevertheless.
+ */
+int resolution_run(struct resolution *r, struct compiled *c, resolve_change_fn fn, void *arg);
+int resolution_cgroup_came(struct resolution *r, __u64 id, const char *path, struct compiled *c,
+			   resolve_change_fn fn, void *arg); /* PATH below the cgroup2 mount */
+int resolution_cgroup_gone(struct resolution *r, __u64 id, struct compiled *c, resolve_change_fn fn,
+			   void *arg);
+/* Interfaces and network namespaces once more: when some have come or gone. */
+int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn,
+			  void *arg);
+
+/* Whether PATH of a cgroup is one that a `cgroup`, `unit` or `container` WORD means. Pure. */
+bool resolve_cgroup_matches(enum policy_attribute attribute, const char *word, const char *path);
+
+#endif
