@@ -126,8 +126,9 @@ run:
 	@packaging/run.sh $(B)
 bench:
 	@packaging/deps.sh build bench
-	@+$(MAKE) --no-print-directory all $(B)/tests/churn
+	@+$(MAKE) --no-print-directory all $(B)/tests/churn $(B)/tests/lookup
 	@tests/bench/bench.sh $(BENCH) $(B)
+	@tests/bench/lookup.sh $(B)
 fresh-root:
 	@packaging/deps.sh fresh-root
 	@tests/fresh-root.sh

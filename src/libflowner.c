@@ -289,6 +289,16 @@ static int live_from_daemon(struct flowner *h, const struct fl_key *key, struct 
 	return r;
 }
 
+/* Asked once a tick of the coarse clock: many misses in a row are as fast as they can be. */
+static bool retired_meanwhile(struct flowner *h)
+{
+	__u64 now = clock_ns(CLOCK_MONOTONIC_COARSE);
+
+	if (__atomic_exchange_n(&h->retired_ns, now, __ATOMIC_RELAXED) == now)
+		return false;
+	return live_retired(&h->live);
+}
+
 /* RET_RETIRED (or NULL): nothing was found, and these are not the maps any more. */
 static int find_in_maps(struct flowner *h, const struct fl_key *key, bool look,
 			struct fl_flow *ret_flow, bool *ret_retired)
@@ -299,7 +309,7 @@ static int find_in_maps(struct flowner *h, const struct fl_key *key, bool look,
 		return -EACCES; /* whatever it was: the daemon may tell */
 	r = maps_find_quick(&h->live.maps, key, ret_flow);
 	if (ret_retired)
-		*ret_retired = r == -ENOENT && live_retired(&h->live);
+		*ret_retired = r == -ENOENT && retired_meanwhile(h);
 	leave(h);
 	return r;
 }

@@ -87,7 +87,8 @@ bool memory_find(struct memory *m, const struct fl_key *key, __u64 at_ns, struct
 struct flowner {
 	pthread_rwlock_t lock; /* of live */
 	struct live live;
-	__u64 look_ns; /* CLOCK_MONOTONIC_COARSE: when to look at the pins again; atomic */
+	__u64 look_ns;	  /* CLOCK_MONOTONIC_COARSE: when to look at the pins again; atomic */
+	__u64 retired_ns; /* and when meta was read last; atomic */
 	char *pin_dir;
 	struct ask ask;
 	struct memory *memory;

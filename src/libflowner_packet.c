@@ -192,27 +192,26 @@ API int flowner_find_packet(struct flowner *h, const struct flowner_packet *pack
 			    struct flowner_flow *ret_sender, struct flowner_flow *ret_receiver)
 {
 	struct fl_flow from, to;
+	int known = 0, r = -ENOENT;
 	struct end end;
-	int known = 0, r;
 
 	if (packet->proto != FL_TCP && packet->proto != FL_UDP)
 		return -EINVAL;
 	end = sender(h, packet);
-	r = find_end(h, &end, &from);
+	if (ret_sender)
+		r = find_end(h, &end, &from);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (r == 0) {
-		flowner_export(&from, ret_sender);
-		known |= FLOWNER_SENDER;
-	}
+	known |= r == 0 ? FLOWNER_SENDER : 0;
 	end = receiver(&end, packet);
 	end.other = r == 0 ? &from : NULL;
-	r = find_end(h, &end, &to);
+	r = ret_receiver ? find_end(h, &end, &to) : -ENOENT;
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (r == 0) {
+	known |= r == 0 ? FLOWNER_RECEIVER : 0;
+	if (known & FLOWNER_SENDER)
+		flowner_export(&from, ret_sender);
+	if (known & FLOWNER_RECEIVER)
 		flowner_export(&to, ret_receiver);
-		known |= FLOWNER_RECEIVER;
-	}
 	return known;
 }

@@ -130,7 +130,8 @@ struct flowner_packet {
  * The flows a packet belongs to at either end: the session's, else (when the address is the host's)
  * the unconnected socket or listener that sends or takes such packets. Returns which are known, 0
  * nobody. At a time, late packets of a session that ended, and the handshake of one that was just
- * beginning, are its own; a SYN at the passive end is the listener's. -EINVAL: not TCP or UDP.
+ * beginning, are its own; a SYN at the passive end is the listener's. An end whose result is NULL
+ * is not looked up. -EINVAL: not TCP or UDP.
  */
 int flowner_find_packet(struct flowner *handle, const struct flowner_packet *packet,
 			struct flowner_flow *ret_sender, struct flowner_flow *ret_receiver);
