@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 GROUP=nogroup # the daemon's, in this test: one that every machine has
-GID=$(getent group "$GROUP" | cut -d: -f3)
+GID=$(awk -F: -v name="$GROUP" '$1 == name { print $3 }' /etc/group)
 MEMBER=(setpriv --reuid=1234 --regid=1234 --groups="$GID")
 NOBODY=(setpriv --reuid=1234 --regid=1234 --clear-groups)
 CAPABLE=(setpriv --reuid=1234 --regid=1234 --groups="$GID" --inh-caps=+bpf --ambient-caps=+bpf)

@@ -18,7 +18,7 @@
 #define FAKE_CPUS 3
 #define FAKE_FD 1000 /* no file has this number */
 
-enum { CONNECTIONS, SOCKETS, PROCESSES, TEXTS, COUNTERS, NETNS, COOKIES, CONFIG, TABLES };
+enum { CONNECTIONS, SOCKETS, PROCESSES, TEXTS, COUNTERS, NETNS, COOKIES, CONFIG, META, TABLES };
 
 struct table {
 	__u32 key_size, value_size, max_entries;
@@ -118,6 +118,7 @@ static inline void fake_new(void)
 		[NETNS] = { sizeof(__u64), sizeof(__u32), 100 },
 		[COOKIES] = { sizeof(__u32), sizeof(__u64), 100 },
 		[CONFIG] = { sizeof(__u32), sizeof(struct fl_config), 1 },
+		[META] = { sizeof(__u32), sizeof(struct fl_meta), 1 },
 	};
 
 	memset(&fake, 0, sizeof(fake));

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libflowner on maps in memory (fake_maps.h) and a daemon that is a few functions here: what is
+ * read where, what is believed, and whose a packet is.
+ */
+#include "fake_maps.h"
+#include "libflowner.h"
+
+#include <fcntl.h>
+#include <flowner/check.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define S 1000000000ULL
+#define OWN 7 /* cookie of a namespace */
+
+static char dir[] = "/tmp/flowner-test-XXXXXX";
+static struct flowner *handle;
+
+/* The daemon: what it says, and how often it was asked. */
+static struct {
+	int error; /* of every answer when not 0 */
+	struct fl_flow lives[4];
+	size_t count;
+	int asked;
+} daemon_;
+
+/* --- libflowner_bpf.c --- */
+
+static const char *const names[TABLES] = {
+	[CONNECTIONS] = "l7_connections",
+	[SOCKETS] = "socket_to_process",
+	[PROCESSES] = "processes",
+	[TEXTS] = "process_text",
+	[COUNTERS] = "counters",
+	[NETNS] = "netns",
+	[COOKIES] = "netns_cookies",
+	[CONFIG] = "config",
+	[META] = "meta",
+};
+
+static int open_error;
+
+int pin_open(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	if (open_error)
+		return open_error;
+	for (int i = 0; i < TABLES; i++)
+		if (strcmp(names[i], name) == 0)
+			return FAKE_FD + i;
+	return -ENOENT;
+}
+
+int pin_sizes(int fd, __u32 *ret_key_size, __u32 *ret_value_size)
+{
+	*ret_key_size = fake_table(fd)->key_size;
+	*ret_value_size = fake_table(fd)->value_size;
+	return 0;
+}
+
+/* --- libflowner_ask.c --- */
+
+int ask_init(struct ask *ask, const char *path, int timeout_ms)
+{
+	(void)ask;
+	(void)path;
+	(void)timeout_ms;
+	return 0;
+}
+
+void ask_release(struct ask *ask)
+{
+	(void)ask;
+}
+
+int ask_around(struct ask *ask, const struct fl_key *key, __u32 netns_inum, __u64 at_ns,
+	       struct around *ret_around)
+{
+	struct around around = { 0 };
+
+	(void)ask;
+	(void)netns_inum;
+	daemon_.asked++;
+	if (daemon_.error)
+		return daemon_.error;
+	for (size_t i = 0; i < daemon_.count; i++)
+		if (memcmp(&daemon_.lives[i].key, key, sizeof(*key)) == 0)
+			around_add(&around, &daemon_.lives[i], at_ns);
+	if (!around.has_before && !around.has_after)
+		return -ENOENT;
+	*ret_around = around;
+	return 0;
+}
+
+int ask_id(struct ask *ask, __u64 id, struct fl_flow *ret_flow, struct fl_process *ret_process,
+	   struct fl_text *ret_text)
+{
+	(void)ask;
+	daemon_.asked++;
+	if (daemon_.error)
+		return daemon_.error;
+	for (size_t i = 0; i < daemon_.count; i++) {
+		if (daemon_.lives[i].id != id)
+			continue;
+		*ret_flow = daemon_.lives[i];
+		if (ret_process)
+			*ret_process = (struct fl_process){ .key = ret_flow->owner.proc };
+		if (ret_text) {
+			memset(ret_text, 0, sizeof(*ret_text));
+			ret_text->ready = 1;
+			ret_text->exe_len = 4;
+			memcpy(ret_text->text, "/bin", 5);
+		}
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int ask_each(struct ask *ask, maps_flow_fn fn, void *arg)
+{
+	int r = daemon_.error;
+
+	(void)ask;
+	for (size_t i = 0; i < daemon_.count && r == 0; i++)
+		r = fn(&daemon_.lives[i], arg);
+	return r;
+}
+
+int ask_hello(struct ask *ask)
+{
+	(void)ask;
+	return daemon_.error;
+}
+
+int ask_stream(const struct ask *ask, const char *target, struct response *response, int *ret_fd)
+{
+	(void)ask;
+	(void)target;
+	(void)response;
+	(void)ret_fd;
+	return -ECONNREFUSED;
+}
+
+int ask_error(int status)
+{
+	return -status;
+}
+
+/* --- what there is --- */
+
+static struct fl_addr v4(__u8 last)
+{
+	const __u8 bytes[4] = { 127, 0, 0, last };
+
+	return flowner_addr4(bytes);
+}
+
+/* 127.0.0.1:PORT -> 127.0.0.2:80 */
+static struct fl_key client_key(__u16 port)
+{
+	return (struct fl_key){ .netns_cookie = OWN,
+				.local = v4(1),
+				.remote = v4(2),
+				.local_port = port,
+				.remote_port = 80,
+				.proto = FL_TCP };
+}
+
+static struct fl_key reversed(struct fl_key key)
+{
+	struct fl_key other = key;
+
+	other.local = key.remote;
+	other.remote = key.local;
+	other.local_port = key.remote_port;
+	other.remote_port = key.local_port;
+	return other;
+}
+
+static struct fl_key bound(struct fl_addr local, __u16 port, enum fl_proto proto)
+{
+	return (struct fl_key){
+		.netns_cookie = OWN, .local = local, .local_port = port, .proto = proto
+	};
+}
+
+/* Owned by pid 1000 + ID. */
+static struct fl_flow make_flow(__u64 id, struct fl_key key, enum fl_role role, __u64 opened_ns,
+				__u64 ended_ns)
+{
+	return (struct fl_flow){
+		.id = id,
+		.cookie = id,
+		.key = key,
+		.owner = { .proc = { .start_ns = 1, .pid = 1000 + (__u32)id, .exec_id = 1 } },
+		.opened_ns = opened_ns,
+		.seen_ns = opened_ns,
+		.ended_ns = ended_ns,
+		.role = role,
+		.accepted = 1,
+	};
+}
+
+static void live(__u64 id, struct fl_key key, enum fl_role role, __u64 opened_ns)
+{
+	struct fl_flow f = make_flow(id, key, role, opened_ns, 0);
+	struct fl_connection c = { .flow_id = id,
+				   .owner = f.owner,
+				   .opened_ns = opened_ns,
+				   .role = role,
+				   .state = FL_STATE_ESTABLISHED,
+				   .accepted = 1,
+				   .members = 1 };
+	struct fl_socket s = { .key = key,
+			       .owner = f.owner,
+			       .cookie = id,
+			       .opened_ns = opened_ns,
+			       .role = role,
+			       .accepted = 1 };
+
+	c.check = fl_check_connection(&key, &c);
+	s.check = fl_check_socket(id, &s);
+	fake_put(CONNECTIONS, &key, &c);
+	fake_put(SOCKETS, &id, &s);
+}
+
+static void ended(__u64 id, struct fl_key key, enum fl_role role, __u64 opened_ns, __u64 ended_ns)
+{
+	daemon_.lives[daemon_.count++] = make_flow(id, key, role, opened_ns, ended_ns);
+}
+
+static void put_meta(__u32 layout, __u32 retired)
+{
+	struct fl_meta meta = { .layout = layout, .retired = retired, .seeded_ns = 5 };
+	__u32 zero = 0;
+
+	fake_put(META, &zero, &meta);
+}
+
+static int try_open(void)
+{
+	struct flowner_options o = { .size = sizeof(o), .pin_dir = dir };
+	int r = flowner_open(&o, &handle);
+
+	if (r == 0)
+		handle->netns_cookie = OWN;
+	return r;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_new();
+	memset(&daemon_, 0, sizeof(daemon_));
+	open_error = 0;
+	put_meta(FL_LAYOUT, 0);
+	return try_open();
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	flowner_close(handle);
+	handle = NULL;
+	fake_free();
+	return 0;
+}
+
+/* --- opening --- */
+
+static void opening(void **state)
+{
+	struct flowner_options small = { .size = 8 };
+	struct flowner *other;
+
+	(void)state;
+	assert_int_equal(flowner_source(handle), FLOWNER_MAPS);
+	assert_int_equal(flowner_open(&small, &other), -EINVAL);
+	assert_string_equal(flowner_version(), FLOWNER_VERSION);
+	assert_non_null(flowner_strerror(-ESTALE));
+	flowner_close(handle);
+	handle = NULL;
+	daemon_.error = -ECONNREFUSED;
+	open_error = -ENOENT;
+	assert_int_equal(try_open(), -ECONNREFUSED);
+	open_error = -EACCES;
+	assert_int_equal(try_open(), -EACCES);
+	daemon_.error = 0;
+	assert_int_equal(try_open(), 0);
+	assert_int_equal(flowner_source(handle), FLOWNER_SOCKET);
+}
+
+static void other_layouts(void **state)
+{
+	(void)state;
+	flowner_close(handle);
+	handle = NULL;
+	put_meta(FL_LAYOUT + 1, 0);
+	assert_int_equal(try_open(), -ESTALE);
+	put_meta(FL_LAYOUT, 0);
+	fake.tables[CONNECTIONS].value_size += 8;
+	assert_int_equal(try_open(), -ESTALE);
+	fake.tables[CONNECTIONS].value_size -= 8;
+	assert_int_equal(try_open(), 0);
+}
+
+/* --- live flows --- */
+
+static void exact(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_flow f;
+
+	(void)state;
+	live(1, key, FL_ROLE_OPENER, 10 * S);
+	assert_int_equal(flowner_find(handle, &key, &f), 0);
+	assert_int_equal(f.id, 1);
+	assert_int_equal(f.owner.proc.pid, 1001);
+	assert_int_equal(f.opened_ns, 10 * S);
+	key.netns_cookie = 0; /* our own */
+	assert_int_equal(flowner_find(handle, &key, &f), 0);
+	key.netns_cookie = OWN + 1;
+	assert_int_equal(flowner_find(handle, &key, &f), -ENOENT);
+	assert_int_equal(flowner_find_id(handle, 1, &f), 0);
+	assert_int_equal(f.cookie, 1);
+	assert_int_equal(flowner_find_id(handle, 0, &f), -ENOENT);
+	assert_int_equal(daemon_.asked, 0);
+}
+
+static void tear_owner(int table, void *value)
+{
+	if (table == CONNECTIONS)
+		((struct fl_connection *)value)->owner.proc.pid++;
+}
+
+static void torn(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_flow f;
+
+	(void)state;
+	live(1, key, FL_ROLE_OPENER, 10 * S);
+	fake.tear = tear_owner;
+	fake.tears = 3;
+	assert_int_equal(flowner_find(handle, &key, &f), 0);
+	assert_int_equal(f.owner.proc.pid, 1001);
+	fake.tears = 1000;
+	assert_int_equal(flowner_find(handle, &key, &f), -ENOENT); /* nobody, rather than another */
+}
+
+/* Before 5.19 a process that gave up its rights may not even read: EPERM from every call. */
+static void rights_given_up(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_flow f;
+
+	(void)state;
+	live(1, key, FL_ROLE_OPENER, 10 * S);
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 0); /* what the daemon says of a live one */
+	fake.error = EPERM;
+	assert_int_equal(flowner_find(handle, &key, &f), 0);
+	assert_int_equal(f.id, 1);
+	assert_int_equal(daemon_.asked, 1);
+	assert_int_equal(flowner_source(handle), FLOWNER_SOCKET);
+	daemon_.error = -ECONNREFUSED;
+	assert_int_equal(flowner_find(handle, &key, &f), -ECONNREFUSED);
+}
+
+static int find_soon(const struct fl_key *key, struct flowner_flow *f)
+{
+	int r = -ENOENT;
+
+	for (int i = 0; i < 1000 && r == -ENOENT; i++) {
+		r = flowner_find(handle, key, f);
+		if (r == -ENOENT) /* a tick of the coarse clock */
+			clock_nanosleep(CLOCK_MONOTONIC, 0,
+					&(struct timespec){ .tv_nsec = 1000000 },
+					NULL); /* lint: poll */
+	}
+	return r;
+}
+
+static void another_daemon(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_flow f;
+
+	(void)state;
+	live(1, key, FL_ROLE_OPENER, 10 * S);
+	/* it empties its maps and says so; the fake's next daemon has the same ones, renewed */
+	put_meta(FL_LAYOUT, 1);
+	fake_remove(CONNECTIONS, &key);
+	assert_int_equal(flowner_find(handle, &key, &f), -ENOENT);
+	put_meta(FL_LAYOUT, 0);
+	live(2, key, FL_ROLE_OPENER, 20 * S);
+	assert_int_equal(find_soon(&key, &f), 0);
+	assert_int_equal(f.id, 2);
+}
+
+static int count_flows(const struct flowner_flow *f, void *arg)
+{
+	assert_int_equal(f->owner.proc.pid, 1000 + f->id);
+	++*(int *)arg;
+	return 0;
+}
+
+static void each(void **state)
+{
+	int count = 0;
+
+	(void)state;
+	live(1, client_key(1), FL_ROLE_OPENER, 10 * S);
+	live(2, client_key(2), FL_ROLE_OPENER, 10 * S);
+	assert_int_equal(flowner_each(handle, count_flows, &count), 0);
+	assert_int_equal(count, 2);
+	fake.error = EPERM;
+	ended(3, client_key(3), FL_ROLE_OPENER, 10 * S, 0);
+	assert_int_equal(flowner_each(handle, count_flows, &count), 0);
+	assert_int_equal(count, 3);
+}
+
+static void images(void **state)
+{
+	static struct flowner_image image;
+	struct flowner_flow f;
+
+	(void)state;
+	ended(1, client_key(1), FL_ROLE_OPENER, 10 * S, 20 * S);
+	assert_int_equal(flowner_find_id(handle, 1, &f), 0);
+	assert_int_equal(flowner_find_image(handle, &f, &image), 0);
+	assert_string_equal(image.exe, "/bin");
+	assert_int_equal(image.process.pid, 1001);
+	f.owner.proc.exec_id++; /* another image than the daemon knows */
+	assert_int_equal(flowner_find_image(handle, &f, &image), -ENOENT);
+	f.owner.proc.pid = 0;
+	assert_int_equal(flowner_find_image(handle, &f, &image), -ENOENT);
+}
+
+/* --- at a time --- */
+
+static void at_a_time(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_flow f;
+
+	(void)state;
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 20 * S);
+	live(2, key, FL_ROLE_OPENER, 30 * S);
+	assert_int_equal(flowner_find_at(handle, &key, 31 * S, &f), 0);
+	assert_int_equal(f.id, 2);
+	assert_int_equal(daemon_.asked, 0);
+	assert_int_equal(flowner_find_at(handle, &key, 15 * S, &f), 0);
+	assert_int_equal(f.id, 1);
+	assert_int_equal(daemon_.asked, 1);
+	assert_int_equal(flowner_find_at(handle, &key, 12 * S, &f), 0); /* remembered */
+	assert_int_equal(daemon_.asked, 1);
+	assert_int_equal(flowner_find_at(handle, &key, 25 * S, &f), -ENOENT);
+	assert_int_equal(flowner_find_at(handle, &key, 5 * S, &f), -ENOENT);
+	daemon_.error = -ETIMEDOUT;
+	assert_int_equal(flowner_find_at(handle, &key, 5 * S, &f), -ETIMEDOUT);
+}
+
+/* --- packets --- */
+
+static struct flowner_packet packet(struct fl_key from, __u64 time_ns, __u32 flags)
+{
+	return (struct flowner_packet){ .source = from.local,
+					.destination = from.remote,
+					.source_port = from.local_port,
+					.destination_port = from.remote_port,
+					.proto = from.proto,
+					.time_ns = time_ns,
+					.flags = flags };
+}
+
+/* Ids of sender and receiver, 0: nobody. */
+static void expect_packet(struct flowner_packet p, __u64 from_id, __u64 to_id)
+{
+	struct flowner_flow from = { 0 }, to = { 0 };
+	int r = flowner_find_packet(handle, &p, &from, &to);
+
+	assert_int_equal(from.id, from_id);
+	assert_int_equal(to.id, to_id);
+	assert_int_equal(r, (from_id ? FLOWNER_SENDER : 0) | (to_id ? FLOWNER_RECEIVER : 0));
+}
+
+static void packets_now(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_packet p = packet(key, 0, 0);
+	struct flowner_flow to;
+
+	(void)state;
+	live(1, key, FL_ROLE_OPENER, 10 * S);
+	expect_packet(p, 1, 0);
+	live(2, reversed(key), FL_ROLE_ACCEPTOR, 11 * S);
+	expect_packet(p, 1, 2);
+	expect_packet(packet(reversed(key), 0, 0), 2, 1);
+	assert_int_equal(flowner_find_packet(handle, &p, NULL, &to), FLOWNER_RECEIVER);
+	p.proto = 1;
+	assert_int_equal(flowner_find_packet(handle, &p, NULL, &to), -EINVAL);
+	assert_int_equal(daemon_.asked, 0);
+}
+
+static void down_the_ladder(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct fl_addr any6 = { { 0 } }, any4 = v4(1), remote4;
+	const __u8 far[4] = { 192, 0, 2, 1 };
+
+	(void)state;
+	memset(&any4.b[12], 0, 4);
+	key.proto = FL_UDP;
+	live(1, bound(any6, 80, FL_UDP), FL_ROLE_USER, 1 * S);
+	expect_packet(packet(key, 0, 0), 0, 1);
+	live(2, bound(any4, 80, FL_UDP), FL_ROLE_USER, 1 * S);
+	expect_packet(packet(key, 0, 0), 0, 2);
+	live(3, bound(v4(2), 80, FL_UDP), FL_ROLE_USER, 1 * S);
+	expect_packet(packet(key, 0, 0), 0, 3);
+	/* an address nobody said is ours: our own socket for any address has nothing to do with it */
+	remote4 = flowner_addr4(far);
+	key.remote = remote4;
+	expect_packet(packet(key, 0, 0), 0, 0);
+	expect_packet(packet(key, 0, FLOWNER_PACKET_FOR_HOST), 0, 2);
+	expect_packet(packet(reversed(key), 0, FLOWNER_PACKET_FROM_HOST), 2, 0);
+}
+
+/* Lives of one tuple: 1 and 2 until 20 s and 21 s; 3 since 30 s, whose acceptor's flow began 31 s. */
+static void two_lives(void)
+{
+	struct fl_key key = client_key(1);
+
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 20 * S);
+	ended(2, reversed(key), FL_ROLE_ACCEPTOR, 11 * S, 21 * S);
+	live(3, key, FL_ROLE_OPENER, 30 * S);
+	live(4, reversed(key), FL_ROLE_ACCEPTOR, 30 * S + 1000);
+	daemon_.lives[daemon_.count++] = make_flow(4, reversed(key), FL_ROLE_ACCEPTOR,
+						   30 * S + 1000, 0);
+	live(5, bound(v4(2), 80, FL_TCP), FL_ROLE_LISTENER, 1 * S);
+}
+
+static void packets_of_two_lives(void **state)
+{
+	struct fl_key key = client_key(1);
+
+	(void)state;
+	two_lives();
+	expect_packet(packet(key, 15 * S, 0), 1, 2);
+	expect_packet(packet(reversed(key), 15 * S, 0), 2, 1);
+	expect_packet(packet(key, 22 * S, 0), 1, 2);			  /* late */
+	expect_packet(packet(key, 30 * S + 1, FLOWNER_PACKET_SYN), 3, 5); /* opening */
+	expect_packet(packet(reversed(key), 30 * S + 2, FLOWNER_PACKET_SYN), 5, 3);
+	expect_packet(packet(key, 30 * S + 3, 0), 3, 4); /* early, though 2 might be late */
+	expect_packet(packet(key, 40 * S, 0), 3, 4);
+	expect_packet(packet(key, 5 * S, 0), 0, 5); /* whose it would have been */
+}
+
+/* The opener is on another host: the nearer life it is. */
+static void packets_from_afar(void **state)
+{
+	struct fl_key key = reversed(client_key(1));
+	struct flowner_packet p = packet(client_key(1), 0, 0);
+	struct flowner_flow to;
+
+	(void)state;
+	ended(2, key, FL_ROLE_ACCEPTOR, 11 * S, 21 * S);
+	ended(4, key, FL_ROLE_ACCEPTOR, 30 * S, 31 * S);
+	p.time_ns = 30 * S - 1000;
+	assert_int_equal(flowner_find_packet(handle, &p, NULL, &to), FLOWNER_RECEIVER);
+	assert_int_equal(to.id, 4);
+	p.time_ns = 21 * S + 1000;
+	assert_int_equal(flowner_find_packet(handle, &p, NULL, &to), FLOWNER_RECEIVER);
+	assert_int_equal(to.id, 2);
+	p.time_ns = 92 * S; /* TIME-WAIT is over */
+	assert_int_equal(flowner_find_packet(handle, &p, NULL, &to), 0);
+}
+
+/* A datagram after the end of its peer's flow is for the socket that is there now. */
+static void late_datagrams(void **state)
+{
+	struct fl_key key = client_key(1);
+
+	(void)state;
+	key.proto = FL_UDP;
+	ended(1, reversed(key), FL_ROLE_ACCEPTOR, 10 * S, 20 * S);
+	expect_packet(packet(key, 22 * S, 0), 0, 1);
+	live(2, bound(v4(2), 80, FL_UDP), FL_ROLE_USER, 1 * S);
+	expect_packet(packet(key, 22 * S, 0), 0, 2);
+	expect_packet(packet(key, 15 * S, 0), 0, 1);
+}
+
+static void realtime(void **state)
+{
+	struct timespec boot, real;
+	__u64 boot_ns, got;
+
+	(void)state;
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	boot_ns = (__u64)boot.tv_sec * S + (__u64)boot.tv_nsec;
+	got = flowner_from_realtime((__u64)real.tv_sec * S + (__u64)real.tv_nsec);
+	assert_true(got <= boot_ns + 10000 && got + 1 * S > boot_ns);
+}
+
+#define LIB_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIB_TEST(opening),
+		LIB_TEST(other_layouts),
+		LIB_TEST(exact),
+		LIB_TEST(torn),
+		LIB_TEST(rights_given_up),
+		LIB_TEST(another_daemon),
+		LIB_TEST(each),
+		LIB_TEST(images),
+		LIB_TEST(at_a_time),
+		LIB_TEST(packets_now),
+		LIB_TEST(down_the_ladder),
+		LIB_TEST(packets_of_two_lives),
+		LIB_TEST(packets_from_afar),
+		LIB_TEST(late_datagrams),
+		LIB_TEST(realtime),
+	};
+	char file[64];
+	int r;
+
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(file, sizeof(file), "%s/meta", dir);
+	close(open(file, O_CREAT | O_WRONLY, 0600));
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(file);
+	rmdir(dir);
+	return r;
+}
