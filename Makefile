@@ -62,10 +62,12 @@ CLI_LIBS = -ljansson -lcyaml -lyaml
 # destroy.bpf.c is an object of its own: kernels that lack what it calls refuse all of it
 BPF_SRC := $(filter-out bpf/destroy.bpf.c,$(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
+VERDICT_SRC := $(wildcard bpf/verdict/*.bpf.c)
+VERDICT_OBJ := $(VERDICT_SRC:bpf/verdict/%.bpf.c=$(B)/bpf/verdict/%.bpf.o)
 # main files and the command line's; everything else in src/ is a module that anything may link
 CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
 # modules that need the skeleton: never linked into unit tests or the command line
-SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c
+SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c src/enforce.c
 # what only the library has: it stands in for libbpf there
 LIB_ONLY_SRC := src/libflowner_bpf.c
 MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC) $(LIB_ONLY_SRC),$(wildcard src/*.c))
@@ -92,7 +94,14 @@ $(B)/flowner.skel.h: $(B)/flowner.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name flowner_bpf > $@
 $(B)/destroy.skel.h: $(B)/bpf/destroy.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name destroy_bpf > $@
-$(call o,$(SKEL_SRC)): $(B)/flowner.skel.h $(B)/destroy.skel.h
+# the programs with verdicts: loaded when a policy is
+$(B)/bpf/verdict/%.bpf.o: bpf/verdict/%.bpf.c | $(B)/bpf/verdict
+	$(call say,BPF )$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(B)/verdict.bpf.o: $(VERDICT_OBJ)
+	$(call say,LINK)$(BPFTOOL) gen object $@ $^
+$(B)/verdict.skel.h: $(B)/verdict.bpf.o
+	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name verdict_bpf > $@
+$(call o,$(SKEL_SRC)): $(B)/flowner.skel.h $(B)/destroy.skel.h $(B)/verdict.skel.h
 
 # --- daemon and command line ---
 $(B)/%.o: src/%.c | $(B)
@@ -136,7 +145,7 @@ deps:
 	@packaging/deps.sh build test $(if $(LINT),lint) && echo 'deps: nothing is missing'
 lint:
 	@packaging/deps.sh build test lint
-	@+$(MAKE) --no-print-directory $(B)/flowner.skel.h $(B)/destroy.skel.h
+	@+$(MAKE) --no-print-directory $(B)/flowner.skel.h $(B)/destroy.skel.h $(B)/verdict.skel.h
 	@tests/lint.sh $(BPFTOOL) $(B)/flowner.bpf.o $(DEFINES)
 surface: $(B)/flowner.bpf.o
 	@tests/surface.sh check $(BPFTOOL) $<
@@ -146,8 +155,8 @@ surface-update: $(B)/flowner.bpf.o
 format:
 	clang-format -i $(wildcard include/*/*.h src/*.[ch] bpf/*.[ch] bpf/*/*.[ch] tests/*/*.[ch])
 
-$(B) $(B)/bpf $(B)/unit $(B)/tests:
+$(B) $(B)/bpf $(B)/bpf/verdict $(B)/unit $(B)/tests:
 	@mkdir -p $@
 clean:
 	rm -rf build
--include $(wildcard $(B)/*.d $(B)/bpf/*.d $(B)/unit/*.d $(B)/tests/*.d)
+-include $(wildcard $(B)/*.d $(B)/bpf/*.d $(B)/bpf/verdict/*.d $(B)/unit/*.d $(B)/tests/*.d)

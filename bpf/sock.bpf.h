@@ -125,6 +125,14 @@ static __always_inline void key_from_bound(struct bpf_sock *sk, __u32 family, __
 	k->proto = FL_UDP;
 }
 
+/* post_bind may not read bound_dev_if by name, but its context is the socket itself. */
+static __always_inline __u32 bound_ifindex(struct bpf_sock *ctx)
+{
+	struct sock *sk = (struct sock *)(void *)ctx;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+}
+
 /* The peer a program is asked about, FAMILY as above. A v4-mapped one is in user_ip6 as it is. */
 static __always_inline void addr_from_user(struct bpf_sock_addr *ctx, __u32 family,
 					   struct fl_addr *a)

@@ -45,14 +45,6 @@ int udp_open_own(struct fl_udp *u, const struct fl_key *key)
 	return udp_insert(u, id, key, FL_ROLE_USER);
 }
 
-/* post_bind may not read bound_dev_if by name, but its context is the socket itself. */
-static __always_inline __u32 bound_ifindex(struct bpf_sock *ctx)
-{
-	struct sock *sk = (struct sock *)(void *)ctx;
-
-	return BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
-}
-
 /* bind(): the port is chosen, the entry complete. */
 static __always_inline int bound(struct bpf_sock *ctx, __u32 family)
 {

@@ -126,6 +126,8 @@ static int take(void *arg, void *data, size_t size)
 	case FL_RECORD_EXIT:
 		(void)procs_exited(agent->procs, data, size);
 		break;
+	case FL_EVENT_VERDICT: /* no policy is loaded by this daemon yet */
+		break;
 	case FL_EVENT_LISTEN:
 	case FL_EVENT_UNLISTEN:
 	case FL_EVENT_OPEN:

@@ -131,6 +131,8 @@ const char *action_text(enum fl_record_type t)
 		return "user";
 	case FL_EVENT_CLOSE:
 		return "close";
+	case FL_EVENT_VERDICT:
+		return "verdict";
 	case FL_RECORD_PROCESS:
 	case FL_RECORD_TEXT:
 	case FL_RECORD_EXIT:
@@ -186,6 +188,8 @@ const char *counter_text(enum fl_counter c)
 		return "aborted";
 	case FL_CNT_ABORT_REFUSED:
 		return "abort_refused";
+	case FL_CNT_VERDICT_FAILED:
+		return "verdict_failed";
 	case FL_CNT_MAX:
 		break;
 	}

@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <flowner/control.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define DEPTH_MAX 8 /* records in records; ours have three */
@@ -57,6 +58,13 @@ static __u64 mix_type(__u64 hash, const struct btf *btf, __u32 id, int depth)
 	return btf_is_ptr(t) ? hash : mix(hash, t->size);
 }
 
+/* Of an array the number is part of its shape; of a hash it is the configuration's. */
+static bool is_array(const struct bpf_map *map)
+{
+	return bpf_map__type(map) == BPF_MAP_TYPE_ARRAY ||
+	       bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY;
+}
+
 /* A sum, so that the order of the maps in the object says nothing. */
 __u64 layout_shape(const struct bpf_object *object)
 {
@@ -72,6 +80,7 @@ __u64 layout_shape(const struct bpf_object *object)
 			continue;
 		hash = mix_text(0, bpf_map__name(map));
 		hash = mix(hash, bpf_map__type(map));
+		hash = mix(hash, is_array(map) ? bpf_map__max_entries(map) : 0);
 		hash = mix_type(hash, btf, bpf_map__btf_key_type_id(map), 0);
 		hash = mix_type(hash, btf, bpf_map__btf_value_type_id(map), 0);
 		shape += hash;

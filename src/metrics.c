@@ -79,6 +79,8 @@ static const struct family peers_left = { "flowner_udp_peers_left", "counter", N
 
 static const struct family aborts = { "flowner_aborts", "counter", NULL,
 				      "Flows that somebody asked to cut, by what came of it." };
+static const struct family verdicts = { "flowner_verdicts_failed", "counter", NULL,
+					"Attempts that could not be judged." };
 
 /* No default: a counter added to flow.h does not compile until it has a place here. */
 static struct sample sample_of(enum fl_counter counter)
@@ -124,6 +126,8 @@ static struct sample sample_of(enum fl_counter counter)
 		return (struct sample){ &aborts, "outcome", "done" };
 	case FL_CNT_ABORT_REFUSED:
 		return (struct sample){ &aborts, "outcome", "refused" };
+	case FL_CNT_VERDICT_FAILED:
+		return (struct sample){ &verdicts, NULL, NULL };
 	case FL_CNT_MAX:
 		break;
 	}

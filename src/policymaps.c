@@ -168,14 +168,24 @@ int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 	return r ? r : update(m->policies, &slot, &policy);
 }
 
-int policymaps_use(const struct policymaps *m, __u32 slot)
+int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed, __u32 daemon_pid)
+{
+	struct fl_policy_state state = { .slot = slot,
+					 .fail_closed = fail_closed,
+					 .daemon_pid = daemon_pid };
+	__u32 zero = 0;
+
+	return update(m->state, &zero, &state);
+}
+
+int policymaps_selftest(const struct policymaps *m, __u32 pid)
 {
 	struct fl_policy_state state;
 	__u32 zero = 0;
 
 	if (bpf_map_lookup_elem(m->state, &zero, &state) < 0)
 		return -errno;
-	state.slot = slot;
+	state.selftest_pid = pid;
 	return update(m->state, &zero, &state);
 }
 

@@ -4,6 +4,7 @@
 #define FLOWNER_POLICYMAPS_H
 
 #include <flowner/policy.h>
+#include <stdbool.h>
 
 struct bpf_object;
 struct compiled;
@@ -29,8 +30,14 @@ int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps
 int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 		     const struct compiled *c);
 
-/* From now on SLOT is the policy; or FL_POLICY_NONE. One write: every verdict is of one of them. */
-int policymaps_use(const struct policymaps *m, __u32 slot);
+/*
+ * From now on SLOT is the policy, or FL_POLICY_NONE. One write: every verdict is of one of them.
+ * FAIL_CLOSED: what cannot be judged is rejected. DAEMON_PID is never denied.
+ */
+int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed, __u32 daemon_pid);
+
+/* listen() of PID is denied from now on, to see whether it is; 0: of nobody. */
+int policymaps_selftest(const struct policymaps *m, __u32 pid);
 
 /* Attempts that rule RULE of SLOT decided, over all CPUs. */
 int policymaps_hits(const struct policymaps *m, __u32 slot, __u32 rule, __u64 *ret_hits);

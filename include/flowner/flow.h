@@ -143,6 +143,7 @@ enum fl_record_type {
 	FL_RECORD_PROCESS, /* struct fl_process */
 	FL_RECORD_TEXT,	   /* struct fl_text, cut after the last used byte */
 	FL_RECORD_EXIT,	   /* struct fl_exit */
+	FL_EVENT_VERDICT,  /* struct fl_verdict_event, policy.h */
 };
 
 /* First bytes of everything in the event ring. */
@@ -244,6 +245,7 @@ enum fl_counter {
 	FL_CNT_ARGS_UNREAD,	 /* arguments not readable in the kernel (not paged in) */
 	FL_CNT_ABORTED,		 /* flows cut because somebody asked for it */
 	FL_CNT_ABORT_REFUSED,	 /* asked for in vain: ended, shared, or not in this kernel */
+	FL_CNT_VERDICT_FAILED,	 /* attempts that could not be judged */
 	FL_CNT_MAX,
 };
 

@@ -113,15 +113,41 @@ struct fl_policy {
 
 /* Value of policy_state. */
 struct fl_policy_state {
-	__u32 slot; /* in use, or FL_POLICY_NONE, or FL_POLICY_HALF while a first one is written */
-	__u32 daemon_pid;	   /* never denied, nor is pid 1 */
-	__u64 own_mount_namespace; /* inode: paths speak of files as seen from there */
+	__u32 slot;	    /* in use; FL_POLICY_NONE; FL_POLICY_HALF while the first is written */
+	__u32 fail_closed;  /* 1: what cannot be judged is rejected; else it is counted */
+	__u32 daemon_pid;   /* never denied, nor is pid 1 */
+	__u32 selftest_pid; /* listen() of this process is denied, to see whether a denial works */
 };
 
 #define FL_POLICY_NONE 0xffffffffu
 #define FL_POLICY_HALF 0xfffffffeu
 
 #define FL_NO_RULE 0xffffffffu
+
+/* Number 0 of every chain. */
+#define FL_MEMBER_POLICY 0
+
+#define FL_VERDICT_ENFORCED 1u /* `verdict` happened */
+#define FL_VERDICT_AUDITED 2u  /* `audit_verdict` would have */
+#define FL_VERDICT_FAILED 4u   /* it could not be judged */
+
+struct fl_said {
+	__u64 generation;
+	__u64 tag;	 /* of the rule or default that decided */
+	__u64 audit_tag; /* of the one in audit */
+	__u32 verdict;	 /* enum fl_verdict */
+	__u32 audit_verdict;
+	__u32 flags; /* FL_VERDICT_* */
+	__u32 pad;
+};
+
+/* What the event ring carries of a verdict that matters: no plain PROCEED_SOFT. */
+struct fl_verdict_event {
+	struct fl_record head;
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	struct fl_attempt attempt;
+	struct fl_said said;
+};
 
 /* What a policy says to an attempt. */
 struct fl_judgement {
@@ -182,5 +208,6 @@ FL_ASSERT_SIZE(fl_policy_key, 24);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);
 FL_ASSERT_SIZE(fl_policy_rule, 16);
 FL_ASSERT_SIZE(fl_policy_state, 16);
+FL_ASSERT_SIZE(fl_verdict_event, 232);
 
 #endif /* FLOWNER_POLICY_H */

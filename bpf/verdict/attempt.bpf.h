@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a hook knows -> fl_attempt. The bits in `known` are set by whoever fills the fields in.
+ */
+#ifndef FLOWNER_VERDICT_ATTEMPT_BPF_H
+#define FLOWNER_VERDICT_ATTEMPT_BPF_H
+
+#include "owner.bpf.h"
+#include "sock.bpf.h"
+#include <flowner/policy.h>
+
+#define KNOWS(dimension) (1u << (dimension))
+#define KNOWS_LOCAL (KNOWS(FL_DIM_LOCAL_ADDR) | KNOWS(FL_DIM_LOCAL_PORT))
+#define KNOWS_REMOTE (KNOWS(FL_DIM_REMOTE_ADDR) | KNOWS(FL_DIM_REMOTE_PORT))
+
+/* The process that asks: process context only, see owner.bpf.h. */
+int attempt_by_current(struct fl_attempt *a) __hidden;
+
+static __always_inline void attempt_namespace(struct fl_attempt *a, __u64 cookie)
+{
+	a->key.netns_cookie = cookie;
+	if (cookie)
+		a->known |= KNOWS(FL_DIM_NETNS);
+}
+
+#endif /* FLOWNER_VERDICT_ATTEMPT_BPF_H */

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * BIND: bind() of a TCP or UDP socket. Port 0 is judged when the kernel has chosen one. A
+ * connect(), listen() or sendto() on a socket that was not bound passes no such hook on any kernel.
+ */
+#include "judge.bpf.h"
+
+/* Sockets whose port the kernel is choosing: SO_COOKIE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u8);
+} bind_chooses SEC(".maps");
+
+static __always_inline bool is_ours(__u32 protocol)
+{
+	return protocol == FL_TCP || protocol == FL_UDP;
+}
+
+/* The address asked for; FAMILY is a constant, see sock.bpf.h. */
+static __always_inline int bind_called(struct bpf_sock_addr *ctx, __u32 family)
+{
+	struct fl_attempt a = { .hook = FL_HOOK_BIND };
+	struct bpf_sock *sk = ctx->sk;
+	__u8 yes = 1;
+
+	if (!sk || !is_ours(ctx->protocol))
+		return 1;
+	a.cookie = bpf_get_socket_cookie(ctx);
+	a.key.local_port = port_from_user(ctx);
+	if (!a.key.local_port) {
+		bpf_map_update_elem(&bind_chooses, &a.cookie, &yes, BPF_ANY);
+		return 1;
+	}
+	addr_from_user(ctx, family, &a.key.local);
+	a.key.proto = ctx->protocol;
+	a.key.ifindex = sk->bound_dev_if;
+	a.known = KNOWS_LOCAL;
+	attempt_namespace(&a, bpf_get_netns_cookie(ctx));
+	attempt_by_current(&a);
+	return judge_cgroup(&a);
+}
+
+/* The port is chosen. One that was asked for has been judged. */
+static __always_inline int bound(struct bpf_sock *sk, __u32 family)
+{
+	struct fl_attempt a = { .hook = FL_HOOK_BIND };
+
+	if (!is_ours(sk->protocol))
+		return 1;
+	a.cookie = bpf_get_socket_cookie(sk);
+	if (bpf_map_delete_elem(&bind_chooses, &a.cookie))
+		return 1;
+	key_from_bound(sk, family, bound_ifindex(sk), bpf_get_netns_cookie(sk), &a.key);
+	a.key.proto = sk->protocol;
+	a.known = KNOWS_LOCAL;
+	attempt_namespace(&a, a.key.netns_cookie);
+	attempt_by_current(&a);
+	return judge_cgroup(&a);
+}
+
+SEC("cgroup/bind4")
+int verdict_bind4(struct bpf_sock_addr *ctx)
+{
+	return bind_called(ctx, AF_INET);
+}
+
+SEC("cgroup/bind6")
+int verdict_bind6(struct bpf_sock_addr *ctx)
+{
+	return bind_called(ctx, AF_INET6);
+}
+
+SEC("cgroup/post_bind4")
+int verdict_post_bind4(struct bpf_sock *sk)
+{
+	return bound(sk, AF_INET);
+}
+
+SEC("cgroup/post_bind6")
+int verdict_post_bind6(struct bpf_sock *sk)
+{
+	return bound(sk, AF_INET6);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The policy is the first member of every chain; hook programs of others will be the next. */
+#include "judge.bpf.h"
+#include "event.bpf.h"
+#include "match.bpf.h"
+
+/* Who is never denied: the daemon itself, and the one without whom nothing runs. */
+static __always_inline bool judge_exempt(const struct fl_policy_state *state,
+					 const struct fl_attempt *a)
+{
+	return a->owner.proc.pid == 1 ||
+	       (a->owner.proc.pid && a->owner.proc.pid == state->daemon_pid);
+}
+
+static __noinline int judge_tell(const struct fl_attempt *a, const struct fl_said *said)
+{
+	struct fl_verdict_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		count(FL_CNT_RING_FULL);
+		return 0;
+	}
+	e->head.type = FL_EVENT_VERDICT;
+	e->head.size = sizeof(*e);
+	e->time_ns = bpf_ktime_get_boot_ns();
+	e->attempt = *a;
+	e->said = *said;
+	bpf_ringbuf_submit(e, ring_flags(sizeof(*e)));
+	return 0;
+}
+
+static __always_inline void judge_hit(__u32 slot, __u32 rule)
+{
+	__u32 index = slot * FL_RULES_MAX + rule;
+	__u64 *hits = bpf_map_lookup_elem(&policy_hits, &index);
+
+	if (hits)
+		__sync_fetch_and_add(hits, 1);
+}
+
+static __always_inline void judge_rule(__u32 slot, __u32 rule, __u32 *verdict, __u64 *tag)
+{
+	__u32 index = slot * FL_RULES_MAX + rule;
+	struct fl_policy_rule *r = bpf_map_lookup_elem(&policy_rules, &index);
+
+	*verdict = r ? r->verdict : FL_REJECT;
+	*tag = r ? r->tag : 0;
+	judge_hit(slot, rule);
+}
+
+/* No rule decides: the default of the hook does, or in audit would. */
+static __always_inline void judge_default(const struct fl_policy *policy, __u32 hook, bool audited,
+					  struct fl_said *said)
+{
+	const struct fl_policy_rule *d;
+
+	if (hook >= FL_HOOKS)
+		return;
+	d = &policy->defaults[hook];
+	if (policy->default_enforced >> hook & 1) {
+		said->verdict = d->verdict;
+		said->tag = d->tag;
+		said->flags |= FL_VERDICT_ENFORCED;
+	} else if (!audited) {
+		said->audit_verdict = d->verdict;
+		said->audit_tag = d->tag;
+		said->flags |= FL_VERDICT_AUDITED;
+	}
+}
+
+/* Negative errno when it cannot be judged. */
+static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struct fl_said *said)
+{
+	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
+	struct fl_judgement j = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
+	int r;
+
+	if (!policy)
+		return -2; /* ENOENT: none, or a half-written one */
+	r = policy_match(a, slot, &j);
+	if (r)
+		return r;
+	said->generation = policy->generation;
+	if (j.audited != FL_NO_RULE) {
+		judge_rule(slot, j.audited, &said->audit_verdict, &said->audit_tag);
+		said->flags |= FL_VERDICT_AUDITED;
+	}
+	if (j.rule != FL_NO_RULE) {
+		judge_rule(slot, j.rule, &said->verdict, &said->tag);
+		said->flags |= FL_VERDICT_ENFORCED;
+	} else {
+		judge_default(policy, a->hook, j.audited != FL_NO_RULE, said);
+	}
+	return 0;
+}
+
+static __always_inline bool judge_matters(const struct fl_said *said)
+{
+	return said->verdict != FL_PROCEED_SOFT || said->flags & FL_VERDICT_FAILED ||
+	       (said->flags & FL_VERDICT_AUDITED && said->audit_verdict != FL_PROCEED_SOFT);
+}
+
+__u32 judge(const struct fl_attempt *a)
+{
+	struct fl_said said = { .verdict = FL_PROCEED_SOFT, .audit_verdict = FL_PROCEED_SOFT };
+	struct fl_chain chain = fl_chain_begin();
+	struct fl_policy_state *state;
+	__u32 zero = 0;
+
+	state = bpf_map_lookup_elem(&policy_state, &zero);
+	if (!state || state->slot == FL_POLICY_NONE || judge_exempt(state, a))
+		return FL_PROCEED_SOFT;
+	if (judge_policy(a, state->slot, &said)) {
+		count(FL_CNT_VERDICT_FAILED);
+		said.flags = FL_VERDICT_FAILED;
+		if (state->fail_closed)
+			said.verdict = FL_REJECT;
+	}
+	fl_chain_add(&chain, FL_MEMBER_POLICY, said.verdict, 0);
+	said.verdict = chain.verdict;
+	if (judge_matters(&said))
+		judge_tell(a, &said);
+	return chain.verdict;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The chain of one hook: who is asked, in which order, and what comes of it. */
+#ifndef FLOWNER_VERDICT_JUDGE_BPF_H
+#define FLOWNER_VERDICT_JUDGE_BPF_H
+
+#include "attempt.bpf.h"
+
+/* The verdict on ATTEMPT: an enum fl_verdict. What matters is told, what matched is counted. */
+__u32 judge(const struct fl_attempt *a) __hidden;
+
+/* As a hook of a cgroup says it: 1 may pass, 0 may not. */
+extern const volatile bool can_set_retval;
+
+#define EACCES 13
+
+static __always_inline int judge_cgroup(const struct fl_attempt *a)
+{
+	__u32 verdict = judge(a);
+
+	if (verdict != FL_REJECT)
+		return 1;
+	if (can_set_retval) /* 5.18: else it is EPERM */
+		bpf_set_retval(-EACCES);
+	return 0;
+}
+
+#endif /* FLOWNER_VERDICT_JUDGE_BPF_H */

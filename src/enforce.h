@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The programs with verdicts: loaded when a policy is, attached only at the hooks it names, gone
+ * when it is cleared. What this kernel can do at each hook, and what an application sees of it.
+ */
+#ifndef FLOWNER_ENFORCE_H
+#define FLOWNER_ENFORCE_H
+
+#include "fail.h"
+#include <flowner/policy.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct compiled;
+struct enforce;
+
+enum enforce_status { ENFORCE_UNUSED, ENFORCE_ON, ENFORCE_REFUSED, ENFORCE_SILENT };
+
+/* One way to judge at a hook; the rows of a hook stand together, best first. */
+struct enforce_row {
+	enum fl_hook hook;
+	const char *attach; /* as in the ELF section name, without 4 and 6 */
+	const char *programs[4];
+	const char *sees;  /* what the application whose attempt is rejected gets */
+	const char *limit; /* what this way cannot do, or NULL */
+	bool late;	   /* the attempt succeeds first and is undone */
+	bool tested;	   /* attaching proves nothing: it is seen to deny */
+	enum enforce_status status;
+	int error; /* positive errno of the refusal */
+};
+
+/* CGROUP_FD where to attach; SCOPE the cgroup's id, 0 for all; PIN_DIR has the maps of track.h. */
+int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce);
+void enforce_free(struct enforce *e); /* detaches */
+
+/*
+ * C is the policy from now on, at once and as a whole; HOOKS (bits 1 << enum fl_hook) are those it
+ * names. FAIL_CLOSED: what cannot be judged is rejected. On failure what was before stays.
+ * -EOPNOTSUPP a hook can only be judged late and LATE_ALLOWED says no.
+ */
+int enforce_load(struct enforce *e, const struct compiled *c, __u32 hooks, bool fail_closed,
+		 bool late_allowed, struct fail *f);
+
+/* No policy any more: everything is detached. */
+void enforce_clear(struct enforce *e);
+
+/* 0 when there is no policy. */
+__u64 enforce_generation(const struct enforce *e);
+
+/* Attempts that rule RULE, as compiled, has decided or in audit would have. */
+int enforce_hits(const struct enforce *e, __u32 rule, __u64 *ret_hits);
+
+size_t enforce_row_count(void);
+const struct enforce_row *enforce_row(const struct enforce *e, size_t i);
+
+#endif
