@@ -5,7 +5,7 @@
 # usage: suite.sh KERNEL [TIER...]     with tiers, see tiers.sh: the budget and the truth in those
 #
 # Emulation is slow: sessions by the thousand and not by the hundred thousand, and time.
-export TEST_SLOW=${TEST_SLOW:-6} STORM=${STORM:-3000} REPEAT=${REPEAT:-1}
+export TEST_SLOW=${TEST_SLOW:-6} STORM=${STORM:-3000} REPEAT=${REPEAT:-1} KILLS=${KILLS:-3}
 
 status=0
 part() { # COMMAND...
