@@ -14,3 +14,7 @@ $(B)/match.skel.h: $(B)/bpf/match.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name match_bpf > $@
 $(B)/tests/match: tests/integration/match.c $(B)/libmodules.a $(B)/match.skel.h | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/libmodules.a $(DAEMON_LIBS)
+# The library's own sources, so that ThreadSanitizer sees all of them.
+$(B)/tests/threads: tests/integration/threads.c $(LIB_SRC) include/flowner/flowner.h | $(B)/tests
+	$(call say,TSAN)$(CC) $(DEFINES) $(WARN) $(CFLAGS) -fsanitize=thread -pthread -o $@ \
+		$(filter %.c,$^)

@@ -81,6 +81,8 @@ opener=${R[2]} port=${R[1]} client_fd=${R[0]}
 tell server accept "$listener_fd"
 acceptor=${R[2]} server_fd=${R[0]}
 
+matches "in C++, from the shared library" "$("$BUILD/tests/cplusplus" "$PINS" "$SOCK")" '^0\.1'
+
 # --- root, and CAP_BPF alone with the right to open the pins ---
 same "root reads" "$(ask source)" maps
 same "without pins" "$(by_socket source)" socket

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Every packet of STORM sessions (default 20000) of short-lived processes has its owners named, late
-# as libpcap hands it over, tuples used again included; and what is printed for nobody's packets.
 # timeout: 300
+# Every packet of STORM sessions (default 20000) of short-lived processes has its owners named, late
+# as libpcap hands it over, tuples used again included; and what is printed for packets that are
+# nobody's.
 . "$(dirname "$0")/lib.sh"
 
 SESSIONS=${STORM:-20000}

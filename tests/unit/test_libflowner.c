@@ -525,7 +525,7 @@ static void down_the_ladder(void **state)
 	expect_packet(packet(key, 0, 0), 0, 2);
 	live(3, bound(v4(2), 80, FL_UDP), FL_ROLE_USER, 1 * S);
 	expect_packet(packet(key, 0, 0), 0, 3);
-	/* an address nobody said is ours: our own socket for any address has nothing to do with it */
+	/* an address nobody said is ours: our socket for any address has nothing to do with it */
 	remote4 = flowner_addr4(far);
 	key.remote = remote4;
 	expect_packet(packet(key, 0, 0), 0, 0);
@@ -533,7 +533,7 @@ static void down_the_ladder(void **state)
 	expect_packet(packet(reversed(key), 0, FLOWNER_PACKET_FROM_HOST), 2, 0);
 }
 
-/* Lives of one tuple: 1 and 2 until 20 s and 21 s; 3 since 30 s, whose acceptor's flow began 31 s. */
+/* Of one tuple: 1 and 2 until 20 s and 21 s; 3 since 30 s, with 4 a microsecond later. */
 static void two_lives(void)
 {
 	struct fl_key key = client_key(1);
@@ -560,7 +560,8 @@ static void packets_of_two_lives(void **state)
 	expect_packet(packet(reversed(key), 30 * S + 2, FLOWNER_PACKET_SYN), 5, 3);
 	expect_packet(packet(key, 30 * S + 3, 0), 3, 4); /* early, though 2 might be late */
 	expect_packet(packet(key, 40 * S, 0), 3, 4);
-	expect_packet(packet(key, 5 * S, 0), 0, 5); /* whose it would have been */
+	/* before all of them: whose it would have been */
+	expect_packet(packet(key, 5 * S, 0), 0, 5);
 }
 
 /* The opener is on another host: the nearer life it is. */
