@@ -7,11 +7,11 @@
 #include "config.h"
 
 #include "cleanup.h"
+#include "textfile.h"
 #include "yamlfile.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
@@ -422,39 +422,13 @@ int config_parse(struct config *c, const char *text, size_t size, const char *na
 	return r;
 }
 
-/* At most FILE_MAX_BYTES: what is longer is no configuration, and may be /dev/zero. */
-static int file_read(const char *path, char **ret_text, size_t *ret_size)
-{
-	_free_ char *text = malloc(FILE_MAX_BYTES + 1);
-	_close_ int fd = -1;
-	size_t used = 0;
-	ssize_t n;
-
-	if (!text)
-		return -ENOMEM;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	do {
-		n = read(fd, text + used, FILE_MAX_BYTES + 1 - used);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		used += n > 0 ? (size_t)n : 0;
-		if (used > FILE_MAX_BYTES)
-			return -EFBIG;
-	} while (n);
-	*ret_text = TAKE_PTR(text);
-	*ret_size = used;
-	return 0;
-}
-
 int config_load(struct config *c, const char *path)
 {
 	_free_ char *text = NULL;
 	size_t size = 0;
 	int r;
 
-	r = file_read(path, &text, &size);
+	r = textfile_read(path, FILE_MAX_BYTES, &text, &size);
 	if (r == -ENOENT)
 		return r;
 	if (r) {

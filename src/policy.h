@@ -8,31 +8,10 @@
 #define FLOWNER_POLICY_FILE_H
 
 #include "compile.h"
+#include "policywords.h"
 
 #define POLICY_DIR "/etc/flowner/policy.d"
 #define POLICY_BYTES_MAX (4u << 20) /* of one file */
-
-/* POLICY_LOCAL_* and POLICY_REMOTE_*: `local: {addr, port}` and `remote: {addr, port}`. */
-enum policy_attribute {
-	POLICY_PROTO, /* in a rule's tcp and udp, never a term */
-	POLICY_EXE,
-	POLICY_PARENT,
-	POLICY_USER,
-	POLICY_UID,
-	POLICY_GROUP,
-	POLICY_CGROUP,
-	POLICY_UNIT,
-	POLICY_CONTAINER,
-	POLICY_NETNS,
-	POLICY_INTERFACE,
-	POLICY_INTERFACE_TYPE,
-	POLICY_TUNNEL_TYPE,
-	POLICY_LOCAL_ADDR,
-	POLICY_LOCAL_PORT,
-	POLICY_REMOTE_ADDR,
-	POLICY_REMOTE_PORT,
-	POLICY_ATTRIBUTES,
-};
 
 struct policy_place {
 	const char *file;    /* the policy's own, or the caller's name of the text */
@@ -109,19 +88,5 @@ void policy_free(struct policy *policy);
 
 /* "FILE:LINE:COLUMN: WHY". */
 const char *policy_error_format(const struct policy_error *error, char *buf, size_t size);
-
-/* Words of the format, from both sides. -EINVAL no such word. */
-const char *policy_hook_text(enum fl_hook hook);
-const char *policy_verdict_text(enum fl_verdict verdict);
-const char *policy_attribute_text(enum policy_attribute attribute); /* "local.port" */
-int policy_hook_parse(const char *text, enum fl_hook *ret_hook);
-int policy_interface_type_parse(const char *text, __u32 *ret_type);
-int policy_tunnel_type_parse(const char *text, __u32 *ret_type);
-
-/* The dimension in which ATTRIBUTE is asked. */
-enum fl_dimension policy_dimension(enum policy_attribute attribute);
-
-/* The dimensions that an attempt at HOOK has at all, bit 1 << enum fl_dimension. */
-__u32 policy_hook_dimensions(enum fl_hook hook);
 
 #endif

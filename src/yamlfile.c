@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Strict YAML: one pass over libyaml's events for what a schema cannot see, one over its document
- * for keys unknown or written twice, then libcyaml with the schema. libcyaml
- * says where by a backtrace in its log: line and column of its errors are read from that.
+ * for keys unknown or written twice and for values of another kind, then libcyaml with the schema.
+ * libcyaml says where by a backtrace in its log: line and column of its errors are read from that.
  */
 #include "yamlfile.h"
 
@@ -120,6 +120,13 @@ static const char *scalar_text(const yaml_node_t *node)
 						      : NULL;
 }
 
+/* `port: 80` where a list of words is wanted is a list of one. */
+static bool is_lone_word(const yaml_node_t *node, const cyaml_schema_value_t *schema)
+{
+	return node->type == YAML_SCALAR_NODE && schema->type == CYAML_SEQUENCE &&
+	       schema->sequence.entry->type == CYAML_STRING;
+}
+
 /* The pair of MAPPING with KEY before END; NULL when there is none. */
 static const yaml_node_pair_t *pair_find(yaml_document_t *doc, const yaml_node_t *mapping,
 					 const char *key, const yaml_node_pair_t *end)
@@ -133,24 +140,6 @@ static const yaml_node_pair_t *pair_find(yaml_document_t *doc, const yaml_node_t
 	return NULL;
 }
 
-static int check_mapping(yaml_document_t *doc, const yaml_node_t *mapping,
-			 struct yamlfile_error *error)
-{
-	const yaml_node_pair_t *p = mapping->data.mapping.pairs.start;
-
-	for (; p < mapping->data.mapping.pairs.top; p++) {
-		const yaml_node_t *node = yaml_document_get_node(doc, p->key);
-		const char *key = scalar_text(node);
-
-		if (!key)
-			return refuse(error, node ? &node->start_mark : &mapping->start_mark,
-				      "a key must be a word");
-		if (pair_find(doc, mapping, key, p))
-			return refuse(error, &node->start_mark, "'" SHOWN "' is given twice", key);
-	}
-	return 0;
-}
-
 static const cyaml_schema_field_t *field_find(const cyaml_schema_value_t *schema, const char *key)
 {
 	const cyaml_schema_field_t *field = schema->mapping.fields;
@@ -160,50 +149,162 @@ static const cyaml_schema_field_t *field_find(const cyaml_schema_value_t *schema
 	return field->key ? field : NULL;
 }
 
-/*
- * libcyaml refuses unknown keys too, but names the place of what stood before them. As deep as the
- * schema is; a node of another type than the schema's is left to libcyaml.
- */
-static int check_keys(yaml_document_t *doc, const yaml_node_t *node,
-		      const cyaml_schema_value_t *schema, struct yamlfile_error *error)
+/* RET_FIELD is what the schema has for the key of PAIR. */
+static int check_key(yaml_document_t *doc, const yaml_node_t *mapping, const yaml_node_pair_t *pair,
+		     const cyaml_schema_value_t *schema, const cyaml_schema_field_t **ret_field,
+		     struct yamlfile_error *error)
 {
+	const yaml_node_t *node = yaml_document_get_node(doc, pair->key);
+	const char *key = scalar_text(node);
+
+	if (!key)
+		return refuse(error, node ? &node->start_mark : &mapping->start_mark,
+			      "a key must be a word");
+	*ret_field = field_find(schema, key);
+	if (!*ret_field)
+		return refuse(error, &node->start_mark, "unknown key '" SHOWN "'", key);
+	if (pair_find(doc, mapping, key, pair))
+		return refuse(error, &node->start_mark, "'" SHOWN "' is given twice", key);
+	return 0;
+}
+
+static int check_node(yaml_document_t *doc, const yaml_node_t *node,
+		      const cyaml_schema_value_t *schema, struct yamlfile_error *error);
+
+static int check_mapping(yaml_document_t *doc, const yaml_node_t *node,
+			 const cyaml_schema_value_t *schema, struct yamlfile_error *error)
+{
+	const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	const cyaml_schema_field_t *field = NULL;
 	int r = 0;
 
-	if (node->type == YAML_SEQUENCE_NODE && schema->type == CYAML_SEQUENCE) {
-		const yaml_node_item_t *item = node->data.sequence.items.start;
-
-		for (; !r && item < node->data.sequence.items.top; item++)
-			r = check_keys(doc, yaml_document_get_node(doc, *item),
-				       schema->sequence.entry, error);
-	}
-	if (node->type == YAML_MAPPING_NODE && schema->type == CYAML_MAPPING) {
-		const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-
-		for (; !r && pair < node->data.mapping.pairs.top; pair++) {
-			const yaml_node_t *key = yaml_document_get_node(doc, pair->key);
-			const cyaml_schema_field_t *field = field_find(schema, scalar_text(key));
-
-			if (!field)
-				return refuse(error, &key->start_mark, "unknown key '" SHOWN "'",
-					      scalar_text(key));
-			r = check_keys(doc, yaml_document_get_node(doc, pair->value), &field->value,
+	if (node->type != YAML_MAPPING_NODE)
+		return refuse(error, &node->start_mark, "a mapping is expected here");
+	for (; !r && pair < node->data.mapping.pairs.top; pair++) {
+		r = check_key(doc, node, pair, schema, &field, error);
+		if (!r)
+			r = check_node(doc, yaml_document_get_node(doc, pair->value), &field->value,
 				       error);
+	}
+	return r;
+}
+
+static int check_sequence(yaml_document_t *doc, const yaml_node_t *node,
+			  const cyaml_schema_value_t *schema, struct yamlfile_error *error)
+{
+	const yaml_node_item_t *item = node->data.sequence.items.start;
+	int r = 0;
+
+	if (is_lone_word(node, schema))
+		return 0;
+	if (node->type != YAML_SEQUENCE_NODE)
+		return refuse(error, &node->start_mark, "a list is expected here");
+	if (item == node->data.sequence.items.top && schema->sequence.min)
+		return refuse(error, &node->start_mark, "an empty list");
+	for (; !r && item < node->data.sequence.items.top; item++)
+		r = check_node(doc, yaml_document_get_node(doc, *item), schema->sequence.entry,
+			       error);
+	return r;
+}
+
+/* libcyaml finds all of this too, but names the place of what stood before, or none. */
+static int check_node(yaml_document_t *doc, const yaml_node_t *node,
+		      const cyaml_schema_value_t *schema, struct yamlfile_error *error)
+{
+	switch (schema->type) {
+	case CYAML_MAPPING:
+		return check_mapping(doc, node, schema, error);
+	case CYAML_SEQUENCE:
+		return check_sequence(doc, node, schema, error);
+	default:
+		if (node->type == YAML_SCALAR_NODE)
+			return 0;
+		return refuse(error, &node->start_mark, "a string is expected here");
+	}
+}
+
+/* --- lone words into lists --- */
+
+/* The node ID, or a list of it; 0 without memory. Node ids stay good while nodes are added. */
+static int listed(yaml_document_t *doc, int id)
+{
+	int list = yaml_document_add_sequence(doc, NULL, YAML_FLOW_SEQUENCE_STYLE);
+
+	return list && yaml_document_append_sequence_item(doc, list, id) ? list : 0;
+}
+
+static int make_lists(yaml_document_t *doc, int id, const cyaml_schema_value_t *schema,
+		      size_t *made);
+
+static int make_lists_in(yaml_document_t *doc, int *id, const cyaml_schema_value_t *schema,
+			 size_t *made)
+{
+	int list;
+
+	if (!is_lone_word(yaml_document_get_node(doc, *id), schema))
+		return make_lists(doc, *id, schema, made);
+	list = listed(doc, *id);
+	if (!list)
+		return -ENOMEM;
+	*id = list;
+	++*made;
+	return 0;
+}
+
+/* What DOC has was checked against SCHEMA. */
+static int make_lists(yaml_document_t *doc, int id, const cyaml_schema_value_t *schema,
+		      size_t *made)
+{
+	const yaml_node_t *node = yaml_document_get_node(doc, id);
+	int r = 0;
+
+	if (node->type == YAML_SEQUENCE_NODE) {
+		yaml_node_item_t *item = node->data.sequence.items.start,
+				 *end = node->data.sequence.items.top;
+
+		for (; !r && item < end; item++)
+			r = make_lists_in(doc, item, schema->sequence.entry, made);
+	} else if (node->type == YAML_MAPPING_NODE) {
+		yaml_node_pair_t *pair = node->data.mapping.pairs.start,
+				 *end = node->data.mapping.pairs.top;
+
+		for (; !r && pair < end; pair++) {
+			const char *key = scalar_text(yaml_document_get_node(doc, pair->key));
+
+			r = make_lists_in(doc, &pair->value, &field_find(schema, key)->value, made);
 		}
 	}
 	return r;
 }
 
-static int check_document(yaml_document_t *doc, const cyaml_schema_value_t *schema,
-			  struct yamlfile_error *error)
+/* DOC, which is used up, as text. */
+static int document_text(yaml_document_t *doc, char **ret_text, size_t *ret_size)
 {
-	int r = 0;
+	_free_ char *text = NULL;
+	yaml_emitter_t emitter;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	bool done = false;
 
-	for (const yaml_node_t *n = doc->nodes.start; !r && n < doc->nodes.top; n++)
-		if (n->type == YAML_MAPPING_NODE)
-			r = check_mapping(doc, n, error);
-	if (r)
-		return r;
-	return check_keys(doc, yaml_document_get_root_node(doc), schema, error);
+	if (!out || !yaml_emitter_initialize(&emitter)) {
+		yaml_document_delete(doc);
+		if (out)
+			fclose(out);
+		return -ENOMEM;
+	}
+	yaml_emitter_set_output_file(&emitter, out);
+	yaml_emitter_set_unicode(&emitter, 1);
+	yaml_emitter_set_width(&emitter, -1);
+	if (yaml_emitter_open(&emitter))
+		done = yaml_emitter_dump(&emitter, doc) && yaml_emitter_close(&emitter);
+	else
+		yaml_document_delete(doc);
+	yaml_emitter_delete(&emitter);
+	if (fclose(out) || !done)
+		return -ENOMEM;
+	*ret_text = TAKE_PTR(text);
+	*ret_size = size;
+	return 0;
 }
 
 static int parser_open(yaml_parser_t *parser, const char *text, size_t size)
@@ -221,28 +322,29 @@ static int document_load(const char *text, size_t size, yaml_document_t *ret_doc
 	yaml_parser_t parser;
 	int r = parser_open(&parser, text, size);
 
-	if (r) {
-		refuse(error, NULL, "out of memory");
+	if (r)
 		return r;
-	}
 	if (!yaml_parser_load(&parser, ret_doc))
 		r = refuse_syntax(error, &parser);
 	yaml_parser_delete(&parser);
 	return r;
 }
 
-/* Everything refused here would be read by libcyaml as something else, or silently not at all. */
+/*
+ * Everything refused here would be read by libcyaml as something else, or silently not at all.
+ * RET_LISTED is the text with lists where a lone word stood for one, NULL when none did.
+ */
 static int check_text(const char *text, size_t size, const cyaml_schema_value_t *schema,
-		      size_t *ret_documents, struct yamlfile_error *error)
+		      size_t *ret_documents, char **ret_listed, size_t *ret_listed_size,
+		      struct yamlfile_error *error)
 {
 	yaml_parser_t parser;
 	yaml_document_t doc;
+	size_t made = 0;
 	int r = parser_open(&parser, text, size);
 
-	if (r) {
-		refuse(error, NULL, "out of memory");
+	if (r)
 		return r;
-	}
 	r = check_events(&parser, ret_documents, error);
 	yaml_parser_delete(&parser);
 	if (r || *ret_documents == 0)
@@ -250,7 +352,11 @@ static int check_text(const char *text, size_t size, const cyaml_schema_value_t 
 	r = document_load(text, size, &doc, error);
 	if (r)
 		return r;
-	r = check_document(&doc, schema, error);
+	r = check_node(&doc, yaml_document_get_root_node(&doc), schema, error);
+	if (!r)
+		r = make_lists(&doc, 1, schema, &made);
+	if (!r && made)
+		return document_text(&doc, ret_listed, ret_listed_size);
 	yaml_document_delete(&doc);
 	return r;
 }
@@ -312,15 +418,19 @@ int yamlfile_load(const char *text, size_t size, const cyaml_schema_value_t *sch
 	struct cyaml_told told = {};
 	cyaml_config_t settings = cyaml_settings(&told);
 	cyaml_data_t *data = NULL;
+	_free_ char *with_lists = NULL;
 	size_t documents = 0;
 	cyaml_err_t code;
 	int r;
 
-	r = check_text(text, size, schema, &documents, error);
+	r = check_text(text, size, schema, &documents, &with_lists, &size, error);
+	if (r == -ENOMEM)
+		refuse(error, NULL, "out of memory");
 	if (r)
 		return r;
 	if (documents) {
-		code = cyaml_load_data((const uint8_t *)text, size, &settings, schema, &data, NULL);
+		code = cyaml_load_data((const uint8_t *)(with_lists ? with_lists : text), size,
+				       &settings, schema, &data, NULL);
 		if (code != CYAML_OK) {
 			explain(&told, code, error);
 			return code == CYAML_ERR_OOM ? -ENOMEM : -EINVAL;
@@ -339,41 +449,91 @@ void yamlfile_free(const cyaml_schema_value_t *schema, void *data)
 		cyaml_free(&settings, schema, data, 0);
 }
 
+/* --- places --- */
+
+struct yamlfile_places {
+	yaml_document_t doc;
+};
+
+static const yaml_node_t *item_find(yaml_document_t *doc, const yaml_node_t *list, const char *key)
+{
+	size_t count = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
+	unsigned long i = strtoul(key, NULL, 10);
+
+	return i < count ? yaml_document_get_node(doc, list->data.sequence.items.start[i]) : NULL;
+}
+
 static const yaml_node_t *node_find(yaml_document_t *doc, char *dotted)
 {
 	const yaml_node_t *node = yaml_document_get_root_node(doc);
+	const yaml_node_pair_t *pair;
 	char *save, *key;
 
-	for (key = strtok_r(dotted, ".", &save); key; key = strtok_r(NULL, ".", &save)) {
-		const yaml_node_pair_t *pair;
-
-		if (!node || node->type != YAML_MAPPING_NODE)
-			return NULL;
-		pair = pair_find(doc, node, key, node->data.mapping.pairs.top);
-		node = pair ? yaml_document_get_node(doc, pair->value) : NULL;
+	for (key = strtok_r(dotted, ".", &save); node && key; key = strtok_r(NULL, ".", &save)) {
+		switch (node->type) {
+		case YAML_MAPPING_NODE:
+			pair = pair_find(doc, node, key, node->data.mapping.pairs.top);
+			node = pair ? yaml_document_get_node(doc, pair->value) : NULL;
+			break;
+		case YAML_SEQUENCE_NODE:
+			node = item_find(doc, node, key);
+			break;
+		default: /* a lone word is item 0 of its list */
+			node = strcmp(key, "0") == 0 ? node : NULL;
+		}
 	}
 	return node;
+}
+
+int yamlfile_places_new(const char *text, size_t size, struct yamlfile_places **ret_places)
+{
+	_free_ struct yamlfile_places *places = calloc(1, sizeof(*places));
+	struct yamlfile_error ignored;
+	int r;
+
+	if (!places)
+		return -ENOMEM;
+	r = document_load(text, size, &places->doc, &ignored);
+	if (r)
+		return r;
+	*ret_places = TAKE_PTR(places);
+	return 0;
+}
+
+void yamlfile_places_free(struct yamlfile_places *places)
+{
+	if (!places)
+		return;
+	yaml_document_delete(&places->doc);
+	free(places);
+}
+
+int yamlfile_place(struct yamlfile_places *places, const char *dotted, size_t *ret_line,
+		   size_t *ret_column)
+{
+	_free_ char *copy = strdup(dotted);
+	const yaml_node_t *node;
+
+	if (!copy)
+		return -ENOMEM;
+	node = node_find(&places->doc, copy);
+	if (!node)
+		return -ENOENT;
+	*ret_line = node->start_mark.line + 1;
+	*ret_column = node->start_mark.column + 1;
+	return 0;
+}
+
+static void cleanup_places(struct yamlfile_places **places)
+{
+	yamlfile_places_free(*places);
 }
 
 int yamlfile_locate(const char *text, size_t size, const char *dotted, size_t *ret_line,
 		    size_t *ret_column)
 {
-	struct yamlfile_error ignored;
-	_free_ char *copy = strdup(dotted);
-	const yaml_node_t *node;
-	yaml_document_t doc;
-	int r;
+	_cleanup_(cleanup_places) struct yamlfile_places *places = NULL;
+	int r = yamlfile_places_new(text, size, &places);
 
-	if (!copy)
-		return -ENOMEM;
-	r = document_load(text, size, &doc, &ignored);
-	if (r)
-		return r;
-	node = node_find(&doc, copy);
-	if (node) {
-		*ret_line = node->start_mark.line + 1;
-		*ret_column = node->start_mark.column + 1;
-	}
-	yaml_document_delete(&doc);
-	return node ? 0 : -ENOENT;
+	return r ? r : yamlfile_place(places, dotted, ret_line, ret_column);
 }

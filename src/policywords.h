@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The words of a policy: hooks, verdicts, attributes, types of interfaces and tunnels. Pure. */
+#ifndef FLOWNER_POLICYWORDS_H
+#define FLOWNER_POLICYWORDS_H
+
+#include <flowner/policy.h>
+#include <stdbool.h>
+
+/* POLICY_LOCAL_* and POLICY_REMOTE_*: `local: {addr, port}` and `remote: {addr, port}`. */
+enum policy_attribute {
+	POLICY_PROTO, /* in a rule's tcp and udp, never a term */
+	POLICY_EXE,
+	POLICY_PARENT,
+	POLICY_USER,
+	POLICY_UID,
+	POLICY_GROUP,
+	POLICY_CGROUP,
+	POLICY_UNIT,
+	POLICY_CONTAINER,
+	POLICY_NETNS,
+	POLICY_INTERFACE,
+	POLICY_INTERFACE_TYPE,
+	POLICY_TUNNEL_TYPE,
+	POLICY_LOCAL_ADDR,
+	POLICY_LOCAL_PORT,
+	POLICY_REMOTE_ADDR,
+	POLICY_REMOTE_PORT,
+	POLICY_ATTRIBUTES,
+};
+
+/* -EINVAL: no such word. Types are words or IANA's numbers (ifType, tunnelType). */
+const char *policy_hook_text(enum fl_hook hook);
+int policy_hook_parse(const char *text, enum fl_hook *ret_hook);
+const char *policy_verdict_text(enum fl_verdict verdict);
+int policy_verdict_parse(const char *text, __u32 *ret_verdict); /* not `redirect` */
+int policy_interface_type_parse(const char *text, __u32 *ret_type);
+int policy_tunnel_type_parse(const char *text, __u32 *ret_type);
+
+/* As in a policy, with "local.port" for what is inside of `local`. */
+const char *policy_attribute_text(enum policy_attribute attribute);
+
+/* The dimension in which ATTRIBUTE is asked. */
+enum fl_dimension policy_dimension(enum policy_attribute attribute);
+
+/* Whether an attempt at HOOK has ATTRIBUTE at all. */
+bool policy_hook_has(enum fl_hook hook, enum policy_attribute attribute);
+
+#endif

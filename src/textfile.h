@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A whole file into memory, up to a bound. */
+#ifndef FLOWNER_TEXTFILE_H
+#define FLOWNER_TEXTFILE_H
+
+#include <stddef.h>
+
+/* -EFBIG more than MAX bytes: what is longer is not what is meant, and may be /dev/zero. */
+int textfile_read(const char *path, size_t max, char **ret_text, size_t *ret_size);
+
+#endif
