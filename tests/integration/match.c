@@ -91,6 +91,7 @@ int main(int argc, char **argv)
 	unsigned long attempts = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	struct match_bpf *skel;
+	size_t all = 0;
 	int r = 0;
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
@@ -99,8 +100,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "match: cannot load: %s\n", strerror(errno));
 		return 1;
 	}
-	for (size_t i = 0; !r && i < count; i++)
-		r = agree(skel, i % FL_POLICY_SLOTS, sizes[i], seed + i, attempts / count + 1);
+	for (size_t i = 0; i < count; i++)
+		all += sizes[i];
+	for (size_t i = 0; !r && i < count; i++) /* so many for each rule */
+		r = agree(skel, i % FL_POLICY_SLOTS, sizes[i], seed + i,
+			  attempts * sizes[i] / all + 1);
 	match_bpf__destroy(skel);
 	if (r)
 		fprintf(stderr, "match: %s\n", strerror(-r));

@@ -29,8 +29,12 @@ watch_into "$T/all"
 slow=$WATCHER
 eventually 10 watchers 2
 kill -STOP "$slow"
+SECONDS=0
 (echo "$BASHPID" >"$CGROUP/cgroup.procs" && exec nsenter -t "$NETNS" -n \
 	"$BUILD/truth/truth" --only churn --storm 90000 -o "$T/truth")
+
+# after 30 s of not reading the daemon would close the connection
+((SECONDS < 20)) || skip "this machine needs $SECONDS s for what a reader may miss"
 
 # the others do not wait for him
 tell client connect tcp 127.0.0.1 8080
