@@ -271,7 +271,7 @@ static int take_one(const struct fl_record *record, void *arg)
 int ask_id(struct ask *ask, __u64 id, struct fl_flow *ret_flow, struct fl_process *ret_process,
 	   struct fl_text *ret_text)
 {
-	struct fl_flow flow;
+	struct fl_flow flow = { 0 };
 	struct one one = { .flow = &flow, .process = ret_process, .text = ret_text };
 	char target[64];
 	int r;

@@ -132,6 +132,7 @@ static void judge(const char *line, unsigned int server_port)
 int main(int argc, char **argv)
 {
 	unsigned long unseen = 0, reused = 0;
+	const struct session *middle;
 	char line[512];
 
 	if (argc != 3 || read_truth(argv[1]) < 0)
@@ -144,8 +145,9 @@ int main(int argc, char **argv)
 		reused += i && sessions[i].port == sessions[i - 1].port;
 	}
 	qsort(sessions, count, sizeof(*sessions), by_life);
+	middle = &sessions[count / 2];
 	printf("sessions %zu, of them on a tuple used before %lu, life median %.3f ms\n", count,
-	       reused, (double)sessions[count / 2].life_ns / 1e6);
+	       reused, (double)middle->life_ns / 1e6);
 	printf("packets %lu, ends %lu: right %lu, wrong %lu, unnamed %lu; stray %lu, sessions "
 	       "not seen whole %lu\n",
 	       score.packets, score.ends, score.right, score.wrong, score.unnamed, score.stray,
