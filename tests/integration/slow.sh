@@ -34,7 +34,10 @@ SECONDS=0
 	"$BUILD/truth/truth" --only churn --storm 90000 -o "$T/truth")
 
 # after 30 s of not reading the daemon would close the connection
-((SECONDS < 20)) || skip "this machine needs $SECONDS s for what a reader may miss"
+if ((SECONDS >= 20)); then
+	kill -KILL "$slow" "$some"
+	skip "this machine needs $SECONDS s for what a reader may miss"
+fi
 
 # the others do not wait for him
 tell client connect tcp 127.0.0.1 8080
