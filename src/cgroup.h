@@ -19,6 +19,12 @@ int cgroup_mount_from(const char *mountinfo, char **ret_path);
 int cgroup_id(int fd, __u64 *ret_id);
 
 /*
+ * FN for every cgroup below the mount point MOUNT, its root ("/") first. What is removed meanwhile
+ * is passed over. FN's first non-zero value ends the walk and is returned.
+ */
+int cgroup_each(const char *mount, int (*fn)(void *arg, __u64 id, const char *path), void *arg);
+
+/*
  * False inside a private cgroup namespace, where the mount's root is not the host's. The host's
  * cgroup namespace has the fixed inode PROC_CGROUP_INIT_INO (0xEFFFFFFB).
  */

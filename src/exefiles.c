@@ -69,7 +69,7 @@ struct mount {
 
 struct exefiles {
 	int epoll, inotify, timer;
-	int mounts_wake; /* in epoll; that it tells a change once may be used up by whoever polls us */
+	int mounts_wake; /* in epoll; it tells a change once, be it to whoever polls us */
 	int mounts_look; /* so this one is asked */
 	bool timer_runs;
 	struct path **paths;

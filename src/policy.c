@@ -650,9 +650,34 @@ static int check_term(const struct reader *rd, size_t index, const struct policy
 	return 0;
 }
 
+static bool names(const struct policy_rule *rule, enum policy_attribute attribute)
+{
+	for (size_t i = 0; i < rule->term_count; i++) {
+		if (rule->terms[i].attribute == attribute)
+			return true;
+	}
+	return false;
+}
+
+/* A rule's interface is a number, and that means something in one namespace only. */
+static int check_interface(const struct reader *rd, size_t index, const struct policy_rule *rule)
+{
+	if (!names(rule, POLICY_INTERFACE))
+		return 0;
+	for (size_t i = 0; i < rule->term_count; i++) {
+		const struct policy_term *t = &rule->terms[i];
+
+		if (t->attribute == POLICY_NETNS && (t->negated || t->count != 1))
+			return refuse(rd, term_path(index, t->negated, POLICY_NETNS).text,
+				      "an interface is one of one network namespace: a rule with "
+				      "'interface' can name one 'netns' only");
+	}
+	return 0;
+}
+
 static int check_rule(const struct reader *rd, size_t index, const struct policy_rule *rule)
 {
-	int r = 0;
+	int r = check_interface(rd, index, rule);
 
 	if (rule->hooks >> FL_HOOK_LISTEN & 1 && !rule->tcp)
 		return refuse(rd, below(index, "hooks").text, "only TCP listens");

@@ -45,8 +45,9 @@ struct unresolved {
 };
 
 /*
- * POLICY and what WORLD points to must outlive it. -EINVAL with ERROR: a user or group that does
- * not exist; other names may come later. -ENOMEM. Does not need root to be useful, only to see all.
+ * POLICY and what WORLD points to must outlive it; WORLD itself is copied. -EINVAL with ERROR: a
+ * user or group that does not exist; other names may come later. -ENOMEM. Negative errno of what the
+ * system would not do. Works without root, for what one may see then.
  */
 int resolution_new(const struct policy *policy, const struct resolve_world *world,
 		   struct resolution **ret_resolution, struct policy_error *error);
@@ -75,6 +76,13 @@ int resolution_cgroup_gone(struct resolution *r, __u64 id, struct compiled *c, r
 /* Interfaces and network namespaces once more: when some have come or gone. */
 int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn,
 			  void *arg);
+
+/* -ENOENT: there is no such user or group; a group may also be given as its number. */
+int resolve_user(const char *name, __u64 *ret_uid);
+int resolve_group(const char *name, __u64 *ret_gid);
+
+/* -EINVAL with ERROR: POLICY names a user or group that does not exist. */
+int resolve_people(const struct policy *policy, struct policy_error *error);
 
 /* Whether PATH of a cgroup is one that a `cgroup`, `unit` or `container` WORD means. Pure. */
 bool resolve_cgroup_matches(enum policy_attribute attribute, const char *word, const char *path);

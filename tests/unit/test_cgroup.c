@@ -3,6 +3,7 @@
 #include "cgroup.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,6 +110,46 @@ static void id_is_the_inode(void **state)
 	free(mount);
 }
 
+static int check_one(void *arg, __u64 id, const char *path)
+{
+	const char *mount = arg;
+	char full[PATH_MAX];
+	struct stat st;
+
+	assert_int_equal(*path, '/');
+	snprintf(full, sizeof(full), "%s%s", mount, path);
+	if (stat(full, &st)) /* others remove theirs meanwhile */
+		assert_int_equal(errno, ENOENT);
+	else
+		assert_int_equal(st.st_ino, id);
+	return 0;
+}
+
+static int stop_at_once(void *arg, __u64 id, const char *path)
+{
+	(void)id;
+	assert_string_equal(path, "/");
+	return ++*(int *)arg;
+}
+
+static void every_cgroup_the_root_first(void **state)
+{
+	char *mount = NULL;
+	int calls = 0;
+
+	(void)state;
+	assert_int_equal(cgroup_each("/nonexistent", check_one, NULL), -ENOENT);
+	assert_int_equal(cgroup_each("/proc", check_one, NULL), -EINVAL);
+	if (cgroup_mount(&mount)) {
+		print_message("no cgroup2 mounted here\n");
+		skip();
+	}
+	assert_int_equal(cgroup_each(mount, check_one, mount), 0);
+	assert_int_equal(cgroup_each(mount, stop_at_once, &calls), 1);
+	assert_int_equal(calls, 1);
+	free(mount);
+}
+
 static void id_of_what_is_no_cgroup(void **state)
 {
 	int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -138,7 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mount_tables),	     cmocka_unit_test(no_table),
 		cmocka_unit_test(id_is_the_inode),   cmocka_unit_test(id_of_what_is_no_cgroup),
-		cmocka_unit_test(namespace_is_told),
+		cmocka_unit_test(namespace_is_told), cmocka_unit_test(every_cgroup_the_root_first),
 	};
 
 	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
