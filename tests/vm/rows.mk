@@ -12,7 +12,7 @@ break-rows: private SHELL := /bin/sh
 break-rows: private .SHELLFLAGS := -c
 break-rows:
 	@packaging/deps.sh build test vm
-	@+$(MAKE) --no-print-directory vm-build
+	@+$(MAKE) --no-print-directory -s vm-build
 	@tests/vm/rows.sh $(ROWS)
 vm-table:
 	@tests/vm/table.sh update build/vm/results.jsonl

@@ -53,11 +53,13 @@ in_order() { # rows of Markdown, as rows.txt has them
 }
 
 main() {
-	local machine log status=0 all=()
+	local row machine log status=0 all=()
 	((EUID == 0)) || { echo 'rows: needs root: sudo make break-rows' >&2; exit 1; }
 	complete || status=1
+	for row; do
+		grep -q "^$row " "$VM/rows.txt" || { echo "rows: no row '$row'" >&2; exit 2; }
+	done
 	mapfile -t all < <(machines "$@")
-	((${#all[@]})) || { echo "rows: no such row: $*" >&2; exit 2; }
 	as_owner mkdir -p "$OUT"
 	for machine in "${all[@]}"; do
 		log=$OUT/rows-$machine.txt
