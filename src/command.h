@@ -40,6 +40,7 @@ extern const struct command command_who;
 extern const struct command command_show;
 extern const struct command command_watch;
 extern const struct command command_abort;
+extern const struct command command_policy;
 extern const struct command command_doctor;
 extern const struct command command_stats;
 extern const struct command command_metrics;

@@ -13,8 +13,8 @@
 #include "options.h"
 
 static const struct command *const commands[] = {
-	&command_list,	&command_who,	 &command_show,	 &command_watch,
-	&command_abort, &command_doctor, &command_stats, &command_metrics,
+	&command_list,	 &command_who,	  &command_show,  &command_watch,   &command_abort,
+	&command_policy, &command_doctor, &command_stats, &command_metrics,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

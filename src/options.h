@@ -11,7 +11,7 @@
 
 #include "command.h"
 
-#define OPTIONS_OWN_MAX 8
+#define OPTIONS_OWN_MAX 24
 #define OPTIONS_WHY_TEXT 256
 
 struct options {

@@ -166,7 +166,7 @@ static bool is_below(const char *path, const char *root)
 }
 
 /* Whole, or the first digits of one as its runtime shows it. */
-static bool is_container(const char *word, const char *id)
+bool resolve_container_matches(const char *word, const char *id)
 {
 	size_t len = strlen(word);
 
@@ -186,7 +186,8 @@ bool resolve_cgroup_matches(enum policy_attribute attribute, const char *word, c
 	case POLICY_UNIT:
 		return cgroup_path_unit(path, unit) == 0 && strcmp(unit, word) == 0;
 	case POLICY_CONTAINER:
-		return cgroup_path_container(path, container) == 0 && is_container(word, container);
+		return cgroup_path_container(path, container) == 0 &&
+		       resolve_container_matches(word, container);
 	default:
 		return false;
 	}

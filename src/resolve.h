@@ -46,8 +46,8 @@ struct unresolved {
 
 /*
  * POLICY and what WORLD points to must outlive it; WORLD itself is copied. -EINVAL with ERROR: a
- * user or group that does not exist; other names may come later. -ENOMEM. Negative errno of what the
- * system would not do. Works without root, for what one may see then.
+ * user or group that does not exist; other names may come later. -ENOMEM; negative errno of what
+ * the system would not do. Works without root, for what one may see then.
  */
 int resolution_new(const struct policy *policy, const struct resolve_world *world,
 		   struct resolution **ret_resolution, struct policy_error *error);
@@ -85,6 +85,7 @@ int resolve_group(const char *name, __u64 *ret_gid);
 int resolve_people(const struct policy *policy, struct policy_error *error);
 
 /* Whether PATH of a cgroup is one that a `cgroup`, `unit` or `container` WORD means. Pure. */
+bool resolve_container_matches(const char *word, const char *id);
 bool resolve_cgroup_matches(enum policy_attribute attribute, const char *word, const char *path);
 
 #endif

@@ -149,6 +149,12 @@ struct fl_verdict_event {
 	struct fl_said said;
 };
 
+/* Whose attempts no policy denies: without them nobody is left to change it. */
+FL_VERDICT_RULE int fl_policy_exempt(__u32 pid, __u32 daemon_pid)
+{
+	return pid == 1 || (pid && pid == daemon_pid);
+}
+
 /* What a policy says to an attempt. */
 struct fl_judgement {
 	__u32 rule;    /* that decides, FL_NO_RULE: the default does */
