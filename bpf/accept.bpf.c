@@ -7,7 +7,6 @@
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
 
-#define IPPROTO_TCP 6
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 

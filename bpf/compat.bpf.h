@@ -14,6 +14,10 @@
 extern const volatile bool can_task_btf;
 /* bpf_get_socket_cookie() and socket storage in tracing programs and iterators: 5.11 */
 extern const volatile bool can_tracing_socket;
+/* What the configuration has counted: of TCP the kernel's own numbers are read at the close, of UDP
+ * every datagram is counted. */
+extern const volatile bool count_tcp;
+extern const volatile bool count_udp;
 
 /* Only where the kernel has audit. */
 static __always_inline __u32 task_login_uid(struct task_struct *task)
