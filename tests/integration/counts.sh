@@ -88,10 +88,10 @@ tcp() { # HOST
 	both_count "the life before" '0 0' "$OPENER"
 	tell server accept "$LISTENER"
 	SERVER=${R[0]} ACCEPTOR=${R[2]}
+	OPENER=$(flowner show "$ACCEPTOR" -j | jq -r .flowner.peer_flow_id)
 	sent client "$CLIENT" server "$SERVER" 99
 	tell client close "$CLIENT"
-	both_count "the second life" '99 0' "$ACCEPTOR" \
-		"$(flowner show "$ACCEPTOR" -j | jq -r .flowner.peer_flow_id)"
+	both_count "the second life" '99 0' "$ACCEPTOR" "$OPENER"
 
 	try client connect tcp "$1" 1
 	same "a refused one" "$(flowner list -aj :1 | jq -c '[.source.bytes,

@@ -122,7 +122,7 @@ payload() { # ROOT COMMAND...
 	(cd "$TREE" && cp -r tests packaging "$root/flowner/")
 	mapfile -t programs < <(cd "$TREE" &&
 		find build -maxdepth 2 -path build/san -prune -o -path build/vm -prune -o \
-			-type f \( -perm -u+x -o -name flowner.bpf.o \) -print)
+			-type f \( -perm -u+x -o -name 'flow*.bpf.o' \) -print)
 	(cd "$TREE" && cp --parents "${programs[@]}" "$root/flowner/")
 	mapfile -t libraries < <(cd "$TREE" && libraries "${programs[@]/#/./}")
 	((! ${#libraries[@]})) || put "$root" "${libraries[@]}"
