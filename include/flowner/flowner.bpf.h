@@ -101,8 +101,11 @@ FLOWNER_FN int flowner_flow_get(__u64 flow_id, struct fl_socket *ret)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &flow_id);
 
-	if (!s)
+	if (!s) {
+		/* a compiler reads it before it looks at the result, which 5.10 and 6.1 refuse */
+		__builtin_memset(ret, 0, sizeof(*ret));
 		return -FLOWNER_ENOENT;
+	}
 	*ret = *s;
 	return ret->check == fl_check_socket(flow_id, ret) ? 0 : -FLOWNER_ENOENT;
 }
@@ -171,8 +174,10 @@ FLOWNER_FN int flowner_session_get(const struct fl_key *key, struct fl_connectio
 {
 	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, key);
 
-	if (!c)
+	if (!c) {
+		__builtin_memset(ret, 0, sizeof(*ret));
 		return -FLOWNER_ENOENT;
+	}
 	*ret = *c;
 	return ret->flow_id && ret->check == fl_check_connection(key, ret) ? 0 : -FLOWNER_ENOENT;
 }
