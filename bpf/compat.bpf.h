@@ -83,4 +83,14 @@ static __always_inline long syscall_number(void *regs)
 	return BPF_CORE_READ(s390, int_code) & 0xffff;
 }
 
+/* The call within socketcall(2) that is returning, -1 where it is not known. */
+static __always_inline long socketcall_number(void *regs)
+{
+	struct pt_regs___s390_syscall *s390 = regs;
+
+	if (bpf_core_field_exists(s390->orig_gpr2))
+		return BPF_CORE_READ(s390, orig_gpr2);
+	return -1;
+}
+
 #endif /* FLOWNER_COMPAT_BPF_H */

@@ -238,6 +238,7 @@ struct pt_regs___arm64_syscall {
 
 struct pt_regs___s390_syscall {
 	unsigned int int_code;
+	unsigned long orig_gpr2;
 };
 
 struct proto_accept_arg {
