@@ -122,8 +122,18 @@ modules() { # ROOT KERNEL_DIR MODULE...: with what they depend on
 	done
 }
 
+# Of PORTS those that are modules: not every kernel with them built in has the list that says so.
+port_modules() { # KERNEL_DIR
+	local module
+	for module in $PORTS; do
+		modprobe -d "$1" -S "$(<"$1/version")" --show-depends "$module" 2>/dev/null |
+			grep -q '^insmod' && echo "$module"
+	done
+	true
+}
+
 payload() { # ROOT COMMAND...
-	local root=$1 build=$TREE/build programs libraries
+	local root=$1 build=$TREE/build programs libraries ports
 	shift
 	! is_foreign || build+=/$ARCH
 	layout "$root"
@@ -139,8 +149,9 @@ payload() { # ROOT COMMAND...
 	mapfile -t libraries < <(cd "$build" && libraries "${programs[@]}")
 	((! ${#libraries[@]})) || put "$root" "${libraries[@]}"
 	printf '%q ' "$@" >"$root/vm/command"
-	echo "$PORTS" >"$root/vm/ports"
+	ports=$(port_modules "$KERNEL_DIR")
+	[[ -z $ports ]] || echo "$ports" >"$root/vm/ports"
 	[[ -z $MODS ]] || echo "$MODS" >"$root/vm/modules"
 	# shellcheck disable=SC2086 # words
-	modules "$root" "$KERNEL_DIR" $PORTS $MODS
+	modules "$root" "$KERNEL_DIR" $ports $MODS
 }
