@@ -3,7 +3,6 @@
 # tests/integration/packets.sh runs them.
 EXAMPLES := $(addprefix $(B)/tests/,packets sessions judge)
 TEST_BINS += $(EXAMPLES) $(B)/tests/cplusplus
-CXX := g++
 $(EXAMPLES): $(B)/tests/%: tests/example/%.c | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $(filter-out %.h,$^) $(EXAMPLE_LIBS)
 $(B)/tests/packets: EXAMPLE_LIBS := -lpcap

@@ -46,7 +46,7 @@ machine() { # ARCH
 		APPEND='console=ttyAMA0'
 		;;
 	s390x)
-		# with vectors QEMU 7.2 gets the kernel's checksums wrong: resets and ICMP are lost
+		# with vectors, under QEMU 7.2, resets and ICMP got lost (why: not known)
 		QEMU=(qemu-system-s390x -M s390-ccw-virtio -cpu 'max,vx=off,vxeh=off,vxeh2=off')
 		APPEND='console=ttysclp0'
 		;;
