@@ -120,6 +120,20 @@ static bool has_both_ends(const struct fl_flow *f)
 	return !is_listener(f) && has_remote(f) && !address_is_any(&f->key.local);
 }
 
+static const struct json_verdict *verdict_of(const struct builder *b)
+{
+	return b->event ? b->event->verdict : NULL;
+}
+
+static const char *untabled_type(const struct builder *b)
+{
+	const struct json_verdict *v = verdict_of(b);
+
+	if (!v || !v->enforced)
+		return "info";
+	return v->rejected ? "denied" : "allowed";
+}
+
 static void put_types(struct builder *b, json_t *event)
 {
 	static const struct {
@@ -146,15 +160,20 @@ static void put_types(struct builder *b, json_t *event)
 	for (size_t i = 0; types && i < 2 && types[i]; i++)
 		b->failed |= json_array_append_new(array, json_string(types[i])) < 0;
 	if (!types)
-		b->failed |= json_array_append_new(array, json_string("info")) < 0;
+		b->failed |= json_array_append_new(array, json_string(untabled_type(b))) < 0;
 }
 
 /*
  * An attempt still under way has no outcome, and one that ended before the handshake without an
  * error of the kernel (its own process gave up) neither succeeded nor was it refused.
  */
-static const char *outcome(const struct fl_flow *f)
+static const char *outcome(const struct builder *b)
 {
+	const struct json_verdict *v = verdict_of(b);
+	const struct fl_flow *f = b->flow;
+
+	if (v)
+		return v->rejected && v->enforced ? "failure" : "success";
 	if (f->state != FL_STATE_SYN_SENT)
 		return "success";
 	if (f->reason == FL_REASON_REFUSED || f->reason == FL_REASON_TIMED_OUT ||
@@ -177,7 +196,7 @@ static void put_event(struct builder *b, json_t *root)
 		put_text(b, event, "action", b->event->action);
 		put_number(b, event, "sequence", b->event->sequence);
 	}
-	put_text(b, event, "outcome", outcome(f));
+	put_text(b, event, "outcome", outcome(b));
 	put_text(b, event, "reason", reason_text(f->reason));
 	put_time(b, event, "start", f->opened_ns);
 	put_time(b, event, "end", f->ended_ns);
@@ -185,18 +204,9 @@ static void put_event(struct builder *b, json_t *root)
 		put_number(b, event, "duration", f->ended_ns - f->opened_ns);
 }
 
-static void put_traffic(struct builder *b, json_t *object, __u64 bytes, __u64 packets)
-{
-	if (!b->flow->counted)
-		return;
-	put_number(b, object, "bytes", bytes);
-	put_number(b, object, "packets", packets);
-}
-
 static void put_network(struct builder *b, json_t *root)
 {
 	const struct fl_flow *f = b->flow;
-	const struct fl_counts *c = &f->counts;
 	const struct fl_addr *addr = has_remote(f) ? &f->key.remote : &f->key.local;
 	char id[COMMUNITY_ID_TEXT];
 	json_t *network = put_object(b, root, "network");
@@ -208,45 +218,22 @@ static void put_network(struct builder *b, json_t *root)
 	put_text(b, network, "direction", direction_text(f));
 	if (has_both_ends(f))
 		put_text(b, network, "community_id", community_id(&f->key, id));
-	put_traffic(b, network, c->bytes_sent + c->bytes_received,
-		    c->packets_sent + c->packets_received);
 }
 
-/* The object, borrowed; NULL when the builder has failed. */
-static json_t *put_endpoint(struct builder *b, json_t *root, const char *key,
-			    const struct fl_addr *addr, __u16 port)
+static void put_endpoint(struct builder *b, json_t *root, const char *key,
+			 const struct fl_addr *addr, __u16 port)
 {
+	/* a session's any-address is one we could not read; a listener's is what it bound */
+	bool known = !address_is_any(addr) || !has_remote(b->flow);
 	char text[ADDRESS_TEXT];
-	json_t *endpoint = put_object(b, root, key);
+	json_t *endpoint = known || port ? put_object(b, root, key) : NULL;
 
 	if (!endpoint)
-		return NULL;
-	/* a session's any-address is one we could not read; a listener's is what it bound */
-	if (!address_is_any(addr) || !has_remote(b->flow))
+		return;
+	if (known)
 		put_text(b, endpoint, "ip", address_format(addr, text));
 	if (port)
 		put_number(b, endpoint, "port", port);
-	return endpoint;
-}
-
-/* One end of the session under its part in it, with what this end sent. */
-static void put_local_as(struct builder *b, json_t *root, const char *part)
-{
-	const struct fl_key *k = &b->flow->key;
-	json_t *end = put_endpoint(b, root, part, &k->local, k->local_port);
-
-	if (end)
-		put_traffic(b, end, b->flow->counts.bytes_sent, b->flow->counts.packets_sent);
-}
-
-static void put_remote_as(struct builder *b, json_t *root, const char *part)
-{
-	const struct fl_counts *c = &b->flow->counts;
-	const struct fl_key *k = &b->flow->key;
-	json_t *end = put_endpoint(b, root, part, &k->remote, k->remote_port);
-
-	if (end)
-		put_traffic(b, end, c->bytes_received, c->packets_received);
 }
 
 static const char *initiator(const struct fl_flow *f)
@@ -265,16 +252,17 @@ static const char *initiator(const struct fl_flow *f)
 
 static void put_ends(struct builder *b, json_t *root)
 {
+	const struct fl_key *k = &b->flow->key;
 	const char *first = initiator(b->flow);
 
 	if (!first || is_listener(b->flow) || !has_remote(b->flow))
 		return;
 	if (strcmp(first, "local") == 0) {
-		put_local_as(b, root, "source");
-		put_remote_as(b, root, "destination");
+		put_endpoint(b, root, "source", &k->local, k->local_port);
+		put_endpoint(b, root, "destination", &k->remote, k->remote_port);
 	} else {
-		put_remote_as(b, root, "source");
-		put_local_as(b, root, "destination");
+		put_endpoint(b, root, "source", &k->remote, k->remote_port);
+		put_endpoint(b, root, "destination", &k->local, k->local_port);
 	}
 }
 
@@ -426,19 +414,19 @@ static void put_namespace(struct builder *b, json_t *object)
 		put_number(b, object, "ifindex", f->key.ifindex);
 }
 
-static void put_tcp(struct builder *b, json_t *object)
+static void put_verdict(struct builder *b, json_t *object)
 {
-	const struct fl_flow *f = b->flow;
-	json_t *tcp;
+	const struct json_verdict *v = verdict_of(b);
 
-	if (!f->counted || f->key.proto != FL_TCP)
+	if (!v)
 		return;
-	tcp = put_object(b, object, "tcp");
-	if (!tcp)
-		return;
-	put_number(b, tcp, "retransmits", f->counts.retransmits);
-	if (f->counts.srtt_us)
-		put_number(b, tcp, "srtt_us", f->counts.srtt_us);
+	put_text(b, object, "hook", v->hook);
+	put_text(b, object, "verdict", v->verdict);
+	put(b, object, "enforced", json_boolean(v->enforced));
+	if (v->failed)
+		put(b, object, "unjudged", json_true());
+	if (v->count > 1)
+		put_number(b, object, "count", v->count);
 }
 
 static void put_flowner(struct builder *b, json_t *root, __u64 peer_id)
@@ -453,17 +441,18 @@ static void put_flowner(struct builder *b, json_t *root, __u64 peer_id)
 	put_text(b, object, "role", role_text(f->role));
 	if (f->role == FL_ROLE_ACCEPTOR)
 		put(b, object, "accepted", json_boolean(f->accepted));
-	put_text(b, object, "state", state_text(f->state));
+	if (f->state) /* of a flow that never came to be there is none */
+		put_text(b, object, "state", state_text(f->state));
 	put_endpoint(b, object, "local", &f->key.local, f->key.local_port);
 	if (has_remote(f))
 		put_endpoint(b, object, "remote", &f->key.remote, f->key.remote_port);
-	put_tcp(b, object);
 	put_namespace(b, object);
 	put_image(b, object);
 	if (!f->opened_ns)
 		put_time(b, object, "opened_before", f->seen_ns);
 	if (f->members > 1)
 		put_number(b, object, "members", f->members);
+	put_verdict(b, object);
 }
 
 static __u64 timestamp(const struct builder *b)
@@ -517,6 +506,8 @@ json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow,
 		put_name_in(&b, root, "container", "id", names->container);
 		put_name_in(&b, root, "systemd", "unit", names->unit);
 	}
+	if (event && event->verdict)
+		put_name_in(&b, root, "rule", "name", event->verdict->rule);
 	put_flowner(&b, root, peer_id);
 	return finish(&b, root);
 }

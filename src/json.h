@@ -5,6 +5,7 @@
 
 #include <flowner/flow.h>
 #include <jansson.h>
+#include <stdbool.h>
 
 struct ends;
 struct process;
@@ -15,11 +16,22 @@ struct json_context {
 	__s64 realtime_offset_ns; /* CLOCK_REALTIME minus CLOCK_BOOTTIME */
 };
 
+/* What was said of an attempt; the flow is as far as the attempt had come. */
+struct json_verdict {
+	const char *hook, *verdict;
+	const char *rule; /* NULL: the default of the hook, or it could not be judged */
+	bool enforced;	  /* it happened; else a rule in audit would have said it */
+	bool failed;	  /* it could not be judged */
+	bool rejected;
+	__u64 count; /* attempts told at once */
+};
+
 /* What turns a flow into an event; NULL for a plain flow of a list. */
 struct json_event {
 	const char *action;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
 	__u64 sequence;
+	const struct json_verdict *verdict; /* of the action `verdict`, else NULL */
 };
 
 /* New reference, NULL without memory. PROCESS, NAMES, EVENT may be NULL; PEER_ID 0: no peer. */

@@ -13,7 +13,9 @@
 #include "cleanup.h"
 #include "describe.h"
 #include "flowtext.h"
+#include "label.h"
 #include "maps.h"
+#include "policywords.h"
 #include "records.h"
 #include <errno.h>
 #include <string.h>
@@ -37,11 +39,14 @@ struct notice {
 	char why[144];
 };
 
+enum kind { KIND_EVENT, KIND_VERDICT, KIND_NOTICE };
+
 /* Its sequence is its place. */
 struct held {
-	bool is_notice;
+	enum kind kind;
 	union {
 		struct fl_event event;
+		struct stream_verdict verdict; /* holds its label */
 		struct notice notice;
 	};
 };
@@ -82,6 +87,13 @@ static __u64 boottime_ns(void)
 
 /* --- the ring --- */
 
+static void empty(struct held *place)
+{
+	if (place->kind == KIND_VERDICT)
+		label_drop(place->verdict.rule);
+	place->kind = KIND_EVENT;
+}
+
 int streams_new(struct agent *agent, int epoll_fd, int wake_fd, struct streams **ret_streams)
 {
 	struct streams *streams = calloc(1, sizeof(*streams));
@@ -105,6 +117,8 @@ void streams_free(struct streams *streams)
 {
 	if (!streams)
 		return;
+	for (size_t i = 0; i < RING; i++)
+		empty(&streams->ring[i]);
 	free(streams->ring);
 	free(streams);
 }
@@ -126,30 +140,37 @@ static void wake_all(struct streams *streams)
 		wake(s);
 }
 
-static struct held *next_place(struct streams *streams)
+static struct held *next_place(struct streams *streams, enum kind kind)
 {
 	__u64 sequence = ++streams->agent->sequence;
+	struct held *place = &streams->ring[sequence % RING];
 
 	if (sequence - streams->first >= RING)
 		streams->first = sequence - RING + 1;
-	return &streams->ring[sequence % RING];
+	empty(place);
+	place->kind = kind;
+	return place;
 }
 
 void streams_publish(struct streams *streams, const struct fl_event *event)
 {
-	struct held *held = next_place(streams);
+	next_place(streams, KIND_EVENT)->event = *event;
+	wake_all(streams);
+}
 
-	held->is_notice = false;
-	held->event = *event;
+void streams_verdict(struct streams *streams, const struct stream_verdict *verdict)
+{
+	struct held *held = next_place(streams, KIND_VERDICT);
+
+	held->verdict = *verdict;
+	label_hold(verdict->rule);
 	wake_all(streams);
 }
 
 void streams_notice(struct streams *streams, const char *action, const char *why, __u64 count)
 {
-	struct held *held = next_place(streams);
-	struct notice *n = &held->notice;
+	struct notice *n = &next_place(streams, KIND_NOTICE)->notice;
 
-	held->is_notice = true;
 	n->time_ns = boottime_ns();
 	n->count = count;
 	snprintf(n->action, sizeof(n->action), "%s", action);
@@ -164,7 +185,7 @@ static int notice_line(struct stream *s, const struct notice *n, __u64 sequence)
 {
 	const struct agent *agent = s->streams->agent;
 	struct json_context ctx = { agent->host, agent->realtime_offset_ns };
-	struct json_event event = { n->action, n->time_ns, sequence };
+	struct json_event event = { n->action, n->time_ns, sequence, NULL };
 	struct wire_notice record;
 
 	if (s->records) {
@@ -176,10 +197,11 @@ static int notice_line(struct stream *s, const struct notice *n, __u64 sequence)
 }
 
 /* No line when this stream does not want, or may not see, the event. */
-static int event_line(struct stream *s, const struct fl_event *e, __u64 sequence)
+static int event_line(struct stream *s, const struct fl_event *e,
+		      const struct json_verdict *verdict, __u64 sequence)
 {
 	struct agent *agent = s->streams->agent;
-	struct json_event event = { action_text(e->head.type), e->time_ns, sequence };
+	struct json_event event = { action_text(e->head.type), e->time_ns, sequence, verdict };
 	struct wire_flow record;
 	struct description d;
 
@@ -194,6 +216,35 @@ static int event_line(struct stream *s, const struct fl_event *e, __u64 sequence
 	}
 	pending_set(&s->line, json_line(describe_json(agent, &d, &event)));
 	return s->line.text ? 0 : -ENOMEM;
+}
+
+/* Of an attempt there is no record of wire.h: what asks for those follows sessions. */
+static int verdict_line(struct stream *s, const struct stream_verdict *v, __u64 sequence)
+{
+	struct json_verdict said = {
+		.hook = policy_hook_text(v->hook),
+		.verdict = policy_verdict_text(v->verdict),
+		.rule = v->rule ? v->rule->text : NULL,
+		.enforced = v->enforced,
+		.failed = v->failed,
+		.rejected = v->verdict == FL_REJECT,
+		.count = v->count,
+	};
+
+	return s->records ? 0 : event_line(s, &v->event, &said, sequence);
+}
+
+static int held_line(struct stream *s, const struct held *held, __u64 sequence)
+{
+	switch (held->kind) {
+	case KIND_EVENT:
+		return event_line(s, &held->event, NULL, sequence);
+	case KIND_VERDICT:
+		return verdict_line(s, &held->verdict, sequence);
+	case KIND_NOTICE:
+		return notice_line(s, &held->notice, sequence);
+	}
+	return 0;
 }
 
 /* What the ring no longer holds is told as one record, with the sequence of the last one lost. */
@@ -217,18 +268,12 @@ static int gap_line(struct stream *s)
 static int next_line(struct stream *s)
 {
 	struct streams *streams = s->streams;
-	const struct held *held;
-	int r;
+	__u64 sequence = s->cursor;
 
 	if (s->cursor < streams->first)
 		return gap_line(s);
-	held = &streams->ring[s->cursor % RING];
-	if (held->is_notice)
-		r = notice_line(s, &held->notice, s->cursor);
-	else
-		r = event_line(s, &held->event, s->cursor);
 	s->cursor++;
-	return r;
+	return held_line(s, &streams->ring[sequence % RING], sequence);
 }
 
 /* Whether to be called again at once (more is in the ring) or only when something happens. */

@@ -8,8 +8,20 @@
 #define FLOWNER_STREAM_H
 
 #include "request.h"
+#include <flowner/verdict.h>
 
 struct streams;
+struct label;
+
+/* An event about an attempt: `flow` is as far as it had come. */
+struct stream_verdict {
+	struct fl_event event;
+	struct label *rule; /* NULL: none */
+	__u64 count;	    /* attempts told at once */
+	enum fl_hook hook;
+	enum fl_verdict verdict;
+	bool enforced, failed; /* as in json.h */
+};
 
 struct stream_counts {
 	__u64 open;
@@ -26,6 +38,7 @@ void streams_free(struct streams *streams); /* after the last response is gone *
 enum MHD_Result answer_events(struct request *request); /* GET /v1/events */
 
 void streams_publish(struct streams *streams, const struct fl_event *event);
+void streams_verdict(struct streams *streams, const struct stream_verdict *verdict);
 void streams_notice(struct streams *streams, const char *action, const char *why, __u64 count);
 
 /* DATA of an epoll event: the reader of that waiting stream has gone. */

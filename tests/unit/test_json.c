@@ -249,7 +249,7 @@ static void both_sides_of_nat(void **state)
 static void a_full_event(void **state)
 {
 	struct flow_names names = { "bob", "x.service", "0123456789ab", "/usr/bin/curl" };
-	struct json_event event = { "open", 0, 42 };
+	struct json_event event = { .action = "open", .sequence = 42 };
 	struct process process = image();
 	struct fl_flow flow = curl();
 	json_t *o;
