@@ -10,7 +10,7 @@ static __always_inline void freed(struct sock *sk)
 {
 	__u64 cookie = sock_existing_cookie(sk);
 
-	if (cookie && !flow_end(cookie, FL_REASON_NONE, NULL))
+	if (cookie && !flow_end(cookie, FL_REASON_NONE))
 		count(FL_CNT_END_REPAIRED);
 }
 

@@ -304,8 +304,8 @@ int enforce_load(struct enforce *e, const struct compiled *c, __u32 hooks, bool 
 
 	if (r < 0)
 		return r;
-	if (!before)
-		(void)policymaps_use(&e->maps, FL_POLICY_HALF, fail_closed, (__u32)getpid());
+	if (!before) /* while the programs are attached one by one, none of them says no */
+		(void)policymaps_use(&e->maps, FL_POLICY_NONE, fail_closed, (__u32)getpid());
 	slot = (e->slot + 1) % FL_POLICY_SLOTS;
 	r = policymaps_write(&e->maps, slot, e->generation + 1, c);
 	if (r < 0)
@@ -329,6 +329,23 @@ int enforce_load(struct enforce *e, const struct compiled *c, __u32 hooks, bool 
 	e->generation++;
 	detach_all_but(e, hooks);
 	return 0;
+}
+
+/* A class before the value that names it. */
+int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
+		   const struct fl_rule_set *set, bool gone)
+{
+	struct fl_policy_key in_use = *key;
+	int r = 0;
+
+	if (!e->skel)
+		return -ENOENT;
+	in_use.slot = e->slot;
+	if (gone)
+		return policymaps_remove_value(&e->maps, &in_use);
+	if (set)
+		r = policymaps_set_class(&e->maps, e->slot, class, set);
+	return r ? r : policymaps_set_value(&e->maps, &in_use, class);
 }
 
 void enforce_clear(struct enforce *e)

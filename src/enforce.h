@@ -41,6 +41,13 @@ void enforce_free(struct enforce *e); /* detaches */
 int enforce_load(struct enforce *e, const struct compiled *c, __u32 hooks, bool fail_closed,
 		 bool late_allowed, struct fail *f);
 
+/*
+ * The policy in use has another class for the value KEY (its slot is not read), or GONE: none. SET,
+ * when not NULL, is a class not written before. -ENOENT no policy; -ENOSPC full.
+ */
+int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
+		   const struct fl_rule_set *set, bool gone);
+
 /* No policy any more: everything is detached. */
 void enforce_clear(struct enforce *e);
 

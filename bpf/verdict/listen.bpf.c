@@ -4,6 +4,7 @@
  * place, the callback of the listening socket says so afterwards, and the daemon ends it.
  */
 #include "condemned.bpf.h"
+#include "event.bpf.h"
 #include "judge.bpf.h"
 #include "policy.bpf.h"
 
@@ -71,6 +72,15 @@ int BPF_PROG(listen_lsm, struct socket *sock, int backlog, int ret)
 	return listening(sock, ret) ? -EACCES : 0;
 }
 
+/* Its reader sleeps for tens of milliseconds else: there is nothing in this record but the bell. */
+static __always_inline void ring_the_bell(void)
+{
+	void *nothing = bpf_ringbuf_reserve(&events, 8, 0);
+
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 /* It listens already: nobody gets through to it (recv_accept.bpf.c), and the daemon ends it. */
 SEC("sockops")
 int listen_late(struct bpf_sock_ops *ctx)
@@ -86,5 +96,6 @@ int listen_late(struct bpf_sock_ops *ctx)
 		return 1;
 	cookie = bpf_get_socket_cookie(ctx);
 	condemn(cookie);
+	ring_the_bell();
 	return 1;
 }
