@@ -9,6 +9,7 @@
 #include "proc.h"
 #include "recall.h"
 #include "reconcile.h"
+#include "rules.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -126,7 +127,9 @@ static int take(void *arg, void *data, size_t size)
 	case FL_RECORD_EXIT:
 		(void)procs_exited(agent->procs, data, size);
 		break;
-	case FL_EVENT_VERDICT: /* no policy is loaded by this daemon yet */
+	case FL_EVENT_VERDICT:
+		if (size >= sizeof(struct fl_verdict_event))
+			rules_take(agent->rules, data);
 		break;
 	case FL_EVENT_LISTEN:
 	case FL_EVENT_UNLISTEN:
@@ -220,6 +223,7 @@ static void tell_lost(struct agent *agent)
 void agent_tick(struct agent *agent)
 {
 	tell_lost(agent);
+	rules_tick(agent->rules);
 	flows_expire(agent->flows, clock_ns(CLOCK_BOOTTIME));
 }
 

@@ -18,6 +18,7 @@ struct config;
 struct api;
 struct ring_buffer;
 struct recall;
+struct rules;
 
 struct agent {
 	struct maps *maps;
@@ -27,6 +28,7 @@ struct agent {
 	struct hooks *hooks;
 	struct config *config;
 	struct api *api;
+	struct rules *rules;	  /* the policy; its owner is flownerd.c */
 	__s64 realtime_offset_ns; /* CLOCK_REALTIME minus CLOCK_BOOTTIME, fixed at start */
 	__u64 netns_cookie;	  /* the daemon's own namespace */
 	__u64 started_ns;	  /* CLOCK_BOOTTIME */

@@ -6,6 +6,7 @@
 #include "api.h"
 #include "agent.h"
 #include "answers.h"
+#include "answers_policy.h"
 #include "cleanup.h"
 #include "config.h"
 #include "metrics.h"
@@ -24,8 +25,9 @@
 #define CONNECTIONS_OTHERS 48
 #define CONNECTIONS_PER_UID 16
 #define CONNECTION_BYTES 65536 /* request, headers and one chunk of the answer */
-#define IDLE_S 30	       /* also how long a stream may be unable to send */
-#define END_ROUNDS 16	       /* chances for streams to send their end when the daemon stops */
+#define BODY_MAX (8u << 20)
+#define IDLE_S 30     /* also how long a stream may be unable to send */
+#define END_ROUNDS 16 /* chances for streams to send their end when the daemon stops */
 
 struct api {
 	struct agent *agent;
@@ -48,6 +50,13 @@ struct client {
 	struct peer peer;
 };
 
+/* What has come of the body of a request. */
+struct upload {
+	char *bytes;
+	size_t size;
+	bool refused; /* too long, or no memory: the rest is thrown away */
+};
+
 /* --- routes --- */
 
 static enum MHD_Result answer_doctor(struct request *request);
@@ -58,17 +67,21 @@ static const struct route {
 	const char *method;
 	const char *path; /* one that ends in '/' takes the rest as its argument */
 	request_handler handler;
-	bool changes; /* root only */
+	enum { ASKS, CHANGES, CHANGES_BY_BODY } what; /* what changes something: root only */
 } routes[] = {
-	{ "GET", "/v1/flows", answer_flows, false },
-	{ "GET", "/v1/flows/", answer_flow, false },
-	{ "DELETE", "/v1/flows/", answer_abort, true },
-	{ "GET", "/v1/who", answer_who, false },
-	{ "GET", "/v1/session", answer_session, false },
-	{ "GET", "/v1/events", answer_events, false },
-	{ "GET", "/v1/doctor", answer_doctor, false },
-	{ "GET", "/v1/stats", answer_stats, false },
-	{ "GET", "/metrics", answer_metrics, false },
+	{ "GET", "/v1/flows", answer_flows, ASKS },
+	{ "GET", "/v1/flows/", answer_flow, ASKS },
+	{ "DELETE", "/v1/flows/", answer_abort, CHANGES },
+	{ "GET", "/v1/who", answer_who, ASKS },
+	{ "GET", "/v1/session", answer_session, ASKS },
+	{ "GET", "/v1/events", answer_events, ASKS },
+	{ "GET", "/v1/policy", answer_policy, ASKS },
+	{ "PUT", "/v1/policy", answer_policy_load, CHANGES_BY_BODY },
+	{ "DELETE", "/v1/policy", answer_policy_clear, CHANGES },
+	{ "POST", "/v1/policy/confirm", answer_policy_confirm, CHANGES },
+	{ "GET", "/v1/doctor", answer_doctor, ASKS },
+	{ "GET", "/v1/stats", answer_stats, ASKS },
+	{ "GET", "/metrics", answer_metrics, ASKS },
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -99,17 +112,30 @@ static enum MHD_Result refuse_method(struct request *request, const char *path)
 				allow);
 }
 
+static const struct route *find_route(const char *method, const char *path)
+{
+	for (size_t i = 0; i < ROUTES; i++)
+		if (strcmp(routes[i].method, method) == 0 && route_takes(&routes[i], path))
+			return &routes[i];
+	return NULL;
+}
+
+static bool may_take(const struct route *route, const struct peer *peer)
+{
+	return route->what == ASKS || peer_may_change(peer);
+}
+
 static enum MHD_Result dispatch(struct request *request, const char *method, const char *path)
 {
-	for (size_t i = 0; i < ROUTES; i++) {
-		if (strcmp(routes[i].method, method) != 0 || !route_takes(&routes[i], path))
-			continue;
-		if (routes[i].changes && !peer_may_change(&request->peer))
-			return reply_error(request, MHD_HTTP_FORBIDDEN, "only root may do this");
-		request->rest = path + strlen(routes[i].path);
-		return routes[i].handler(request);
-	}
-	return refuse_method(request, path);
+	const struct route *route = find_route(method, path);
+
+	if (!route)
+		return refuse_method(request, path);
+	if (!may_take(route, &request->peer))
+		return reply_error_with(request, MHD_HTTP_FORBIDDEN, "only root may do this",
+					MHD_HTTP_HEADER_CONNECTION, "close");
+	request->rest = path + strlen(route->path);
+	return route->handler(request);
 }
 
 static enum MHD_Result answer_object(struct request *request, json_t *(*make)(struct agent *))
@@ -184,8 +210,24 @@ static int wants_records(struct MHD_Connection *connection, bool *ret_records)
 	return -ESTALE;
 }
 
+/* A body that was not read is still to come: after this answer nothing can be. */
+static enum MHD_Result refuse_body(struct request *request, const char *sentence)
+{
+	return reply_error_with(request, MHD_HTTP_CONTENT_TOO_LARGE, sentence,
+				MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+static bool takes_body(const char *method, const char *path)
+{
+	const struct route *route = find_route(method, path);
+
+	return route && route->what == CHANGES_BY_BODY;
+}
+
+/* UPLOAD NULL: the body, if there is one, has not been read. */
 static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection,
-			      const struct client *client, const char *method, const char *path)
+			      const struct client *client, const char *method, const char *path,
+			      const struct upload *upload)
 {
 	struct request request = {
 		.agent = api->agent,
@@ -196,10 +238,14 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 	};
 
 	api->requests++;
-	if (has_body(connection))
-		return reply_error_with(&request, MHD_HTTP_CONTENT_TOO_LARGE,
-					"requests here have no body", MHD_HTTP_HEADER_CONNECTION,
-					"close");
+	if (has_body(connection) && !upload && !takes_body(method, path))
+		return refuse_body(&request, "requests here have no body");
+	if (upload && upload->refused)
+		return refuse_body(&request, "the body is too long");
+	if (upload) {
+		request.body = upload->bytes;
+		request.body_size = upload->size;
+	}
 	MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, collect, &request.query);
 	if (request.query.count > QUERY_PARAMETERS)
 		return reply_error(&request, MHD_HTTP_BAD_REQUEST,
@@ -210,25 +256,68 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 	return dispatch(&request, method, path);
 }
 
-/* Called once when the headers are there, and again when the (empty) body is. */
+/* --- bodies: of root only, and only where a route takes one --- */
+
+static void upload_take(struct upload *u, const char *piece, size_t size)
+{
+	char *bytes;
+
+	if (u->refused || size > BODY_MAX - u->size) {
+		u->refused = true;
+		return;
+	}
+	bytes = realloc(u->bytes, u->size + size);
+	if (!bytes) {
+		u->refused = true;
+		return;
+	}
+	memcpy(bytes + u->size, piece, size);
+	u->bytes = bytes;
+	u->size += size;
+}
+
+static void upload_free(void *arg, struct MHD_Connection *connection, void **seen,
+			enum MHD_RequestTerminationCode code)
+{
+	struct upload *u = *seen;
+
+	(void)arg;
+	(void)connection;
+	(void)code;
+	if (!u)
+		return;
+	free(u->bytes);
+	free(u);
+	*seen = NULL;
+}
+
+/* Called once when the headers are there, with each piece of a body, and when that is complete. */
 static enum MHD_Result handle_request(void *arg, struct MHD_Connection *connection,
 				      const char *path, const char *method, const char *version,
-				      const char *upload, size_t *upload_size, void **seen)
+				      const char *piece, size_t *piece_size, void **seen)
 {
-	static char once;
+	struct upload *upload = *seen;
+	const struct client *client;
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	(void)version;
-	(void)upload;
-	(void)upload_size;
 	if (!info || !info->socket_context)
 		return MHD_NO; /* a client we turned away */
-	if (!*seen && !has_body(connection)) {
-		*seen = &once;
+	client = info->socket_context;
+	if (!upload) {
+		if (has_body(connection) &&
+		    !(takes_body(method, path) && peer_may_change(&client->peer)))
+			return answer(arg, connection, client, method, path, NULL);
+		*seen = calloc(1, sizeof(struct upload));
+		return *seen ? MHD_YES : MHD_NO;
+	}
+	if (*piece_size) {
+		upload_take(upload, piece, *piece_size);
+		*piece_size = 0;
 		return MHD_YES;
 	}
-	return answer(arg, connection, info->socket_context, method, path);
+	return answer(arg, connection, client, method, path, upload);
 }
 
 /* --- connections --- */
@@ -323,7 +412,8 @@ static int start_daemon(struct api *api)
 		MHD_OPTION_LISTEN_SOCKET, api->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned int)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_S,
-		MHD_OPTION_NOTIFY_CONNECTION, notify_connection, api, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, notify_connection, api, MHD_OPTION_NOTIFY_COMPLETED,
+		upload_free, NULL, MHD_OPTION_END);
 	if (!api->daemon)
 		return errno ? -errno : -EIO;
 	(void)TAKE_FD(api->listen_fd); /* closed with the daemon */
@@ -437,6 +527,11 @@ int api_timeout_ms(struct api *api)
 void api_publish(struct api *api, const struct fl_event *event)
 {
 	streams_publish(api->streams, event);
+}
+
+void api_verdict(struct api *api, const struct stream_verdict *verdict)
+{
+	streams_verdict(api->streams, verdict);
 }
 
 void api_notice(struct api *api, const char *action, const char *why, __u64 count)

@@ -25,6 +25,10 @@ int api_timeout_ms(struct api *api); /* how long epoll may wait at most, -1 = fo
  */
 void api_publish(struct api *api, const struct fl_event *event);
 
+/* What was said of attempts; the same rules. */
+struct stream_verdict;
+void api_verdict(struct api *api, const struct stream_verdict *verdict);
+
 /* "lost" (COUNT events were dropped, WHY) or "resync" (started; the maps hold COUNT flows). */
 void api_notice(struct api *api, const char *action, const char *why, __u64 count);
 

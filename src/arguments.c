@@ -23,6 +23,8 @@ static const struct argument table[] = {
 	{ "socket", "PATH", "where to answer (default /run/flowner/flowner.sock)", AT(socket) },
 	{ "pin-dir", "DIR", "where to pin maps and programs (default /sys/fs/bpf/flowner)",
 	  AT(pin_dir) },
+	{ "policy-dir", "DIR", "the policy to load at start (default /etc/flowner/policy.d)",
+	  AT(policy_dir) },
 	{ "cgroup", "DIR", "track only sockets of this cgroup and those below it", AT(cgroup) },
 	{ "accept", "syscall",
 	  "name acceptors by a program on every system call: exact, at a price", AT(accept) },
@@ -158,6 +160,8 @@ int arguments_apply(const struct arguments *args, struct config *c)
 		r = replace(&c->socket, args->socket);
 	if (!r)
 		r = replace(&c->pin_dir, args->pin_dir);
+	if (!r)
+		r = replace(&c->policy_dir, args->policy_dir);
 	if (!r)
 		r = replace(&c->cgroup, args->cgroup);
 	if (args->accept)

@@ -11,6 +11,7 @@ struct arguments {
 	const char *config; /* NULL = the default file, if it is there */
 	const char *socket;
 	const char *pin_dir;
+	const char *policy_dir; /* like all below, NULL = as the file says */
 	const char *cgroup;
 	const char *accept;
 	const char *scope;

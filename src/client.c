@@ -42,18 +42,26 @@ static void response_cleanup(struct response **r)
 static int send_request(int fd, const struct client_request *request)
 {
 	_free_ char *text = NULL;
-	int n = asprintf(&text,
-			 "%s %s HTTP/1.1\r\n"
-			 "Host: flowner\r\n"
-			 "User-Agent: flowner/" FLOWNER_VERSION "\r\n"
-			 "\r\n",
-			 request->method ? request->method : "GET", request->target);
+	char length[64] = "";
+	int n, r;
+
+	if (request->body)
+		snprintf(length, sizeof(length), "Content-Length: %zu\r\n", request->body_size);
+	n = asprintf(&text,
+		     "%s %s HTTP/1.1\r\n"
+		     "Host: flowner\r\n"
+		     "User-Agent: flowner/" FLOWNER_VERSION "\r\n"
+		     "%s\r\n",
+		     request->method ? request->method : "GET", request->target, length);
 
 	if (n < 0) {
 		text = NULL;
 		return -ENOMEM;
 	}
-	return dial_send(fd, text, (size_t)n, request->wait_ms);
+	r = dial_send(fd, text, (size_t)n, request->wait_ms);
+	if (!r && request->body)
+		r = dial_send(fd, request->body, request->body_size, request->wait_ms);
+	return r;
 }
 
 static int on_body_line(const char *line, size_t len, void *arg)

@@ -16,8 +16,10 @@ struct client_request {
 	const char *socket; /* path of the unix socket */
 	const char *method; /* NULL = GET */
 	const char *target; /* path and query, percent-encoded: see client_query() */
-	int wait_ms;	    /* for the head of the answer, and for room to send; -1 = for ever */
-	int idle_ms;	    /* between two pieces of the body; -1 = for ever, for streams */
+	const void *body;   /* NULL = none */
+	size_t body_size;
+	int wait_ms; /* for the head of the answer, and for room to send; -1 = for ever */
+	int idle_ms; /* between two pieces of the body; -1 = for ever, for streams */
 };
 
 struct client_answer {

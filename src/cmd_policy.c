@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `flowner policy check` and `flowner policy test`: what is wrong with a policy, and what it would
- * say. Neither asks a daemon, nor needs to be root.
+ * `flowner policy`, and those of its verbs that neither ask a daemon nor need to be root: what is
+ * wrong with a policy, and what it would say.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "address.h"
 #include "cleanup.h"
-#include "command.h"
+#include "cmd_policy.h"
 #include "options.h"
 #include "policy.h"
 #include "rehearse.h"
@@ -211,18 +211,21 @@ static int run_check(struct options *o)
 	struct policy_error error;
 	int r;
 
-	for (const struct filter_field *row = options; row->name; row++) {
-		if (!options_own(o, row->name))
-			continue;
-		snprintf(o->why, sizeof(o->why), "'check' takes no '--%s'", row->name);
-		return command_usage("policy", o->why);
-	}
-	r = read_policy(o->args + 1, o->arg_count - 1, &policy, &error);
+	r = read_policy(o->args, o->arg_count, &policy, &error);
 	if (r)
 		return tell_error(o, &error, r, EXIT_NOT_FOUND);
 	print_valid(o, policy);
 	return EXIT_FOUND;
 }
+
+const struct command command_policy_check = {
+	.name = "policy check",
+	.arguments = "FILE...",
+	.help = "Say whether a policy is valid, without a daemon. Status 1: it is not.",
+	.min_args = 1,
+	.max_args = -1,
+	.run = run_check,
+};
 
 /* --- test: the attempt --- */
 
@@ -374,13 +377,13 @@ static int run_test(struct options *o)
 	int r;
 
 	if (read_attempt(o, &attempt))
-		return command_usage("policy", o->why);
-	r = read_policy(o->args + 1, o->arg_count - 1, &policy, &error);
+		return command_usage("policy test", o->why);
+	r = read_policy(o->args, o->arg_count, &policy, &error);
 	if (r)
 		return tell_error(o, &error, r, EXIT_REFUSED);
 	r = rehearse(policy, &attempt, &said, &error);
 	if (r == -EINVAL)
-		return command_usage("policy", error.why);
+		return command_usage("policy test", error.why);
 	if (r)
 		return tell_error(o, &error, r, EXIT_REFUSED);
 	if (o->json)
@@ -394,37 +397,33 @@ static int run_test(struct options *o)
 	return said.verdict == FL_REJECT ? EXIT_NOT_FOUND : EXIT_FOUND;
 }
 
-/* --- */
-
-static int run_policy(struct options *o)
-{
-	static const struct {
-		const char *verb;
-		int (*run)(struct options *o);
-	} verbs[] = {
-		{ "check", run_check },
-		{ "test", run_test },
-	};
-
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(verbs[i].verb, o->args[0]) != 0)
-			continue;
-		if (o->arg_count > 1)
-			return verbs[i].run(o);
-		snprintf(o->why, sizeof(o->why), "'policy %s' needs a FILE or directory",
-			 verbs[i].verb);
-		return command_usage("policy", o->why);
-	}
-	snprintf(o->why, sizeof(o->why), "'policy' has no '%.64s'", o->args[0]);
-	return command_usage("policy", o->why);
-}
-
-const struct command command_policy = {
-	.name = "policy",
-	.arguments = "check|test FILE... [--hook HOOK ...]",
-	.help = "Check a policy, or try an attempt on it: status 1 says not valid, or rejected.",
+const struct command command_policy_test = {
+	.name = "policy test",
+	.arguments = "--hook HOOK FILE...",
+	.help = "What a policy would say to an attempt, and who would see what. Status 1: "
+		"rejected.",
 	.options = options,
 	.min_args = 1,
 	.max_args = -1,
-	.run = run_policy,
+	.run = run_test,
+};
+
+/* --- */
+
+static const struct command *const verbs[] = {
+	&command_policy_check,
+	&command_policy_test,
+	&command_policy_load,
+	&command_policy_confirm,
+	&command_policy_show,
+	&command_policy_clear,
+	NULL,
+};
+
+const struct command command_policy = {
+	.name = "policy",
+	.arguments = "VERB [ARGUMENTS]",
+	.help = "Say which sessions may be: check a policy, load it, try it, show what it does.",
+	.max_args = -1,
+	.verbs = verbs,
 };

@@ -147,6 +147,25 @@ int command_tell(const struct options *o, const char *method, const char *path, 
 	return ask(&request, fn, arg);
 }
 
+int command_send(const struct options *o, const char *method, const char *path, const char *query,
+		 const void *body, size_t size, response_line_fn fn, void *arg)
+{
+	struct client_request request = { .socket = o->socket,
+					  .method = method,
+					  .body = body,
+					  .body_size = size,
+					  .wait_ms = CLIENT_WAIT_MS,
+					  .idle_ms = CLIENT_WAIT_MS };
+	_free_ char *target = NULL;
+
+	if (asprintf(&target, "%s%s%s", path, query ? "?" : "", query ? query : "") < 0) {
+		target = NULL;
+		return explain_failure(o->socket, -ENOMEM);
+	}
+	request.target = target;
+	return ask(&request, fn, arg);
+}
+
 int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
 		response_line_fn fn, void *arg)
 {

@@ -31,8 +31,10 @@ struct command {
 	bool filters;		       /* takes filter_fields[] too, its arguments are `addr` */
 	const char *const *no_filters; /* but not these, ended by NULL; NULL = all of them */
 	int min_args;
-	int max_args;		       /* -1 = any number */
-	int (*run)(struct options *o); /* returns an exit code */
+	int max_args;			    /* -1 = any number */
+	int (*run)(struct options *o);	    /* returns an exit code */
+	const struct command *const *verbs; /* instead of the rest: ended by NULL, each named
+					     * "COMMAND VERB" */
 };
 
 extern const struct command command_list;
@@ -71,6 +73,10 @@ int command_ask(const struct options *o, const char *path, const char *query, in
 /* The same for what changes something: METHOD on PATH. */
 int command_tell(const struct options *o, const char *method, const char *path, response_line_fn fn,
 		 void *arg);
+
+/* METHOD on PATH?QUERY (may be NULL) with a body, which stays the caller's. */
+int command_send(const struct options *o, const char *method, const char *path, const char *query,
+		 const void *body, size_t size, response_line_fn fn, void *arg);
 
 /* LINE is a JSON object: a new reference, or NULL and a line on stderr. */
 json_t *command_json(const char *line, size_t len);

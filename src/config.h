@@ -10,7 +10,6 @@
 
 enum config_accept { CONFIG_ACCEPT_AUTO, CONFIG_ACCEPT_SYSCALL };
 enum config_on_stop { CONFIG_STOP_DETACH, CONFIG_STOP_KEEP };
-enum config_counts { CONFIG_COUNTS_OFF, CONFIG_COUNTS_TCP, CONFIG_COUNTS_ALL };
 enum config_scope { CONFIG_SCOPE_HOST, CONFIG_SCOPE_CONTAINER };
 
 struct config {
@@ -18,10 +17,15 @@ struct config {
 	char *pin_dir; /* /sys/fs/bpf/flowner */
 	char *cgroup;  /* NULL = the host's root */
 	char *group;   /* flowner */
+	/*
+	 * The policy that is loaded at start and on SIGHUP: all *.yaml in there; no directory, no
+	 * policy. One that cannot be loaded: at start flownerd ends, unless nothing in there could
+	 * be enforced; on SIGHUP what is in force stays.
+	 */
+	char *policy_dir; /* /etc/flowner/policy.d */
 	enum config_accept accept;
 	enum config_on_stop on_stop;
 	enum config_scope scope;
-	enum config_counts counts; /* tcp */
 	struct {
 		uint64_t flows;
 		uint64_t age_s;

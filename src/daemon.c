@@ -4,6 +4,8 @@
 #include "api.h"
 #include "cleanup.h"
 #include "config.h"
+#include "fail.h"
+#include "rules.h"
 #include "track.h"
 
 #include <bpf/libbpf.h>
@@ -21,6 +23,7 @@ enum source {
 	SOURCE_RECONCILE,
 	SOURCE_RING,
 	SOURCE_API,
+	SOURCE_RULES,
 };
 
 struct loop {
@@ -70,6 +73,7 @@ static int stop_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -93,6 +97,8 @@ static int loop_open(struct loop *l, const struct agent *agent)
 		r = add(l, ring_buffer__epoll_fd(agent->ring), SOURCE_RING);
 	if (!r)
 		r = add(l, api_fd(agent->api), SOURCE_API);
+	if (!r && agent->rules)
+		r = add(l, rules_fd(agent->rules), SOURCE_RULES);
 	return r;
 }
 
@@ -103,11 +109,46 @@ static void timer_done(int fd)
 	(void)!read(fd, &expirations, sizeof(expirations));
 }
 
+static void log_line(const struct fail *line)
+{
+	fprintf(stderr, "flownerd: %s\n", line->text);
+}
+
+static void reload(struct agent *agent)
+{
+	struct fail f;
+	bool harmless;
+
+	if (agent->rules &&
+	    rules_load_dir(agent->rules, agent->config->policy_dir, &harmless, &f) < 0)
+		log_line(&f);
+}
+
+static void take_signals(struct loop *l, struct agent *agent)
+{
+	struct signalfd_siginfo info;
+
+	while (read(l->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			reload(agent);
+		else
+			l->stop = true;
+	}
+}
+
+static void run_rules(struct agent *agent)
+{
+	struct fail news;
+
+	if (rules_run(agent->rules, &news))
+		log_line(&news);
+}
+
 static void dispatch(struct loop *l, struct agent *agent, struct track *track, enum source source)
 {
 	switch (source) {
 	case SOURCE_SIGNAL:
-		l->stop = true;
+		take_signals(l, agent);
 		break;
 	case SOURCE_POLL:
 		timer_done(l->poll_timer);
@@ -118,12 +159,16 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 		timer_done(l->reconcile_timer);
 		if (agent_reconcile(agent))
 			(void)track_seed(track);
+		rules_look_again(agent->rules);
 		break;
 	case SOURCE_RING:
 		l->more = true;
 		break;
 	case SOURCE_API:
 		break; /* api_run() follows every wake-up: it has timeouts of its own */
+	case SOURCE_RULES:
+		run_rules(agent);
+		break;
 	}
 }
 

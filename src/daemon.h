@@ -6,7 +6,10 @@
 struct agent;
 struct track;
 
-/* Runs until SIGTERM or SIGINT. Those must be blocked by the caller before anything is started. */
+/*
+ * Runs until SIGTERM or SIGINT; SIGHUP loads the policy again. All three must be blocked by the
+ * caller before anything is started.
+ */
 int daemon_run(struct agent *agent, struct track *track);
 
 #endif

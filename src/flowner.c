@@ -59,7 +59,35 @@ static int unknown_command(const char *name)
 	return command_usage("", sentence);
 }
 
-/* `flowner help [CMD]` */
+static const struct command *find_verb(const struct command *cmd, const char *name)
+{
+	size_t skip = strlen(cmd->name) + 1;
+
+	for (size_t i = 0; cmd->verbs[i]; i++)
+		if (strcmp(cmd->verbs[i]->name + skip, name) == 0)
+			return cmd->verbs[i];
+	return NULL;
+}
+
+static int print_verbs(const struct command *cmd)
+{
+	printf("Usage: flowner %s %s\n%s\n\nVerbs:\n", cmd->name, cmd->arguments, cmd->help);
+	for (size_t i = 0; cmd->verbs[i]; i++)
+		printf("  %-10s %s\n", cmd->verbs[i]->name + strlen(cmd->name) + 1,
+		       cmd->verbs[i]->help);
+	options_help_rows(cmd, stdout);
+	return command_end(EXIT_FOUND);
+}
+
+static int unknown_verb(const struct command *cmd, const char *name)
+{
+	char sentence[OPTIONS_WHY_TEXT];
+
+	snprintf(sentence, sizeof(sentence), "'%s' cannot '%s'", cmd->name, name);
+	return command_usage(cmd->name, sentence);
+}
+
+/* `flowner help [CMD [VERB]]` */
 static int run_help(int argc, char **argv)
 {
 	const struct command *cmd = argc > 1 ? find_command(argv[1]) : NULL;
@@ -68,8 +96,34 @@ static int run_help(int argc, char **argv)
 		return unknown_command(argv[1]);
 	if (!cmd)
 		return print_help();
+	if (cmd->verbs && argc > 2) {
+		const struct command *verb = find_verb(cmd, argv[2]);
+
+		if (!verb)
+			return unknown_verb(cmd, argv[2]);
+		cmd = verb;
+	}
+	if (cmd->verbs)
+		return print_verbs(cmd);
 	options_help(cmd, stdout);
 	return command_end(EXIT_FOUND);
+}
+
+/* ARGV[0] is the command's name. */
+static int run_verb(struct options *o, const struct command *cmd, int argc, char **argv)
+{
+	const struct command *verb;
+
+	if (options_parse(o, cmd, true, argc, argv) < 0)
+		return command_usage(cmd->name, o->why);
+	if (o->help)
+		return print_verbs(cmd);
+	if (o->arg_count == 0)
+		return command_usage(cmd->name, "a verb is missing");
+	verb = find_verb(cmd, o->args[0]);
+	if (!verb)
+		return unknown_verb(cmd, o->args[0]);
+	return command_main(verb, o, o->arg_count, o->args);
 }
 
 static int run(struct options *o, int argc, char **argv)
@@ -92,6 +146,8 @@ static int run(struct options *o, int argc, char **argv)
 	if (!cmd)
 		return unknown_command(o->args[0]);
 	memset(o->own, 0, sizeof(o->own));
+	if (cmd->verbs)
+		return run_verb(o, cmd, o->arg_count, o->args);
 	return command_main(cmd, o, o->arg_count, o->args);
 }
 

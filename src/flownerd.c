@@ -8,10 +8,12 @@
 #include "config.h"
 #include "confine.h"
 #include "daemon.h"
+#include "enforce.h"
 #include "fail.h"
 #include "hooks.h"
 #include "netns_helper.h"
 #include "notify.h"
+#include "rules.h"
 #include "track.h"
 
 #include <errno.h>
@@ -78,6 +80,7 @@ static void block_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -97,8 +100,50 @@ static int listen_api(struct agent *agent, struct fail *f)
 	return 0;
 }
 
+/* What says no, and where. */
+struct power {
+	int cgroup_fd;
+	struct enforce *enforce;
+	struct rules *rules;
+};
+
+static void power_release(struct power *p)
+{
+	rules_free(p->rules);
+	enforce_free(p->enforce);
+	cleanup_close(&p->cgroup_fd);
+}
+
+static int power_open(struct power *p, struct agent *agent, const char *cgroup, __u64 scope,
+		      struct fail *f)
+{
+	_free_ char *mount = NULL;
+	int r;
+
+	(void)cgroup_mount(&mount);
+	p->cgroup_fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->cgroup_fd < 0)
+		return fail(f, -errno, "cannot open the cgroup '%s': %s", cgroup, strerror(errno));
+	r = enforce_new(p->cgroup_fd, scope, agent->config->pin_dir, &p->enforce);
+	if (!r)
+		r = rules_new(agent, p->enforce, mount, &p->rules);
+	return r ? fail(f, r, "cannot prepare for a policy: %s", strerror(-r)) : 0;
+}
+
+/* Before anybody is told that we are ready: who waits for us is under the policy. */
+static int load_policy(const struct agent *agent, struct fail *f)
+{
+	bool harmless = false;
+	int r = rules_load_dir(agent->rules, agent->config->policy_dir, &harmless, f);
+
+	if (r >= 0 || !harmless)
+		return r;
+	fprintf(stderr, "flownerd: without a policy: %s\n", f->text);
+	return 0;
+}
+
 /* The maps are filled before anybody is told that we are ready. */
-static int begin(struct agent *agent, struct track *t, struct fail *f)
+static int begin(struct agent *agent, struct track *t, struct rules *rules, struct fail *f)
 {
 	int r = agent_connect(agent, track_maps(t), track_ring(t)), found;
 
@@ -116,6 +161,10 @@ static int begin(struct agent *agent, struct track *t, struct fail *f)
 		return fail(f, r, "cannot write the map 'meta': %s", strerror(-r));
 	(void)agent_reconcile(agent);
 	confine(agent, t);
+	agent->rules = rules;
+	r = load_policy(agent, f);
+	if (r < 0)
+		return r;
 	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
 	fprintf(stderr, "flownerd: tier '%s', %d sockets found open, answering at '%s'\n",
 		hooks_tier(agent->hooks), found, agent->config->socket);
@@ -126,6 +175,7 @@ static int begin(struct agent *agent, struct track *t, struct fail *f)
 static int serve(struct config *c, struct hooks *hooks)
 {
 	_free_ char *cgroup = NULL;
+	struct power power = { .cgroup_fd = -1 };
 	struct track *t = NULL;
 	struct agent agent;
 	struct fail f;
@@ -142,13 +192,17 @@ static int serve(struct config *c, struct hooks *hooks)
 	if (!r)
 		r = track_open(c, cgroup, scope, hooks, &t, &f);
 	if (!r)
-		r = begin(&agent, t, &f);
+		r = power_open(&power, &agent, cgroup, scope, &f);
+	if (!r)
+		r = begin(&agent, t, power.rules, &f);
 	if (!r) {
 		r = daemon_run(&agent, t);
 		if (r < 0)
 			(void)fail(&f, r, "stopped: %s", strerror(-r));
 		(void)notify("STOPPING=1");
 	}
+	power_release(&power);
+	agent.rules = NULL;
 	agent_release(&agent);
 	track_close(t, c->on_stop == CONFIG_STOP_DETACH || r < 0);
 	return r < 0 ? complain(&f, r) : EXIT_DONE;

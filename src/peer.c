@@ -44,6 +44,6 @@ int peer_get(int fd, gid_t group, struct peer *ret_peer)
 		r = has_group(fd, group);
 	if (r < 0)
 		return r;
-	*ret_peer = (struct peer){ .uid = cred.uid, .sees_all = r > 0 };
+	*ret_peer = (struct peer){ .uid = cred.uid, .pid = cred.pid, .sees_all = r > 0 };
 	return 0;
 }

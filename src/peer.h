@@ -11,6 +11,7 @@
 
 struct peer {
 	uid_t uid;
+	pid_t pid;     /* as it was when it connected; 0: of another pid namespace */
 	bool sees_all; /* root, or a member of the group */
 };
 

@@ -23,6 +23,8 @@ struct request {
 	bool records;	  /* the asker takes the records of wire.h, not JSON */
 	const char *rest; /* of the path, after the route's: a flow id */
 	struct query query;
+	const char *body; /* of a route that takes one, else NULL */
+	size_t body_size;
 };
 
 typedef enum MHD_Result (*request_handler)(struct request *request);

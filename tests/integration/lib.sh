@@ -82,6 +82,7 @@ answers_or_dead() {
 # For tests/vm, DAEMON_OPTIONS come before them, and DAEMON_PRELOAD is a library for it alone.
 start_daemon() { # [OPTIONS...]
 	[[ ${SCOPE:-} == machine ]] || set -- --cgroup "$CGROUP" "$@"
+	set -- --policy-dir "$T/policy.d" "$@" # not the machine's
 	env ${DAEMON_PRELOAD:+"LD_PRELOAD=$DAEMON_PRELOAD"} "$BUILD/flownerd" \
 		--socket "$SOCK" --pin-dir "$PINS" ${DAEMON_OPTIONS:+$DAEMON_OPTIONS} "$@" \
 		2>>"$T/flownerd.log" &

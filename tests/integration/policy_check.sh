@@ -75,10 +75,10 @@ same "the same as JSON" "$(jq -c '[.valid, .place.line, .place.column]' "$T/out"
 
 # --- usage ---
 
-refuses 2 "'policy' needs check" "${client[@]}"
-refuses 2 "'policy' has no 'chekc'" "${client[@]}" chekc x
-refuses 2 "'policy check' needs a FILE" "${client[@]}" check
-refuses 2 "'check' takes no '--hook'" "${client[@]}" check "$T/p.yaml" --hook bind
+refuses 2 "a verb is missing" "${client[@]}"
+refuses 2 "'policy' cannot 'chekc'" "${client[@]}" chekc x
+refuses 2 "'policy check' needs FILE" "${client[@]}" check
+refuses 2 "'--hook' is not an option" "${client[@]}" check "$T/p.yaml" --hook bind
 refuses 4 "'?$T/none'?: cannot be read: No such file" "${client[@]}" check "$T/none"
 refuses 2 "'test' needs '--hook'" "${client[@]}" test "$T/p.yaml"
 refuses 2 "'lisen' is not what '--hook' takes" "${client[@]}" test "$T/p.yaml" --hook lisen

@@ -12,6 +12,7 @@
 #include "proc.h"
 #include "recall.h"
 #include "reconcile.h"
+#include "rules.h"
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -68,6 +69,19 @@ static struct {
 static struct agent agent;
 static struct maps maps = { .seeded_ns = SEEDED_NS, .meta = META_FD };
 static struct config config = { .recent = { .flows = 100, .age_s = 3600 } };
+
+/* --- rules.h --- */
+
+void rules_take(struct rules *r, const struct fl_verdict_event *e)
+{
+	(void)r;
+	(void)e;
+}
+
+void rules_tick(struct rules *r)
+{
+	(void)r;
+}
 
 /* --- libbpf.h: the ring --- */
 

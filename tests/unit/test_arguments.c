@@ -200,8 +200,9 @@ static void try_option(const char *name, const char *value)
 
 static void help_tells_every_option(void **state)
 {
-	static const char *const all[] = { "config", "socket",	"pin-dir", "cgroup", "accept",
-					   "scope",  "without", "detach",  "help",   "version" };
+	static const char *const all[] = { "config", "socket", "pin-dir", "policy-dir",
+					   "cgroup", "accept", "scope",	  "without",
+					   "detach", "help",   "version" };
 	char *copy = strdup(printed_by("--help")), *save = NULL;
 	size_t found = 0;
 

@@ -63,7 +63,8 @@ static void no_socket_no_peer(void **state)
 
 static void rules(void **state)
 {
-	struct peer root = { 0, true }, member = { 1000, true }, other = { 1000, false };
+	struct peer root = { .sees_all = true }, member = { .uid = 1000, .sees_all = true };
+	struct peer other = { .uid = 1000 };
 	struct fl_flow own = { .owner = { .proc = { .pid = 1 }, .uid = 1000 } };
 	struct fl_flow roots = { .owner = { .proc = { .pid = 1 } } }, nobodys = { 0 };
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The verbs of `flowner policy`: each is a command of its own, its name is "policy VERB". */
+#ifndef FLOWNER_CMD_POLICY_H
+#define FLOWNER_CMD_POLICY_H
+
+#include "command.h"
+
+extern const struct command command_policy_check;
+extern const struct command command_policy_test;
+extern const struct command command_policy_load;
+extern const struct command command_policy_confirm;
+extern const struct command command_policy_show;
+extern const struct command command_policy_clear;
+
+#endif

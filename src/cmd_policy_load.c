@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The verbs that speak with the daemon. A policy is put in force first and saved then: what is
+ * saved has been accepted. It is saved as a whole: the directory with it takes the place of the
+ * one that was there, which stays beside it under another name.
+ */
+#include "cmd_policy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "client.h"
+#include "options.h"
+#include "policy.h"
+#include "record.h"
+#include "table.h"
+#include "textfile.h"
+
+#define FILES_MAX 48 /* parameters of one request, with room for the others */
+
+/* --- load --- */
+
+struct load {
+	struct options *options;
+	char *query;
+	char *body;
+	size_t size;
+	bool cut;
+	char *dir; /* of the daemon's policy */
+};
+
+static void load_release(struct load *l)
+{
+	free(l->query);
+	free(l->body);
+	free(l->dir);
+}
+
+static int refuse_memory(void)
+{
+	command_error("cannot load the policy: %s", strerror(ENOMEM));
+	return EXIT_REFUSED;
+}
+
+/* PATH's text goes to the end of the body, and what it is called into the query. */
+static int add_file(struct load *l, const char *path)
+{
+	_free_ char *text = NULL, *value = NULL;
+	char *body;
+	size_t size;
+	int r = textfile_read(path, POLICY_BYTES_MAX, &text, &size);
+
+	if (r < 0) {
+		command_error("cannot read '%s': %s", path, strerror(-r));
+		return EXIT_REFUSED;
+	}
+	body = realloc(l->body, l->size + size + 1);
+	if (!body)
+		return refuse_memory();
+	l->body = body;
+	memcpy(l->body + l->size, text, size);
+	l->size += size;
+	if (asprintf(&value, "%zu:%s", size, path) < 0) {
+		value = NULL;
+		return refuse_memory();
+	}
+	return client_query(&l->query, "file", value) < 0 ? refuse_memory() : EXIT_FOUND;
+}
+
+static void tell_rejected(const struct load *l, const json_t *answer)
+{
+	json_int_t rejected = json_integer_value(json_object_get(answer, "rejected"));
+	json_int_t cut = json_integer_value(json_object_get(answer, "cut"));
+	json_int_t left = json_integer_value(json_object_get(answer, "left"));
+	bool callers = json_is_true(json_object_get(answer, "callers"));
+
+	if (!rejected)
+		return;
+	if (!l->cut)
+		printf("%lld live listeners and sessions would not be let in now: they live on, "
+		       "--cut cuts them\n",
+		       rejected);
+	else
+		printf("%lld live listeners and sessions cut, %lld left\n", cut, left);
+	if (callers && !l->cut)
+		command_error("your own session, or the listener you came in by, is one of them: "
+			      "you may not get in again");
+}
+
+static void tell_unresolved(const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		const char *rule = record_string(item, "rule");
+
+		command_error("rule '%s': %s '%s' stands for nothing yet: %s", rule ? rule : "-",
+			      record_string(item, "attribute"), record_string(item, "word"),
+			      record_string(item, "why"));
+	}
+}
+
+static int on_loaded(const char *line, size_t len, void *arg)
+{
+	struct load *l = arg;
+	json_t *answer;
+	const char *ends, *dir;
+
+	if (len == 0)
+		return LINE_MORE;
+	answer = command_json(line, len);
+	if (!answer)
+		return LINE_FAILED;
+	dir = record_string(answer, "policy_dir");
+	l->dir = dir ? strdup(dir) : NULL;
+	ends = record_string(answer, "trial_ends");
+	if (l->options->json) {
+		command_pass(line, len);
+	} else {
+		printf("%lld rules in force, mode %s\n",
+		       json_integer_value(json_object_get(answer, "rules")),
+		       record_string(answer, "mode"));
+		if (ends)
+			printf("on trial until %s: 'flowner policy confirm' keeps it\n", ends);
+		tell_rejected(l, answer);
+		tell_unresolved(json_object_get(answer, "unresolved"));
+	}
+	json_decref(answer);
+	return LINE_MORE;
+}
+
+/* --- save --- */
+
+static int write_all(int fd, const char *text, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, text, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		size -= (size_t)n;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* NUMBER, not 0 where there are several, keeps their order; files of one name do not meet. */
+static int save_file(int dir, const char *from, int number)
+{
+	char order[16] = "";
+	const char *base = strrchr(from, '/');
+	_free_ char *text = NULL;
+	_close_ int fd = -1;
+	char name[NAME_MAX + 1];
+	size_t size;
+	int r = textfile_read(from, POLICY_BYTES_MAX, &text, &size);
+
+	if (r < 0)
+		return r;
+	base = base ? base + 1 : from;
+	if (number)
+		snprintf(order, sizeof(order), "%02d-", number);
+	snprintf(name, sizeof(name), "%s%.200s%s", order, base,
+		 strlen(base) > 5 && !strcmp(base + strlen(base) - 5, ".yaml") ? "" : ".yaml");
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : write_all(fd, text, size);
+}
+
+static int save_files(const char *path, const struct options *o)
+{
+	_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -errno : 0;
+
+	for (int i = 0; !r && i < o->arg_count; i++)
+		r = save_file(dir, o->args[i], o->arg_count > 1 ? i + 1 : 0);
+	return r ? r : fsync(dir) < 0 ? -errno : 0;
+}
+
+/* One step for whoever reads DIR: it has all of the old policy, or all of the new one. */
+static int take_place(const char *dir, const char *next)
+{
+	_free_ char *old = NULL;
+
+	if (renameat2(AT_FDCWD, next, AT_FDCWD, dir, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EEXIST && errno != ENOTEMPTY)
+		return -errno;
+	if (renameat2(AT_FDCWD, next, AT_FDCWD, dir, RENAME_EXCHANGE) < 0)
+		return -errno;
+	if (asprintf(&old, "%s.%lld", dir, (long long)time(NULL)) < 0) {
+		old = NULL;
+		return -ENOMEM;
+	}
+	if (rename(next, old) < 0)
+		return -errno;
+	printf("what was saved before is in '%s'\n", old);
+	return 0;
+}
+
+static int save(const struct options *o, const char *dir)
+{
+	_free_ char *next = NULL;
+	int r;
+
+	if (asprintf(&next, "%s.XXXXXX", dir) < 0) {
+		next = NULL;
+		return refuse_memory();
+	}
+	r = mkdtemp(next) ? save_files(next, o) : -errno;
+	if (!r)
+		r = take_place(dir, next);
+	if (r < 0) {
+		command_error("the policy is in force, but cannot be saved at '%s': %s", dir,
+			      strerror(-r));
+		return EXIT_REFUSED;
+	}
+	printf("saved at '%s'\n", dir);
+	return EXIT_FOUND;
+}
+
+static int read_orders(struct load *l)
+{
+	const struct options *o = l->options;
+	const char *trial = options_own(o, "try");
+
+	l->cut = options_own(o, "cut");
+	if (trial && options_own(o, "save"))
+		return command_usage("policy load",
+				     "what is on trial is not saved: load it with --save when it "
+				     "has proved itself");
+	if (o->arg_count > FILES_MAX)
+		return command_usage("policy load", "too many files");
+	if ((trial && client_query(&l->query, "try", trial) < 0) ||
+	    (l->cut && client_query(&l->query, "cut", "1") < 0) ||
+	    (options_own(o, "force") && client_query(&l->query, "force", "1") < 0))
+		return refuse_memory();
+	return EXIT_FOUND;
+}
+
+static int run_load(struct options *o)
+{
+	_cleanup_(load_release) struct load l = { .options = o };
+	int code = read_orders(&l);
+
+	for (int i = 0; code == EXIT_FOUND && i < o->arg_count; i++)
+		code = add_file(&l, o->args[i]);
+	if (code == EXIT_FOUND)
+		code = command_send(o, "PUT", "/v1/policy", l.query, l.body, l.size, on_loaded, &l);
+	if (code != EXIT_FOUND || !options_own(o, "save"))
+		return code;
+	return save(o, l.dir ? l.dir : POLICY_DIR);
+}
+
+static const struct filter_field load_options[] = {
+	{ .name = "try",
+	  .value = "TIME",
+	  .help = "go back to what was before after TIME, such as 60s, unless confirmed" },
+	{ .name = "cut", .flag = true, .help = "cut what lives and would be rejected now" },
+	{ .name = "force", .flag = true, .help = "cut your own session, too" },
+	{ .name = "save", .flag = true, .help = "load it also when the daemon starts" },
+	{ .name = NULL },
+};
+
+const struct command command_policy_load = {
+	.name = "policy load",
+	.arguments = "FILE...",
+	.help = "Put a policy in force, all of it at once.",
+	.options = load_options,
+	.min_args = 1,
+	.max_args = -1,
+	.run = run_load,
+};
+
+/* --- confirm, clear --- */
+
+static int ignore_line(const char *line, size_t len, void *arg)
+{
+	(void)line;
+	(void)len;
+	(void)arg;
+	return LINE_MORE;
+}
+
+static int run_confirm(struct options *o)
+{
+	return command_tell(o, "POST", "/v1/policy/confirm", ignore_line, NULL);
+}
+
+const struct command command_policy_confirm = {
+	.name = "policy confirm",
+	.arguments = "",
+	.help = "Keep the policy that is on trial.",
+	.run = run_confirm,
+};
+
+static int run_clear(struct options *o)
+{
+	return command_tell(o, "DELETE", "/v1/policy", ignore_line, NULL);
+}
+
+const struct command command_policy_clear = {
+	.name = "policy clear",
+	.arguments = "",
+	.help = "Take the policy away: everything is let in again.",
+	.run = run_clear,
+};
+
+/* --- show --- */
+
+static const struct column rule_columns[] = {
+	{ .title = "RULE", .cut = 1, .least = 12 },
+	{ .title = "HOOKS" },
+	{ .title = "VERDICT" },
+	{ .title = "MODE" },
+	{ .title = "HITS" },
+	{ .title = "PLACE", .cut = 2, .least = 12 },
+};
+#define RULE_COLUMNS (sizeof(rule_columns) / sizeof(rule_columns[0]))
+
+static const struct column way_columns[] = {
+	{ .title = "HOOK" },
+	{ .title = "ATTACH" },
+	{ .title = "STATUS" },
+	{ .title = "WHOSE ATTEMPT IS REJECTED SEES", .cut = 1, .least = 20 },
+};
+#define WAY_COLUMNS (sizeof(way_columns) / sizeof(way_columns[0]))
+
+static void free_table(struct table **t)
+{
+	table_free(*t);
+}
+
+static void join_words(const json_t *list, char *buf, size_t size)
+{
+	size_t used = 0, i;
+	const json_t *word;
+
+	*buf = '\0';
+	json_array_foreach (list, i, word)
+		if (used < size)
+			used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? "," : "",
+						 json_string_value(word));
+}
+
+static int print_rules(const json_t *rules, bool header)
+{
+	_cleanup_(free_table) struct table *table = NULL;
+	const json_t *rule;
+	size_t i;
+	int r = table_new(rule_columns, RULE_COLUMNS, &table);
+
+	json_array_foreach (rules, i, rule) {
+		char hooks[RECORD_TEXT], hits[RECORD_TEXT], line[RECORD_TEXT];
+		char place[PATH_MAX + RECORD_TEXT];
+		const char *row[RULE_COLUMNS] = {
+			record_string(rule, "name"),	 hooks,
+			record_string(rule, "verdict"),	 record_string(rule, "mode"),
+			record_text(rule, "hits", hits), place,
+		};
+
+		if (r < 0)
+			return r;
+		join_words(json_object_get(rule, "hooks"), hooks, sizeof(hooks));
+		snprintf(place, sizeof(place), "%s:%s", record_string(rule, "file"),
+			 record_text(rule, "line", line));
+		r = table_add(table, (__s64)i, 0, row);
+	}
+	if (r < 0)
+		return r;
+	putchar('\n');
+	table_print(table, stdout, table_width(STDOUT_FILENO), header);
+	return 0;
+}
+
+static int print_ways(const json_t *ways, bool header)
+{
+	_cleanup_(free_table) struct table *table = NULL;
+	const json_t *way;
+	size_t i;
+	int r = table_new(way_columns, WAY_COLUMNS, &table);
+
+	json_array_foreach (ways, i, way) {
+		const char *row[WAY_COLUMNS] = {
+			record_string(way, "hook"),
+			record_string(way, "attach"),
+			record_string(way, "status"),
+			record_string(way, "sees"),
+		};
+
+		if (r < 0)
+			return r;
+		r = table_add(table, (__s64)i, 0, row);
+	}
+	if (r < 0)
+		return r;
+	putchar('\n');
+	table_print(table, stdout, table_width(STDOUT_FILENO), header);
+	return 0;
+}
+
+static void print_defaults(const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item)
+		printf("default at %s: %s (%s)\n", record_string(item, "hook"),
+		       record_string(item, "verdict"), record_string(item, "mode"));
+}
+
+static int print_policy(const json_t *policy, bool header)
+{
+	const char *ends = record_string(policy, "trial_ends");
+	const char *trouble = record_string(policy, "trouble");
+	int r;
+
+	if (trouble)
+		command_error("%s", trouble);
+	if (!json_is_true(json_object_get(policy, "loaded"))) {
+		printf("no policy is loaded\n");
+		return 0;
+	}
+	printf("mode %s, %zu rules, since %s\n", record_string(policy, "mode"),
+	       json_array_size(json_object_get(policy, "rules")), record_string(policy, "since"));
+	if (ends)
+		printf("on trial until %s: 'flowner policy confirm' keeps it\n", ends);
+	print_defaults(json_object_get(policy, "defaults"));
+	r = print_rules(json_object_get(policy, "rules"), header);
+	if (!r)
+		r = print_ways(json_object_get(policy, "ways"), header);
+	tell_unresolved(json_object_get(policy, "unresolved"));
+	return r;
+}
+
+static int on_policy(const char *line, size_t len, void *arg)
+{
+	const struct options *o = arg;
+	json_t *policy;
+	int r;
+
+	if (len == 0)
+		return LINE_MORE;
+	if (o->json)
+		return command_pass(line, len);
+	policy = command_json(line, len);
+	if (!policy)
+		return LINE_FAILED;
+	r = print_policy(policy, !o->no_header);
+	json_decref(policy);
+	if (r < 0)
+		command_error("cannot show the policy: %s", strerror(-r));
+	return r < 0 ? LINE_FAILED : LINE_MORE;
+}
+
+static int run_show(struct options *o)
+{
+	return command_ask(o, "/v1/policy", NULL, CLIENT_WAIT_MS, on_policy, o);
+}
+
+const struct command command_policy_show = {
+	.name = "policy show",
+	.arguments = "",
+	.help = "Show the policy in force, how often each rule has matched, and where it judges.",
+	.run = run_show,
+};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What lives and a policy would not let in: found, and cut when somebody wants that. */
+#ifndef FLOWNER_LIVING_H
+#define FLOWNER_LIVING_H
+
+#include <flowner/flow.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct agent;
+struct compiled;
+
+struct living {
+	struct fl_flow *rejected; /* free with living_release() */
+	size_t count;
+	bool callers; /* one of them is of CALLER or of an ancestor of it */
+};
+
+/* CALLER 0: nobody. -ENOMEM, or what kept the maps from being read. */
+int living_find(struct agent *agent, const struct compiled *c, pid_t caller,
+		struct living *ret_living);
+void living_release(struct living *l);
+
+/* The number that were cut. */
+size_t living_cut(struct agent *agent, const struct living *l);
+
+#endif

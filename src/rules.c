@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Three states: no policy, a policy, a policy on trial with what was before it (a policy or none).
+ * A load while a trial is under way replaces what is tried; what was before stays what was before.
+ * A trial ends with the daemon, and so does every policy: what is to come back is in policy.d.
+ */
+#include "rules.h"
+#include "agent.h"
+#include "api.h"
+#include "cleanup.h"
+#include "condemned.h"
+#include "enforce.h"
+#include "label.h"
+#include "living.h"
+#include "maps.h"
+#include "ruleset.h"
+#include "safety.h"
+#include "stream.h"
+#include "textfile.h"
+#include "verdicts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#define TICK_NS 1000000000ull
+
+struct rules {
+	struct agent *agent;
+	struct enforce *enforce;
+	char *cgroup_mount;
+	struct verdicts *verdicts;
+	struct condemned *condemned;
+	struct ruleset *current;
+	struct ruleset *before; /* of a trial; NULL: there was none */
+	__u64 trial_ends_ns;	/* CLOCK_BOOTTIME; 0: no trial */
+	__u64 ticked_ns;
+	int epoll, timer;
+	struct fail trouble;
+};
+
+static __u64 boottime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (__u64)ts.tv_sec * 1000000000ull + (__u64)ts.tv_nsec;
+}
+
+/* --- telling of verdicts --- */
+
+static enum fl_role role_at(enum fl_hook hook)
+{
+	switch (hook) {
+	case FL_HOOK_LISTEN:
+		return FL_ROLE_LISTENER;
+	case FL_HOOK_CONNECT:
+	case FL_HOOK_CONNECT_AUTHORIZATION:
+		return FL_ROLE_OPENER;
+	case FL_HOOK_RECV_ACCEPT:
+		return FL_ROLE_ACCEPTOR;
+	case FL_HOOK_BIND:
+	case FL_HOOKS:
+		break;
+	}
+	return FL_ROLE_UNKNOWN;
+}
+
+static struct label *name_of(const struct rules *r, __u64 generation, __u64 tag)
+{
+	const struct ruleset *sets[] = { r->current, r->before };
+
+	for (size_t i = 0; i < 2; i++) {
+		if (sets[i] && generation && sets[i]->generation == generation)
+			return tag < sets[i]->policy->rule_count ? sets[i]->names[tag] : NULL;
+	}
+	return NULL;
+}
+
+static void tell(void *arg, const struct verdict *v)
+{
+	const struct rules *r = arg;
+	const struct fl_attempt *a = &v->attempt;
+	struct stream_verdict told = {
+		.rule = name_of(r, v->generation, v->tag),
+		.count = v->count,
+		.hook = (enum fl_hook)a->hook,
+		.verdict = (enum fl_verdict)v->verdict,
+		.enforced = v->enforced,
+		.failed = v->failed,
+	};
+	struct fl_flow *flow = &told.event.flow;
+
+	told.event.head.type = FL_EVENT_VERDICT;
+	told.event.head.size = sizeof(told.event);
+	told.event.time_ns = v->time_ns;
+	flow->id = flow->cookie = a->cookie;
+	flow->key = a->key;
+	flow->owner = a->owner;
+	flow->role = role_at(told.hook);
+	(void)maps_netns_inum(r->agent->maps, a->key.netns_cookie, &flow->netns_inum);
+	api_verdict(r->agent->api, &told);
+}
+
+static bool is_late(const struct rules *r, __u32 hook)
+{
+	for (size_t i = 0; i < enforce_row_count(); i++) {
+		const struct enforce_row *row = enforce_row(r->enforce, i);
+
+		if (row->hook == hook && row->status == ENFORCE_ON)
+			return row->late;
+	}
+	return false;
+}
+
+void rules_take(struct rules *r, const struct fl_verdict_event *e)
+{
+	if (!r)
+		return; /* of an earlier daemon's policy, whose rules we do not know */
+	verdicts_take(r->verdicts, e);
+	if (e->attempt.hook == FL_HOOK_LISTEN && fl_verdict_of(e->said.verdict) == FL_REJECT &&
+	    is_late(r, FL_HOOK_LISTEN))
+		condemned_add(r->condemned, &e->attempt);
+}
+
+void rules_tick(struct rules *r)
+{
+	__u64 now = boottime_ns();
+
+	if (!r || now - r->ticked_ns < TICK_NS)
+		return;
+	r->ticked_ns = now;
+	verdicts_expire(r->verdicts, now);
+}
+
+/* What was said of the old policy is told while its names are known. */
+static void tell_all(struct rules *r)
+{
+	(void)agent_drain(r->agent);
+	verdicts_flush(r->verdicts);
+}
+
+/* --- life --- */
+
+static int watch(struct rules *r, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_fds(struct rules *r)
+{
+	int e;
+
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll < 0)
+		return -errno;
+	r->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (r->timer < 0)
+		return -errno;
+	e = watch(r, r->timer);
+	return e ? e : watch(r, condemned_fd(r->condemned));
+}
+
+static void cleanup_rules(struct rules **r)
+{
+	rules_free(*r);
+}
+
+int rules_new(struct agent *agent, struct enforce *enforce, const char *cgroup_mount,
+	      struct rules **ret_rules)
+{
+	_cleanup_(cleanup_rules) struct rules *r = calloc(1, sizeof(*r));
+	int e;
+
+	if (!r)
+		return -ENOMEM;
+	r->agent = agent;
+	r->enforce = enforce;
+	r->epoll = r->timer = -1;
+	if (cgroup_mount) {
+		r->cgroup_mount = strdup(cgroup_mount);
+		if (!r->cgroup_mount)
+			return -ENOMEM;
+	}
+	e = verdicts_new(tell, r, &r->verdicts);
+	if (!e)
+		e = condemned_new(agent, &r->condemned);
+	if (!e)
+		e = open_fds(r);
+	if (e < 0)
+		return e;
+	*ret_rules = TAKE_PTR(r);
+	return 0;
+}
+
+void rules_free(struct rules *r)
+{
+	if (!r)
+		return;
+	if (r->verdicts)
+		verdicts_flush(r->verdicts);
+	ruleset_free(r->current);
+	ruleset_free(r->before);
+	condemned_free(r->condemned);
+	verdicts_free(r->verdicts);
+	cleanup_close(&r->timer);
+	cleanup_close(&r->epoll);
+	free(r->cgroup_mount);
+	free(r);
+}
+
+/* --- in force --- */
+
+/* A hook that is judged late is fine where every rule that could reject there says so. */
+static bool allows_late(const struct ruleset *set, struct policy_place *ret_place)
+{
+	enum fl_hook hook;
+
+	return safety_enforceable(set->policy, ~(1u << FL_HOOK_LISTEN), ret_place, &hook) == 0;
+}
+
+static int put_in_force(struct rules *r, struct ruleset *set, struct fail *f)
+{
+	struct policy_place place = { 0 };
+	bool late = allows_late(set, &place);
+	int e = enforce_load(r->enforce, set->compiled, ruleset_hooks(set), set->policy->enforced,
+			     late, f);
+
+	if (e == -EOPNOTSUPP && !late && place.file) {
+		struct fail why = *f;
+
+		return fail(f, e, "%s:%zu:%zu: %.600s", place.file, place.line, place.column,
+			    why.text);
+	}
+	if (e < 0)
+		return e;
+	set->generation = enforce_generation(r->enforce);
+	set->since_ns = boottime_ns();
+	r->trouble.text[0] = '\0';
+	return 0;
+}
+
+static void set_trial(struct rules *r, __u64 ends_ns)
+{
+	struct itimerspec spec = {
+		.it_value = { .tv_sec = (time_t)(ends_ns / 1000000000ull),
+			      .tv_nsec = (long)(ends_ns % 1000000000ull) },
+	};
+
+	r->trial_ends_ns = ends_ns;
+	timerfd_settime(r->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+static void forget_before(struct rules *r)
+{
+	set_trial(r, 0);
+	ruleset_free(r->before);
+	r->before = NULL;
+}
+
+/* SET is in force: what was becomes what was before, or is gone. */
+static void take_place(struct rules *r, struct ruleset *set, __u64 trial_ns)
+{
+	bool on_trial = r->trial_ends_ns;
+
+	tell_all(r);
+	if (trial_ns && !on_trial)
+		r->before = r->current;
+	else
+		ruleset_free(r->current);
+	if (!trial_ns)
+		forget_before(r);
+	r->current = set;
+	(void)watch(r, resolution_fd(set->resolution));
+	if (trial_ns)
+		set_trial(r, boottime_ns() + trial_ns);
+}
+
+static int refuse_callers(const struct rules_order *order, const struct living *l, struct fail *f)
+{
+	if (!order->cut || !l->callers || order->force)
+		return 0;
+	return fail(f, -EBUSY,
+		    "it would cut your own session, or the listener you came in by: without --cut "
+		    "it lives on, with --force it is cut");
+}
+
+static void settle(struct rules *r, const struct rules_order *order, const struct living *l,
+		   struct rules_outcome *outcome)
+{
+	*outcome = (struct rules_outcome){ .generation = r->current->generation,
+					   .rejected = l->count,
+					   .callers = l->callers };
+	if (!order->cut)
+		return;
+	outcome->cut = living_cut(r->agent, l);
+	outcome->left = l->count - outcome->cut;
+}
+
+static void cleanup_ruleset(struct ruleset **set)
+{
+	ruleset_free(*set);
+}
+
+int rules_load(struct rules *r, const struct rules_order *order, struct rules_outcome *ret_outcome,
+	       struct fail *f)
+{
+	_cleanup_(cleanup_ruleset) struct ruleset *set = NULL;
+	_cleanup_(living_release) struct living living = { 0 };
+	int e;
+
+	if (order->trial_ns && order->cut)
+		return fail(f, -EINVAL,
+			    "a trial cuts nothing, for that could not be taken back: confirm it, "
+			    "then load with --cut");
+	e = ruleset_new(r->agent, r->cgroup_mount, order->texts, order->count, &set, f);
+	if (e < 0)
+		return e;
+	(void)agent_drain(r->agent);
+	e = living_find(r->agent, set->compiled, order->caller, &living);
+	if (e < 0)
+		return fail(f, e, "cannot read the flows: %s", strerror(-e));
+	e = refuse_callers(order, &living, f);
+	if (!e)
+		e = put_in_force(r, set, f);
+	if (e < 0)
+		return e;
+	take_place(r, TAKE_PTR(set), order->trial_ns);
+	settle(r, order, &living, ret_outcome);
+	return 0;
+}
+
+int rules_confirm(struct rules *r, struct fail *f)
+{
+	if (!r->trial_ends_ns)
+		return fail(f, -ENOENT, "no policy is on trial");
+	forget_before(r);
+	return 0;
+}
+
+static void clear(struct rules *r)
+{
+	enforce_clear(r->enforce);
+	tell_all(r);
+	forget_before(r);
+	ruleset_free(r->current);
+	r->current = NULL;
+	r->trouble.text[0] = '\0';
+}
+
+int rules_clear(struct rules *r, struct fail *f)
+{
+	if (!r->current)
+		return fail(f, -ENOENT, "no policy is loaded");
+	clear(r);
+	return 0;
+}
+
+/* --- back --- */
+
+/* Who tries a policy trusts that this takes it away: if what was before cannot be put back, then
+ * nothing is in force. */
+static void roll_back(struct rules *r, struct fail *news)
+{
+	struct ruleset *before = r->before;
+	struct fail why;
+	int e = -ENOENT;
+
+	if (before) {
+		(void)fail(&why, 0, "out of memory");
+		e = ruleset_compile(before);
+		if (!e)
+			e = put_in_force(r, before, &why);
+	}
+	if (e < 0) {
+		clear(r);
+		(void)fail(news, 0, "nobody confirmed the policy in time: none is in force%s%.700s",
+			   before ? ", for what was before cannot be put back: " : "",
+			   before ? why.text : "");
+		if (before)
+			r->trouble = *news;
+		return;
+	}
+	tell_all(r);
+	r->before = NULL;
+	set_trial(r, 0);
+	ruleset_free(r->current);
+	r->current = before;
+	(void)fail(news, 0, "nobody confirmed the policy in time: what was before is in force");
+}
+
+/* --- names --- */
+
+static int write_change(void *arg, const struct resolve_change *change)
+{
+	struct rules *r = arg;
+
+	return enforce_change(r->enforce, &change->key, change->class, change->set, change->gone);
+}
+
+static int ignore_change(void *arg, const struct resolve_change *change)
+{
+	(void)arg;
+	(void)change;
+	return 0;
+}
+
+/* When the tables have no room for a change, they are made anew. */
+static void follow(struct rules *r, int e)
+{
+	struct fail why;
+
+	if (e >= 0)
+		return;
+	(void)fail(&why, e, "%s", strerror(-e));
+	e = ruleset_compile(r->current);
+	if (!e)
+		e = put_in_force(r, r->current, &why);
+	if (e < 0)
+		(void)fail(&r->trouble, e,
+			   "what names of the policy stand for has changed, and the policy could "
+			   "not follow: %.700s",
+			   why.text);
+}
+
+static void follow_names(struct rules *r)
+{
+	if (r->current)
+		follow(r, resolution_run(r->current->resolution, r->current->compiled, write_change,
+					 r));
+	if (r->before) /* it is compiled before it is put back */
+		(void)resolution_run(r->before->resolution, r->before->compiled, ignore_change, r);
+}
+
+void rules_look_again(struct rules *r)
+{
+	if (!r)
+		return;
+	if (r->current)
+		follow(r, resolution_look_again(r->current->resolution, r->current->compiled,
+						write_change, r));
+	if (r->before)
+		(void)resolution_look_again(r->before->resolution, r->before->compiled,
+					    ignore_change, r);
+}
+
+int rules_fd(const struct rules *r)
+{
+	return r->epoll;
+}
+
+bool rules_run(struct rules *r, struct fail *ret_news)
+{
+	uint64_t expirations;
+
+	condemned_run(r->condemned);
+	follow_names(r);
+	(void)!read(r->timer, &expirations, sizeof(expirations));
+	if (!r->trial_ends_ns || boottime_ns() < r->trial_ends_ns)
+		return false;
+	roll_back(r, ret_news);
+	return true;
+}
+
+/* --- policy.d --- */
+
+/* Without this word nothing in TEXT could be enforced, whatever else is wrong with it. */
+static bool may_enforce(const struct policy_text *text)
+{
+	static const char word[] = "enforce";
+	const size_t size = sizeof(word) - 1;
+	const char *end = text->text + text->size;
+	bool comment = false;
+
+	for (const char *p = text->text; p < end; p++) {
+		if (*p == '\n')
+			comment = false;
+		else if (*p == '#' && (p == text->text || isspace((unsigned char)p[-1])))
+			comment = true;
+		else if (!comment && (size_t)(end - p) >= size && !strncasecmp(p, word, size))
+			return true;
+	}
+	return false;
+}
+
+struct files {
+	char **paths;
+	struct policy_text *texts;
+	size_t count;
+};
+
+static void files_release(struct files *files)
+{
+	for (size_t i = 0; files->texts && i < files->count; i++)
+		free((char *)files->texts[i].text);
+	free(files->texts);
+	policy_files_free(files->paths);
+}
+
+static int read_files(const char *dir, struct files *files, struct fail *f)
+{
+	int e = policy_files(dir, &files->paths, &files->count);
+
+	if (e == -ENOENT)
+		return 0;
+	if (e < 0)
+		return fail(f, e, "cannot read the directory '%s': %s", dir, strerror(-e));
+	files->texts = calloc(files->count + 1, sizeof(*files->texts));
+	if (!files->texts)
+		return fail(f, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < files->count; i++) {
+		struct policy_text *t = &files->texts[i];
+		char *text;
+
+		e = textfile_read(files->paths[i], POLICY_BYTES_MAX, &text, &t->size);
+		if (e < 0)
+			return fail(f, e, "cannot read '%s': %s", files->paths[i], strerror(-e));
+		t->name = files->paths[i];
+		t->text = text;
+	}
+	return 0;
+}
+
+int rules_load_dir(struct rules *r, const char *dir, bool *ret_harmless, struct fail *f)
+{
+	_cleanup_(files_release) struct files files = { 0 };
+	struct rules_outcome outcome;
+	struct rules_order order;
+	int e = read_files(dir, &files, f);
+
+	*ret_harmless = e == 0;
+	for (size_t i = 0; e == 0 && i < files.count; i++)
+		*ret_harmless &= !may_enforce(&files.texts[i]);
+	if (e < 0)
+		return e;
+	if (!files.count) {
+		if (r->current)
+			clear(r);
+		return 0;
+	}
+	order = (struct rules_order){ .texts = files.texts, .count = files.count };
+	return rules_load(r, &order, &outcome, f);
+}
+
+/* --- what is --- */
+
+const struct ruleset *rules_current(const struct rules *r)
+{
+	return r ? r->current : NULL;
+}
+
+__u64 rules_trial_ends_ns(const struct rules *r)
+{
+	return r->trial_ends_ns;
+}
+
+const struct enforce *rules_enforce(const struct rules *r)
+{
+	return r->enforce;
+}
+
+const struct verdicts *rules_verdicts(const struct rules *r)
+{
+	return r->verdicts;
+}
+
+const char *rules_trouble(const struct rules *r)
+{
+	return r->trouble.text;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Verdict programs without a kernel: what was loaded last is in ENFORCED, and it may be told to
+ * refuse. Every function of enforce.h is defined here.
+ */
+#ifndef FLOWNER_TESTS_FAKE_ENFORCE_H
+#define FLOWNER_TESTS_FAKE_ENFORCE_H
+
+#include "compile.h"
+#include "enforce.h"
+#include <errno.h>
+#include <string.h>
+
+static struct {
+	__u64 generation; /* 0 = nothing is in force */
+	__u64 loads, clears, changes;
+	__u32 hooks, rules;
+	bool fail_closed, late_allowed;
+	int refuse; /* given by the next load when not 0 */
+	struct enforce_row rows[2];
+} enforced;
+
+int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce)
+{
+	(void)cgroup_fd;
+	(void)scope;
+	(void)pin_dir;
+	(void)ret_enforce;
+	return -ENOSYS;
+}
+
+void enforce_free(struct enforce *e)
+{
+	(void)e;
+}
+
+int enforce_load(struct enforce *e, const struct compiled *c, __u32 hooks, bool fail_closed,
+		 bool late_allowed, struct fail *f)
+{
+	(void)e;
+	if (enforced.refuse)
+		return fail(f, enforced.refuse, "the kernel says no");
+	enforced.generation = ++enforced.loads;
+	enforced.hooks = hooks;
+	enforced.rules = c->policy.rules;
+	enforced.fail_closed = fail_closed;
+	enforced.late_allowed = late_allowed;
+	return 0;
+}
+
+int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
+		   const struct fl_rule_set *set, bool gone)
+{
+	(void)e;
+	(void)key;
+	(void)class;
+	(void)set;
+	(void)gone;
+	enforced.changes++;
+	return 0;
+}
+
+void enforce_clear(struct enforce *e)
+{
+	(void)e;
+	enforced.clears++;
+	enforced.generation = 0;
+}
+
+__u64 enforce_generation(const struct enforce *e)
+{
+	(void)e;
+	return enforced.generation;
+}
+
+int enforce_hits(const struct enforce *e, __u32 rule, __u64 *ret_hits)
+{
+	(void)e;
+	*ret_hits = 100 + rule;
+	return 0;
+}
+
+size_t enforce_row_count(void)
+{
+	return sizeof(enforced.rows) / sizeof(enforced.rows[0]);
+}
+
+const struct enforce_row *enforce_row(const struct enforce *e, size_t i)
+{
+	(void)e;
+	return &enforced.rows[i];
+}
+
+#endif

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which policy is in force: loading, trials and their end, what is cut, what stands in policy.d.
+ * The agent and the verdict programs are fakes; the policy, its names and tables are the real ones.
+ */
+#include "fake_agent.h"
+#include "label.h"
+#include "rules.h"
+#include "ruleset.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define MS 1000000ull
+
+static char directory[64];
+static char path[96];
+static struct rules *rules;
+static struct fail f;
+
+static int begin(void **state)
+{
+	(void)state;
+	strcpy(directory, "/tmp/flowner-test-XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/sock", directory);
+	fake_new();
+	memset(&enforced, 0, sizeof(enforced));
+	assert_int_equal(api_new(&fake.agent, path, &fake.agent.api), 0);
+	assert_int_equal(rules_new(&fake.agent, NULL, NULL, &rules), 0);
+	return 0;
+}
+
+static int end(void **state)
+{
+	char command[128];
+
+	(void)state;
+	rules_free(rules);
+	fake_free();
+	snprintf(command, sizeof(command), "rm -rf '%s'", directory);
+	return system(command);
+}
+
+/* One rule NAME at HOOK that rejects port 22. */
+static const char *policy(const char *name, const char *hook, const char *more)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text),
+		 "mode: enforce\nrules:\n  - name: %s\n    hooks: [%s]\n    local: {port: 22}\n"
+		 "    verdict: reject\n%s",
+		 name, hook, more);
+	return text;
+}
+
+static struct rules_outcome outcome;
+
+static int load_as(const char *text, __u64 trial_ns, bool cut, bool force, pid_t caller)
+{
+	struct policy_text texts[] = { { "x.yaml", text, strlen(text) } };
+	struct rules_order order = { .texts = texts,
+				     .count = 1,
+				     .trial_ns = trial_ns,
+				     .cut = cut,
+				     .force = force,
+				     .caller = caller };
+
+	return rules_load(rules, &order, &outcome, &f);
+}
+
+static int load(const char *name)
+{
+	return load_as(policy(name, "listen", ""), 0, false, false, 0);
+}
+
+static int try(const char *name)
+{
+	return load_as(policy(name, "listen", ""), 5 * MS, false, false, 0);
+}
+
+static const char *in_force(void)
+{
+	const struct ruleset *set = rules_current(rules);
+
+	return set ? set->policy->rules[0].name : "none";
+}
+
+/* Until the trial is over; what the daemon would log is in f. */
+static void wait_for_the_end(void)
+{
+	struct pollfd p = { .fd = rules_fd(rules), .events = POLLIN };
+
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		if (rules_run(rules, &f))
+			return;
+	}
+	fail_msg("the trial does not end");
+}
+
+/* --- loading --- */
+
+static void nothing_is_in_force_at_first(void **state)
+{
+	(void)state;
+	assert_null(rules_current(rules));
+	assert_int_equal(rules_clear(rules, &f), -ENOENT);
+	assert_int_equal(rules_confirm(rules, &f), -ENOENT);
+}
+
+static void a_policy_is_in_force(void **state)
+{
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	assert_string_equal(in_force(), "ssh");
+	assert_int_equal(outcome.generation, 1);
+	assert_int_equal(enforced.rules, 1);
+	assert_int_equal(enforced.hooks, 1u << FL_HOOK_LISTEN);
+	assert_true(enforced.fail_closed);
+	assert_int_equal(rules_clear(rules, &f), 0);
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(enforced.clears, 1);
+}
+
+static void what_is_no_policy_changes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(load_as("rules: [", 0, false, false, 0), -EINVAL);
+	assert_non_null(strstr(f.text, "x.yaml:"));
+	assert_string_equal(in_force(), "ssh");
+	assert_int_equal(enforced.loads, 1);
+}
+
+static void what_the_kernel_refuses_changes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	enforced.refuse = -EOPNOTSUPP;
+	assert_int_equal(load("other"), -EOPNOTSUPP);
+	assert_non_null(strstr(f.text, "the kernel says no"));
+	assert_string_equal(in_force(), "ssh");
+	assert_int_equal(try("other"), -EOPNOTSUPP);
+	assert_int_equal(rules_trial_ends_ns(rules), 0);
+}
+
+static void late_denials_are_for_rules_that_allow_them(void **state)
+{
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	assert_false(enforced.late_allowed);
+	assert_int_equal(
+		load_as(policy("a", "listen", "    allow_async: true\n"), 0, false, false, 0), 0);
+	assert_true(enforced.late_allowed);
+	assert_int_equal(load_as(policy("a", "listen", "    mode: audit\n"), 0, false, false, 0),
+			 0);
+	assert_true(enforced.late_allowed);
+}
+
+/* --- trials --- */
+
+static void a_confirmed_trial_stays(void **state)
+{
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(load_as(policy("new", "listen", ""), 60 * S, false, false, 0), 0);
+	assert_true(rules_trial_ends_ns(rules));
+	assert_int_equal(rules_confirm(rules, &f), 0);
+	assert_int_equal(rules_trial_ends_ns(rules), 0);
+	assert_int_equal(rules_confirm(rules, &f), -ENOENT);
+	assert_string_equal(in_force(), "new");
+}
+
+static void a_trial_ends_with_what_was_before(void **state)
+{
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(try("new"), 0);
+	assert_string_equal(in_force(), "new");
+	wait_for_the_end();
+	assert_string_equal(in_force(), "old");
+	assert_int_equal(enforced.loads, 3);
+	assert_int_equal(rules_current(rules)->generation, 3);
+	assert_int_equal(rules_trial_ends_ns(rules), 0);
+	assert_int_equal(rules_confirm(rules, &f), -ENOENT);
+}
+
+static void a_trial_of_the_first_policy_ends_with_none(void **state)
+{
+	(void)state;
+	assert_int_equal(try("new"), 0);
+	wait_for_the_end();
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(enforced.clears, 1);
+}
+
+static void a_trial_on_top_of_a_trial_keeps_what_was_before(void **state)
+{
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(load_as(policy("one", "listen", ""), 60 * S, false, false, 0), 0);
+	assert_int_equal(try("two"), 0);
+	assert_string_equal(in_force(), "two");
+	wait_for_the_end();
+	assert_string_equal(in_force(), "old");
+}
+
+static void a_load_ends_the_trial(void **state)
+{
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(try("new"), 0);
+	assert_int_equal(load("third"), 0);
+	assert_int_equal(rules_trial_ends_ns(rules), 0);
+	usleep(10000); /* lint: poll */
+	assert_false(rules_run(rules, &f));
+	assert_string_equal(in_force(), "third");
+}
+
+static void to_clear_ends_the_trial(void **state)
+{
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(try("new"), 0);
+	assert_int_equal(rules_clear(rules, &f), 0);
+	usleep(10000); /* lint: poll */
+	assert_false(rules_run(rules, &f));
+	assert_string_equal(in_force(), "none");
+}
+
+static void what_cannot_be_put_back_is_not_kept_either(void **state)
+{
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(try("new"), 0);
+	enforced.refuse = -ENOSPC;
+	wait_for_the_end();
+	assert_string_equal(in_force(), "none");
+	assert_non_null(strstr(rules_trouble(rules), "cannot be put back: the kernel says no"));
+	enforced.refuse = 0;
+	assert_int_equal(load("old"), 0);
+	assert_string_equal(rules_trouble(rules), "");
+}
+
+/* --- what lives --- */
+
+static struct fl_flow listener(__u64 id, __u32 pid, __u16 port)
+{
+	struct fl_flow flow = make_flow(id, 0, "10.0.0.1", port, NULL, 0);
+
+	flow.owner.proc.pid = pid;
+	return flow;
+}
+
+static void what_would_be_rejected_is_counted_and_lives(void **state)
+{
+	(void)state;
+	fake_add(listener(CUTTABLE, 100, 22));
+	fake_add(listener(7, 100, 80));
+	fake_add(listener(8, 1, 22)); /* never denied */
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(outcome.rejected, 1);
+	assert_int_equal(outcome.cut, 0);
+	assert_int_equal(fake.aborted, 0);
+	assert_int_equal(load_as(policy("ssh", "listen", "    mode: audit\n"), 0, false, false, 0),
+			 0);
+	assert_int_equal(outcome.rejected, 0);
+}
+
+static void what_would_be_rejected_is_cut(void **state)
+{
+	(void)state;
+	fake_add(listener(CUTTABLE, 100, 22));
+	fake_add(listener(7, 100, 22)); /* this one cannot be cut */
+	assert_int_equal(load_as(policy("ssh", "listen", ""), 0, true, false, 0), 0);
+	assert_int_equal(outcome.rejected, 2);
+	assert_int_equal(outcome.cut, 1);
+	assert_int_equal(outcome.left, 1);
+	assert_int_equal(fake.aborted, CUTTABLE);
+}
+
+/* The flow is of the caller's parent: sshd, as it were. */
+static void the_caller_is_not_cut_off(void **state)
+{
+	(void)state;
+	fake_add(listener(CUTTABLE, (__u32)getppid(), 22));
+	assert_int_equal(load_as(policy("ssh", "listen", ""), 0, true, false, getpid()), -EBUSY);
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(enforced.loads, 0);
+	assert_int_equal(fake.aborted, 0);
+	assert_int_equal(load_as(policy("ssh", "listen", ""), 0, false, false, getpid()), 0);
+	assert_true(outcome.callers);
+	assert_int_equal(load_as(policy("ssh", "listen", ""), 0, true, true, getpid()), 0);
+	assert_int_equal(fake.aborted, CUTTABLE);
+}
+
+static void a_trial_cuts_nothing(void **state)
+{
+	(void)state;
+	fake_add(listener(CUTTABLE, 100, 22));
+	assert_int_equal(load_as(policy("ssh", "listen", ""), 60 * S, true, false, 0), -EINVAL);
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(fake.aborted, 0);
+}
+
+/* --- policy.d --- */
+
+static void write_file(const char *name, const char *text)
+{
+	char file[160];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/%s", directory, name);
+	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void a_directory_is_one_policy(void **state)
+{
+	bool harmless;
+
+	(void)state;
+	write_file("20-b.yaml", policy("b", "bind", ""));
+	write_file("10-a.yaml", policy("a", "listen", ""));
+	write_file("notes.txt", "no policy");
+	if (rules_load_dir(rules, directory, &harmless, &f) < 0)
+		fail_msg("%s", f.text);
+	assert_int_equal(enforced.rules, 2);
+	assert_string_equal(in_force(), "a");
+}
+
+static void no_directory_is_no_policy(void **state)
+{
+	bool harmless;
+
+	(void)state;
+	assert_int_equal(rules_load_dir(rules, "/nonexistent", &harmless, &f), 0);
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(rules_load_dir(rules, "/nonexistent", &harmless, &f), 0);
+	assert_string_equal(in_force(), "none");
+}
+
+static void only_what_can_not_be_enforced_is_harmless(void **state)
+{
+	bool harmless;
+
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	write_file("a.yaml", "mode: audit # enforce one day\nrules: [");
+	assert_int_equal(rules_load_dir(rules, directory, &harmless, &f), -EINVAL);
+	assert_true(harmless);
+	write_file("b.yaml", "mode: ENFORCE\n");
+	assert_int_equal(rules_load_dir(rules, directory, &harmless, &f), -EINVAL);
+	assert_false(harmless);
+	assert_string_equal(in_force(), "ssh");
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(nothing_is_in_force_at_first),
+		T(a_policy_is_in_force),
+		T(what_is_no_policy_changes_nothing),
+		T(what_the_kernel_refuses_changes_nothing),
+		T(late_denials_are_for_rules_that_allow_them),
+		T(a_confirmed_trial_stays),
+		T(a_trial_ends_with_what_was_before),
+		T(a_trial_of_the_first_policy_ends_with_none),
+		T(a_trial_on_top_of_a_trial_keeps_what_was_before),
+		T(a_load_ends_the_trial),
+		T(to_clear_ends_the_trial),
+		T(what_cannot_be_put_back_is_not_kept_either),
+		T(what_would_be_rejected_is_counted_and_lives),
+		T(what_would_be_rejected_is_cut),
+		T(the_caller_is_not_cut_off),
+		T(a_trial_cuts_nothing),
+		T(a_directory_is_one_policy),
+		T(no_directory_is_no_policy),
+		T(only_what_can_not_be_enforced_is_harmless),
+	};
+
+	return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
+}
