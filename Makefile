@@ -21,6 +21,7 @@ ARCH := $(NATIVE)
 CROSS := $(filter-out $(NATIVE),$(ARCH))
 B := build$(if $(CROSS),/$(CROSS))$(if $(SANITIZE),/san)
 CC := gcc
+CXX := g++
 CLANG := clang
 PKG_CONFIG := pkg-config
 # Ubuntu's bpftool in /usr/sbin is a wrapper that refuses kernels it does not know

@@ -6,14 +6,16 @@
  */
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
+#include <linux/net.h>
 
-#define IPPROTO_TCP 6
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 
 extern const volatile __u64 scope_cgroup_id;
 /* accept and accept4 on this architecture, set before load; -1 where there is none */
 extern const volatile long accept_syscalls[2];
+/* the one that is all of the socket calls in one, as the C library of s390 has it */
+extern const volatile long socketcall_syscall;
 
 /* accept() of a connection that is already over: its END is out, the owner follows it. */
 static __always_inline void accepted_late(struct sock *sk, __u64 cookie)
@@ -130,15 +132,25 @@ static __always_inline struct sock *sock_from_fd(long fd)
 	return BPF_CORE_READ(socket, sk);
 }
 
+static __always_inline bool is_accept(void *regs)
+{
+	long nr = syscall_number(regs);
+
+	if (nr == socketcall_syscall) {
+		nr = socketcall_number(regs);
+		return nr == SYS_ACCEPT || nr == SYS_ACCEPT4;
+	}
+	return nr == accept_syscalls[0] || nr == accept_syscalls[1];
+}
+
 /* Exact whatever the buffers, but every system call of the machine pays: by --accept=syscall. */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(accept_syscall, void *regs, long ret)
 {
-	long nr = syscall_number(regs);
 	struct sock *sk;
 	__u16 family;
 
-	if (nr != accept_syscalls[0] && nr != accept_syscalls[1])
+	if (!is_accept(regs))
 		return 0;
 	note_fired(FL_PROBE_ACCEPT_SYSCALL);
 	sk = sock_from_fd(ret);

@@ -14,6 +14,10 @@
 extern const volatile bool can_task_btf;
 /* bpf_get_socket_cookie() and socket storage in tracing programs and iterators: 5.11 */
 extern const volatile bool can_tracing_socket;
+/* What the configuration has counted: of TCP the kernel's own numbers are read at the close, of UDP
+ * every datagram is counted. */
+extern const volatile bool count_tcp;
+extern const volatile bool count_udp;
 
 /* Only where the kernel has audit. */
 static __always_inline __u32 task_login_uid(struct task_struct *task)
@@ -77,6 +81,16 @@ static __always_inline long syscall_number(void *regs)
 	if (bpf_core_field_exists(arm64->syscallno))
 		return BPF_CORE_READ(arm64, syscallno);
 	return BPF_CORE_READ(s390, int_code) & 0xffff;
+}
+
+/* The call within socketcall(2) that is returning, -1 where it is not known. */
+static __always_inline long socketcall_number(void *regs)
+{
+	struct pt_regs___s390_syscall *s390 = regs;
+
+	if (bpf_core_field_exists(s390->orig_gpr2))
+		return BPF_CORE_READ(s390, orig_gpr2);
+	return -1;
 }
 
 #endif /* FLOWNER_COMPAT_BPF_H */

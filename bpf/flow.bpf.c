@@ -87,13 +87,51 @@ static __noinline int flow_remove(__u64 id, const struct fl_key *key,
 {
 	if (bpf_map_delete_elem(&socket_to_process, &id))
 		return -ENOENT;
+	if (count_udp && key->proto == FL_UDP)
+		bpf_map_delete_elem(&udp_counts, &id);
 	flow_unindex(id, key, c);
 	process_flow_removed(proc);
 	count(FL_CNT_ENDED);
 	return 0;
 }
 
-int flow_end(__u64 id, enum fl_reason reason)
+int flow_count_udp(__u64 id)
+{
+	__u32 zero = 0;
+	struct blank *b;
+	int r;
+
+	if (!count_udp)
+		return 0;
+	b = bpf_map_lookup_elem(&blank, &zero);
+	r = b ? bpf_map_update_elem(&udp_counts, &id, &b->counts, BPF_NOEXIST) : -ENOENT;
+	if (r && r != -EEXIST)
+		count(FL_CNT_COUNTS_FULL);
+	return 0;
+}
+
+/* ID besides FLOW: before 5.11 memory of the ring is no key. */
+static __always_inline void flow_counted(struct fl_flow *flow, __u64 id,
+					 const struct fl_counts *counts)
+{
+	if (!counts && count_udp && flow->key.proto == FL_UDP)
+		counts = bpf_map_lookup_elem(&udp_counts, &id);
+	if (!counts)
+		return;
+	flow->counts = *counts;
+	flow->counted = 1;
+}
+
+/* A listener, a socket without a peer and a connection that failed never were established. */
+static __always_inline bool was_session(__u64 id, const struct fl_key *key,
+					const struct fl_connection *c)
+{
+	if (key_local_only(key))
+		return false;
+	return !c || c->flow_id != id || c->state != FL_STATE_SYN_SENT;
+}
+
+int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
 	struct fl_proc_key proc;
@@ -106,12 +144,16 @@ int flow_end(__u64 id, enum fl_reason reason)
 	key = s->key;
 	proc = s->owner.proc;
 	c = bpf_map_lookup_elem(&l7_connections, &key);
+	/* while the element is ours to read; two CPUs that end one flow at once may both tell */
+	if (was_session(id, &key, c))
+		session_told(FL_SOCK_CONNECTION_DELETED, id, s);
 	e = event_reserve(s->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE);
 	if (!e)
 		return flow_remove(id, &key, &proc, c);
 	flow_describe(&e->flow, id, s, c);
 	e->flow.ended_ns = e->time_ns;
 	e->flow.reason = reason;
+	flow_counted(&e->flow, id, counts);
 	if (flow_remove(id, &key, &proc, c)) {
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return -ENOENT;
@@ -193,10 +235,12 @@ int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role)
 	n.key = *key;
 	n.role = role;
 	n.check = fl_check_socket(id, &n);
-	if (bpf_map_update_elem(&socket_to_process, &id, &n, BPF_EXIST))
+	flow_count_udp(id);
+	if (bpf_map_update_elem(&socket_to_process, &id, &n, BPF_EXIST)) {
+		bpf_map_delete_elem(&udp_counts, &id);
 		return -ENOENT;
+	}
 	flow_unindex(id, &old, c);
 	flow_index(id, &n, FL_STATE_ESTABLISHED);
-	flow_tell(FL_EVENT_ESTABLISHED, id, &n, FL_STATE_ESTABLISHED);
 	return 0;
 }

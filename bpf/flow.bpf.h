@@ -68,11 +68,36 @@ int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state) __hidden;
  */
 int flow_accepted(__u64 id) __hidden;
 
-/* Ends flow ID, once. 0, or -ENOENT when it is not (or no longer) known. */
-int flow_end(__u64 id, enum fl_reason reason) __hidden;
+/*
+ * Ends flow ID, once. COUNTS are of TCP, NULL when nobody knows; those of UDP are found here. 0, or
+ * -ENOENT when it is not (or no longer) known.
+ */
+int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts) __hidden;
+
+/* Datagrams of flow ID are counted from now on; called before it is inserted. */
+int flow_count_udp(__u64 id) __hidden;
 
 /* A UDP socket's local-only flow ID becomes the session KEY, under the same id. */
 int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role) __hidden;
+
+/* OP of session ID to the rings of others. */
+int session_told(enum fl_sock_op op, __u64 id, const struct fl_socket *s) __hidden;
+
+/* Somebody hears of sessions that are established. */
+static __always_inline bool sessions_wanted(void)
+{
+	bool wanted = events_watched();
+
+	for (int i = 0; i < FL_RINGS && !wanted; i++) {
+		__u32 slot = i;
+
+		wanted = bpf_map_lookup_elem(&flow_rings, &slot) != NULL;
+	}
+	return wanted;
+}
+
+/* To the rings of others, and to those who watch. */
+int session_established(__u64 id, const struct fl_socket *s) __hidden;
 
 /* An event of flow ID, told only while somebody watches. */
 int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s,

@@ -34,6 +34,16 @@ struct {
 	__type(value, struct fl_socket);
 } socket_to_process SEC(".maps") __weak;
 
+/* UDP flow id -> what went through it. Made before the flow and deleted with it; not part of
+ * socket_to_process, whose elements are replaced while datagrams come in. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, FLOWS_DEFAULT);
+	__type(key, __u64);
+	__type(value, struct fl_counts);
+} udp_counts SEC(".maps") __weak;
+
 /* Process image -> identity. Deleted when the image is gone and its last flow ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -53,10 +63,11 @@ struct {
 } process_text SEC(".maps") __weak;
 
 /*
- * All zero, never written: what new elements of processes and process_text start from, because
- * they do not fit on the stack and a per-CPU scratch could be taken over by a preempting program.
+ * All zero, never written: what new elements start from that would not fit on the stack; a per-CPU
+ * scratch could be taken over by a preempting program.
  */
 struct blank {
+	struct fl_counts counts;
 	struct fl_process process;
 	struct fl_text text;
 };
@@ -69,10 +80,6 @@ struct {
 } blank SEC(".maps") __weak;
 
 /* What became of sockets whose id is not simply their cookie: TCP sockets in a second life. */
-struct fl_life {
-	__u64 flow_id;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -107,6 +114,7 @@ struct fl_udp {
 	__u16 last_remote_port;
 	__u16 pad;
 	__u64 last_epoch;
+	__u64 last_id;	    /* flow of last_*, 0 = none */
 	__u64 peers;	    /* newest numbered peer, head of the list in fl_socket.next */
 	__u64 addressed_by; /* pid_tgid whose current receive asked for the address */
 	__u32 pending_head; /* oldest and next free of pending, counted up, masked in use */
@@ -186,5 +194,22 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, RING_DEFAULT);
 } events SEC(".maps") __weak;
+
+/*
+ * Rings of others, who want to hear of sessions without asking the daemon: each puts the ring it
+ * made, of whatever size, into a slot, and takes it out again. One who dies without leaves it
+ * there, full and counted, until somebody deletes the slot. Written by consumers only.
+ */
+struct session_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 65536);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FL_RINGS);
+	__type(key, __u32);
+	__array(values, struct session_ring);
+} flow_rings SEC(".maps") __weak;
 
 #endif /* FLOWNER_MAPS_BPF_H */

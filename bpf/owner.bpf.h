@@ -16,7 +16,8 @@
 
 #define EEXIST 17
 
-static __always_inline void owner_of_task(struct task_struct *task, struct fl_owner *o)
+/* All but the name. */
+static __always_inline void owner_ids_of_task(struct task_struct *task, struct fl_owner *o)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	const struct cred *cred = BPF_CORE_READ(task, cred);
@@ -26,15 +27,20 @@ static __always_inline void owner_of_task(struct task_struct *task, struct fl_ow
 	o->proc.exec_id = (__u32)BPF_CORE_READ(task, self_exec_id);
 	o->uid = BPF_CORE_READ(cred, euid.val);
 	o->gid = BPF_CORE_READ(cred, egid.val);
-	BPF_CORE_READ_INTO(&o->comm, leader, comm);
 }
 
-static __always_inline void owner_current(struct fl_owner *o)
+static __always_inline void owner_of_task(struct task_struct *task, struct fl_owner *o)
+{
+	owner_ids_of_task(task, o);
+	BPF_CORE_READ_INTO(&o->comm, task, group_leader, comm);
+}
+
+static __always_inline void owner_ids(struct fl_owner *o)
 {
 	struct task_struct *task;
 
 	if (!can_task_btf) {
-		owner_of_task((struct task_struct *)bpf_get_current_task(), o);
+		owner_ids_of_task((struct task_struct *)bpf_get_current_task(), o);
 		return;
 	}
 	task = bpf_get_current_task_btf();
@@ -43,7 +49,14 @@ static __always_inline void owner_current(struct fl_owner *o)
 	o->proc.exec_id = (__u32)task->self_exec_id;
 	o->uid = task->cred->euid.val;
 	o->gid = task->cred->egid.val;
-	BPF_CORE_READ_INTO(&o->comm, task->group_leader, comm);
+}
+
+static __always_inline void owner_current(struct fl_owner *o)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	owner_ids(o);
+	BPF_CORE_READ_INTO(&o->comm, task, group_leader, comm);
 }
 
 /* The namespace of a socket the process opened: its inode is read when the cookie is a new one. */

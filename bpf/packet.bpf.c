@@ -2,15 +2,52 @@
 /*
  * Every UDP datagram: is its peer known to this socket? TCP pays for this hook, so it leaves first.
  * A datagram of the peer seen last costs one comparison; another known one a lookup; a new one
- * opens a flow. No path drops a packet.
+ * opens a flow. Where datagrams are counted each costs a lookup more. No path drops a packet.
  */
 #include "udp.bpf.h"
 
+#define ETH_P_IP 0x0800
 #define IPV6_HEADERS 6 /* extension headers followed before giving up */
+#define UDP_HEADER 8
+
+/* The headers most datagrams have: nothing between those of IP and UDP. */
+struct ip4_udp {
+	__u8 version;
+	__u8 unused[8];
+	__u8 proto;
+	__be16 sum;
+	__be32 source, destination;
+	__be16 ports[2];
+};
+
+struct ip6_udp {
+	__u8 unused[6];
+	__u8 next;
+	__u8 hops;
+	__u32 source[4], destination[4];
+	__be16 ports[2];
+};
 
 static __always_inline bool load(struct __sk_buff *skb, __u32 off, void *to, __u32 len)
 {
 	return !bpf_skb_load_bytes_relative(skb, off, to, len, BPF_HDR_START_NET);
+}
+
+static __always_inline bool is_v4(const struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP);
+}
+
+/* By its first bytes, where they are at hand: a helper call less for each packet of TCP. */
+static __always_inline bool surely_tcp(struct __sk_buff *skb)
+{
+	const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u8 proto;
+
+	if (data + 10 > end)
+		return false;
+	proto = is_v4(skb) ? data[9] : data[6];
+	return proto == IPPROTO_TCP;
 }
 
 /* Offset of the UDP header behind an IPv6 header and its extensions, 0 when it is not found. */
@@ -34,58 +71,121 @@ static __always_inline __u32 skip_ipv6(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Network header and ports into K. False when it is not a datagram that can be read. */
-static __noinline bool key_from_datagram(struct __sk_buff *skb, bool egress, struct fl_key *k)
+static __always_inline struct fl_addr *source_of(struct fl_key *k, bool egress)
 {
-	struct fl_addr *source = egress ? &k->local : &k->remote;
-	struct fl_addr *destination = egress ? &k->remote : &k->local;
+	return egress ? &k->local : &k->remote;
+}
+
+static __always_inline struct fl_addr *destination_of(struct fl_key *k, bool egress)
+{
+	return egress ? &k->remote : &k->local;
+}
+
+static __always_inline void key_ports(struct fl_key *k, const __be16 ports[2], bool egress)
+{
+	k->local_port = bpf_ntohs(ports[egress ? 0 : 1]);
+	k->remote_port = bpf_ntohs(ports[egress ? 1 : 0]);
+}
+
+/*
+ * Network header and ports into K, whatever stands between them. Offset of the UDP header, or 0
+ * when it is not a datagram that can be read.
+ */
+static __noinline __u32 key_from_options(struct __sk_buff *skb, bool egress, struct fl_key *k)
+{
 	__u8 version, proto;
 	__be16 ports[2];
 	__be32 v4[2];
 	__u32 off;
 
-	if (!load(skb, 0, &version, 1))
-		return false;
-	if (version >> 4 == 4) {
-		if (!load(skb, 9, &proto, 1) || proto != IPPROTO_UDP || !load(skb, 12, v4, 8))
-			return false;
-		addr_from_v4(source, v4[0]);
-		addr_from_v4(destination, v4[1]);
+	if (is_v4(skb)) {
+		if (!load(skb, 0, &version, 1) || !load(skb, 9, &proto, 1) ||
+		    proto != IPPROTO_UDP || !load(skb, 12, v4, 8))
+			return 0;
+		addr_from_v4(source_of(k, egress), v4[0]);
+		addr_from_v4(destination_of(k, egress), v4[1]);
 		off = (version & 15) * 4;
 	} else {
 		off = skip_ipv6(skb);
-		if (!off || !load(skb, 8, source, 16) || !load(skb, 24, destination, 16))
-			return false;
+		if (!off || !load(skb, 8, source_of(k, egress), 16) ||
+		    !load(skb, 24, destination_of(k, egress), 16))
+			return 0;
 	}
 	if (!load(skb, off, ports, sizeof(ports)))
-		return false;
-	k->local_port = bpf_ntohs(ports[egress ? 0 : 1]);
-	k->remote_port = bpf_ntohs(ports[egress ? 1 : 0]);
-	return true;
+		return 0;
+	key_ports(k, ports, egress);
+	return off;
 }
 
-/* Under the lock: several CPUs deliver to one socket. */
-static __always_inline bool seen_last(struct fl_udp *u, const struct fl_key *k, __u64 epoch)
+static __always_inline __u32 key_from_datagram(struct __sk_buff *skb, bool egress, struct fl_key *k)
 {
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	const struct ip4_udp *v4 = data;
+	const struct ip6_udp *v6 = data;
+
+	if (is_v4(skb)) {
+		if (data + sizeof(*v4) > end || v4->version != 0x45 || v4->proto != IPPROTO_UDP)
+			return key_from_options(skb, egress, k);
+		addr_from_v4(source_of(k, egress), v4->source);
+		addr_from_v4(destination_of(k, egress), v4->destination);
+		key_ports(k, v4->ports, egress);
+		return 20;
+	}
+	if (data + sizeof(*v6) > end || v6->next != IPPROTO_UDP)
+		return key_from_options(skb, egress, k);
+	__builtin_memcpy(source_of(k, egress), v6->source, sizeof(v6->source));
+	__builtin_memcpy(destination_of(k, egress), v6->destination, sizeof(v6->destination));
+	key_ports(k, v6->ports, egress);
+	return 40;
+}
+
+/* A datagram of flow ID. One skb may be many of them: segmentation offload. Not inlined: the frame
+ * of these programs stands above the longest chain there is. */
+static __noinline int count_datagram(struct __sk_buff *skb, __u64 id, __u32 off, bool egress)
+{
+	struct fl_counts *c;
+	__u32 segments;
+
+	c = bpf_map_lookup_elem(&udp_counts, &id);
+	if (!c)
+		return 0;
+	segments = skb->gso_segs;
+	__sync_fetch_and_add(egress ? &c->bytes_sent : &c->bytes_received,
+			     skb->len - off - UDP_HEADER);
+	__sync_fetch_and_add(egress ? &c->packets_sent : &c->packets_received,
+			     segments ? segments : 1);
+	return 0;
+}
+
+#define NOT_SEEN_LAST (~0ULL)
+
+/* The flow of the datagram before, if K is of the same peer; 0 if that had none. Under the lock:
+ * several CPUs deliver to one socket. Not inlined, as the frame below peer_seen() must be small. */
+static __noinline __u64 seen_last(struct fl_udp *u, const struct fl_key *k, __u64 epoch)
+{
+	__u64 id;
 	bool same;
 
 	bpf_spin_lock(&u->lock);
 	same = u->last_epoch == epoch && u->last_remote_port == k->remote_port &&
 	       u->last_local_port == k->local_port && addr_equal(&u->last_remote, &k->remote) &&
 	       addr_equal(&u->last_local, &k->local);
+	id = u->last_id;
 	bpf_spin_unlock(&u->lock);
-	return same;
+	return same ? id : NOT_SEEN_LAST;
 }
 
-static __always_inline void remember_last(struct fl_udp *u, const struct fl_key *k, __u64 epoch)
+static __noinline int remember_last(struct fl_udp *u, const struct fl_key *k, __u64 epoch, __u64 id)
 {
 	bpf_spin_lock(&u->lock);
 	u->last_epoch = epoch;
+	u->last_id = id;
 	u->last_remote = k->remote;
 	u->last_local = k->local;
 	u->last_remote_port = k->remote_port;
 	u->last_local_port = k->local_port;
 	bpf_spin_unlock(&u->lock);
+	return 0;
 }
 
 static __always_inline void link_peer(struct fl_udp *u, __u64 id)
@@ -112,21 +212,23 @@ static __noinline int open_unbound(struct bpf_sock *sk, struct fl_udp *u)
 	return 0;
 }
 
-static __always_inline void open_peer(struct fl_udp *u, const struct fl_key *k, bool egress)
+/* The new flow's id, 0 when there is none. */
+static __always_inline __u64 open_peer(struct fl_udp *u, const struct fl_key *k, bool egress)
 {
 	__u64 id = flow_number();
 
 	if (!id || udp_insert(u, id, k, egress ? FL_ROLE_OPENER : FL_ROLE_ACCEPTOR))
-		return;
+		return 0;
 	link_peer(u, id);
 	if (!egress)
 		udp_pending_add(u, id);
 	if (u->flags & UDP_CLOSED) /* the release walked the list before we were on it */
-		flow_end(id, FL_REASON_NONE);
+		flow_end(id, FL_REASON_NONE, NULL);
+	return id;
 }
 
-/* Not the peer of last time: known, connected to, or new. */
-static __noinline int peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
+/* Not the peer of last time: known, connected to, or new. Its flow, 0 when there is none. */
+static __noinline __u64 peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
 {
 	struct fl_connection *known = bpf_map_lookup_elem(&l7_connections, k);
 	struct fl_socket *s;
@@ -137,13 +239,14 @@ static __noinline int peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
 		s = bpf_map_lookup_elem(&socket_to_process, &id);
 		if (s)
 			s->active_ns = bpf_ktime_get_boot_ns();
-	} else if (u->flags & UDP_CONNECTED && u->remote_port == k->remote_port &&
-		   addr_equal(&u->remote, &k->remote)) {
-		udp_open_connected(u, k);
-	} else {
-		open_peer(u, k, egress);
+		return id;
 	}
-	return 0;
+	if (u->flags & UDP_CONNECTED && u->remote_port == k->remote_port &&
+	    addr_equal(&u->remote, &k->remote)) {
+		udp_open_connected(u, k);
+		return u->own_id;
+	}
+	return open_peer(u, k, egress);
 }
 
 /* No process hook has seen this socket. */
@@ -162,41 +265,54 @@ static __noinline struct fl_udp *udp_unseen(struct __sk_buff *skb, struct bpf_so
 	return NULL;
 }
 
+/* Which flow a datagram of K belongs to; 0 when none. */
+static __always_inline __u64 flow_of_datagram(struct bpf_sock *sk, struct fl_udp *u,
+					      struct fl_key *k, bool egress)
+{
+	struct fl_config *c = config_get();
+	__u64 epoch = c ? c->udp_epoch + 1 : 1;
+	__u64 id = seen_last(u, k, epoch);
+
+	if (id != NOT_SEEN_LAST)
+		return id;
+	if (u->flags & UDP_CLOSED)
+		return 0;
+	if (!u->own_id && !(u->flags & UDP_CONNECTED))
+		open_unbound(sk, u);
+	id = peer_seen(u, k, egress);
+	remember_last(u, k, epoch, id);
+	return id;
+}
+
 static __always_inline int datagram(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct fl_config *c;
 	struct fl_key k = {};
 	struct fl_udp *u;
-	__u64 epoch;
+	__u32 off;
+	__u64 id;
 
-	if (!sk)
+	if (!sk || surely_tcp(skb))
 		return 1;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->protocol != IPPROTO_UDP)
-		return 1;
-	c = config_get();
-	if (!c)
 		return 1;
 	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
 	if (!u)
 		u = udp_unseen(skb, sk);
 	if (!u)
 		return 1;
-	if (!key_from_datagram(skb, egress, &k)) {
+	off = key_from_datagram(skb, egress, &k);
+	if (!off) {
 		count(FL_CNT_UDP_PARSE);
 		return 1;
 	}
 	k.netns_cookie = u->netns_cookie;
 	k.ifindex = sk->bound_dev_if;
 	k.proto = FL_UDP;
-	epoch = c->udp_epoch + 1;
-	if (seen_last(u, &k, epoch) || u->flags & UDP_CLOSED)
-		return 1;
-	if (!u->own_id && !(u->flags & UDP_CONNECTED))
-		open_unbound(sk, u);
-	peer_seen(u, &k, egress);
-	remember_last(u, &k, epoch);
+	id = flow_of_datagram(sk, u, &k, egress);
+	if (count_udp && id)
+		count_datagram(skb, id, off, egress);
 	return 1;
 }
 

@@ -10,7 +10,7 @@ static __always_inline void freed(struct sock *sk)
 {
 	__u64 cookie = sock_existing_cookie(sk);
 
-	if (cookie && !flow_end(cookie, FL_REASON_NONE))
+	if (cookie && !flow_end(cookie, FL_REASON_NONE, NULL))
 		count(FL_CNT_END_REPAIRED);
 }
 

@@ -9,7 +9,6 @@
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
 
-#define IPPROTO_TCP 6
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 
@@ -35,7 +34,7 @@ static __always_inline int seed_insert(struct sock *sk, struct fl_socket *s, enu
 	process_flow_added(bpf_map_lookup_elem(&processes, &s->owner.proc));
 	/* closed while we were inserting: its end found nothing to take out */
 	if (s->key.proto == FL_TCP && BPF_CORE_READ(sk, __sk_common.skc_state) == FL_STATE_CLOSE)
-		flow_end(s->cookie, FL_REASON_NONE);
+		flow_end(s->cookie, FL_REASON_NONE, NULL);
 	return 0;
 }
 

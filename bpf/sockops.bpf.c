@@ -67,6 +67,28 @@ static __noinline int opened_active(struct bpf_sock_ops *ctx, struct bpf_sock *b
 	return 0;
 }
 
+/* Of an active session; a passive one is told as soon as it is in. */
+static __noinline int established_active(__u64 id)
+{
+	struct fl_socket *s;
+
+	if (!sessions_wanted())
+		return 0;
+	s = bpf_map_lookup_elem(&socket_to_process, &id);
+	return s ? session_established(id, s) : 0;
+}
+
+/* Both ends called connect(): no state change says that it is established. */
+static __noinline int established_both_active(__u64 id, const struct fl_key *key)
+{
+	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, key);
+
+	if (!c || c->flow_id != id || c->role != FL_ROLE_OPENER)
+		return 0;
+	flow_state(id, c, FL_STATE_ESTABLISHED);
+	return established_active(id);
+}
+
 /* Softirq: the interim owner is whoever listens. */
 static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
 				     struct tcp_sock *tp)
@@ -80,12 +102,12 @@ static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *
 	listener_owner(bs, &s.key, &s.owner);
 	/* a simultaneous open comes here too: it is in already, as the active one it is */
 	if (flow_insert(s.cookie, &s, FL_STATE_ESTABLISHED))
-		return 0;
+		return established_both_active(tcp_flow_id(bs, s.cookie), &s.key);
 	if (!s.owner.proc.pid)
 		count(FL_CNT_NO_LISTENER);
 	process_flow_added(bpf_map_lookup_elem(&processes, &s.owner.proc));
 	flow_tell(FL_EVENT_OPEN, s.cookie, &s, FL_STATE_ESTABLISHED);
-	return 0;
+	return session_established(s.cookie, &s);
 }
 
 /* Process context, inside listen(). */
@@ -135,25 +157,17 @@ static __noinline int state_closed(struct bpf_sock *bs, struct tcp_sock *tp, __u
 {
 	__u64 id = tcp_flow_id(bs, cookie);
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_counts counts = {};
+	bool counted = count_tcp && s && s->role != FL_ROLE_LISTENER;
 
 	if (s)
 		accept_by_use(id, s->accepted, tp);
-	flow_end(id, fl_reason_from_error(((struct sock *)tp)->sk_err));
+	if (counted)
+		tcp_counts(tp, s->role, old, &counts);
+	flow_end(id, fl_reason_from_error(((struct sock *)tp)->sk_err), counted ? &counts : NULL);
 	if (old == FL_STATE_LISTEN)
 		tcp_next_life(bs); /* a second listen() is another flow */
 	return 0;
-}
-
-/* Of an active session; a passive one is told as open when it is established. */
-static __always_inline void tell_established(__u64 id)
-{
-	struct fl_socket *s;
-
-	if (!events_watched())
-		return;
-	s = bpf_map_lookup_elem(&socket_to_process, &id);
-	if (s)
-		flow_tell(FL_EVENT_ESTABLISHED, id, s, FL_STATE_ESTABLISHED);
 }
 
 static __noinline int state_changed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 cookie,
@@ -171,7 +185,7 @@ static __noinline int state_changed(struct bpf_sock *bs, struct tcp_sock *tp, __
 	accept_by_use(id, c->accepted, tp);
 	flow_state(id, c, new);
 	if (new == FL_STATE_ESTABLISHED)
-		tell_established(id);
+		established_active(id);
 	return 0;
 }
 

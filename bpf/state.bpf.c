@@ -30,15 +30,20 @@ static __always_inline void state_of_seeded(__u64 id, enum fl_state state)
 	flow_state(id, c, state);
 }
 
-static __always_inline void closed(struct sock *sk, __u64 id)
+static __always_inline void closed(struct sock *sk, __u64 id, enum fl_state old)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
-	bool seeded;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct fl_counts counts = {};
+	bool seeded, counted;
 
 	if (!s)
 		return;
 	seeded = !s->opened_ns;
-	if (!flow_end(id, fl_reason_from_error(sk->sk_err)) && !seeded)
+	counted = count_tcp && tp && s->role != FL_ROLE_LISTENER;
+	if (counted)
+		tcp_counts(tp, s->role, old, &counts);
+	if (!flow_end(id, fl_reason_from_error(sk->sk_err), counted ? &counts : NULL) && !seeded)
 		count(FL_CNT_END_REPAIRED);
 }
 
@@ -54,7 +59,7 @@ int BPF_PROG(track_set_state, struct sock *sk, int old, int new)
 	if (!cookie)
 		return 0;
 	if (new == FL_STATE_CLOSE) {
-		closed(sk, id_of_sock(sk, cookie));
+		closed(sk, id_of_sock(sk, cookie), old);
 		return 0;
 	}
 	/* a child being cloned: it may still have the cookie of its listener (seen in 5.10) */

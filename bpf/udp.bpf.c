@@ -8,14 +8,22 @@ __noinline int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, 
 {
 	struct fl_socket s = { .key = *key, .owner = u->user, .cookie = u->cookie, .role = role };
 	enum fl_state state = key_local_only(key) ? FL_STATE_UNCONN : FL_STATE_ESTABLISHED;
+	int r;
 
 	s.opened_ns = bpf_ktime_get_boot_ns();
 	s.active_ns = s.opened_ns;
 	s.accepted = role != FL_ROLE_ACCEPTOR;
-	if (flow_insert(id, &s, state))
+	if (state == FL_STATE_ESTABLISHED)
+		flow_count_udp(id);
+	r = flow_insert(id, &s, state);
+	if (r && r != -EEXIST && count_udp)
+		bpf_map_delete_elem(&udp_counts, &id);
+	if (r)
 		return -EEXIST;
 	process_flow_added(bpf_map_lookup_elem(&processes, &s.owner.proc));
 	flow_tell(FL_EVENT_OPEN, id, &s, state);
+	if (state == FL_STATE_ESTABLISHED)
+		session_established(id, &s);
 	return 0;
 }
 
@@ -25,9 +33,11 @@ int udp_open_connected(struct fl_udp *u, const struct fl_key *k)
 	struct fl_socket *own = bpf_map_lookup_elem(&socket_to_process, &id);
 
 	if (own) {
-		if (key_local_only(&own->key))
-			flow_rekey(id, k, FL_ROLE_OPENER);
-		return 0;
+		if (!key_local_only(&own->key) || flow_rekey(id, k, FL_ROLE_OPENER))
+			return 0;
+		/* from here and not from flow_rekey(), whose frame leaves no room */
+		own = bpf_map_lookup_elem(&socket_to_process, &id);
+		return own ? session_established(id, own) : 0;
 	}
 	if (id)
 		u->flags |= UDP_OWN_SPENT; /* ended by the daemon */
@@ -186,7 +196,7 @@ __noinline __u64 udp_end_peer(__u64 id)
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
 	__u64 next = s ? s->next : 0;
 
-	flow_end(id, FL_REASON_NONE);
+	flow_end(id, FL_REASON_NONE, NULL);
 	return next;
 }
 
@@ -214,7 +224,7 @@ int udp_release(struct bpf_sock *ctx)
 	u = bpf_sk_storage_get(&udp_sockets, ctx, 0, 0);
 	if (!u) {
 		if (!can_tracing_socket)
-			flow_end(bpf_get_socket_cookie(ctx), FL_REASON_NONE);
+			flow_end(bpf_get_socket_cookie(ctx), FL_REASON_NONE, NULL);
 		return 1;
 	}
 	if (u->flags & UDP_CONNECTED)

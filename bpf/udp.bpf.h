@@ -13,6 +13,7 @@
 
 #include "flow.bpf.h"
 
+#define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
 #define UDP_CONNECTED 1u /* connect() named one peer */
@@ -56,14 +57,15 @@ static __always_inline struct fl_udp *udp_create(struct bpf_sock *sk, __u64 netn
 	return u;
 }
 
-/* The current process uses the socket. */
+/* The current process uses the socket; nearly always the one that did before. */
 static __always_inline void udp_used(struct fl_udp *u)
 {
 	struct fl_owner o = {};
 
-	owner_current(&o);
+	owner_ids(&o);
 	if (owner_equal(&u->user, &o))
 		return;
+	owner_current(&o);
 	process_current(&o);
 	u->user = o;
 }
@@ -82,7 +84,7 @@ static __always_inline void udp_end_own(struct fl_udp *u)
 		return;
 	u->own_id = 0;
 	u->flags |= UDP_OWN_SPENT;
-	flow_end(id, FL_REASON_NONE);
+	flow_end(id, FL_REASON_NONE, NULL);
 }
 
 /* Opens a flow owned by the socket's user. 0 or -EEXIST. */

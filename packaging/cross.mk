@@ -12,6 +12,7 @@ TRIPLET := $(or $(patsubst arm64,aarch64,$(filter arm64 s390x,$(ARCH))), \
 	$(error no cross build for '$(ARCH)'; there are arm64 and s390x))-linux-gnu
 SYSROOT := $(CURDIR)/build/sysroot/$(ARCH)
 CC := $(TRIPLET)-gcc --sysroot=$(SYSROOT)
+CXX := $(TRIPLET)-g++ --sysroot=$(SYSROOT)
 AR := $(TRIPLET)-ar
 CLANG := clang --sysroot=$(SYSROOT)
 PKG_CONFIG := PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig pkg-config

@@ -22,8 +22,8 @@ debian_packages() {
 	vm) echo qemu-system-x86 cpio kmod debian-archive-keyring ;;
 	vm-arm64) echo qemu-system-arm ;;
 	vm-s390x) echo qemu-system-misc ;;
-	cross-arm64) echo gcc-aarch64-linux-gnu qemu-user debian-archive-keyring ;;
-	cross-s390x) echo gcc-s390x-linux-gnu qemu-user debian-archive-keyring ;;
+	cross-arm64) echo g{cc,++}-aarch64-linux-gnu qemu-user debian-archive-keyring ;;
+	cross-s390x) echo g{cc,++}-s390x-linux-gnu qemu-user debian-archive-keyring ;;
 	*) die "no package set '$1'" ;;
 	esac
 }

@@ -11,6 +11,7 @@
 #include "around.h"
 #include "cleanup.h"
 #include "conntrack.h"
+#include "counts.h"
 #include "describe.h"
 #include "flows.h"
 #include "flowtext.h"
@@ -24,6 +25,8 @@
 /* Copies held by all answers under way: a reader who does not read must not eat the daemon. */
 #define COPIES_MAX (1024 * 1024)
 #define FIRST_COPIES 64
+/* Matches of one `who` whose counts the kernel is asked for. */
+#define COUNTED_MAX 16
 
 struct answer {
 	struct agent *agent;
@@ -261,6 +264,7 @@ enum MHD_Result answer_flow(struct request *request)
 
 	if (find_asked(request, &flow, &result) < 0)
 		return result;
+	counts_fill(request->agent, &flow);
 	describe_flow(request->agent, &flow, &d);
 	if (request->records) {
 		bytes = records_image(&flow, d.process, &size);
@@ -397,6 +401,8 @@ static int search_known(struct search *s)
 	if (r == 0 && !s->answer->count)
 		r = search_walk(s);
 	prefer_own(s);
+	for (size_t i = 0; r == 0 && i < s->answer->count && i < COUNTED_MAX; i++)
+		counts_fill(s->request->agent, &s->answer->flows[i]);
 	return r;
 }
 

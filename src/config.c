@@ -24,7 +24,7 @@
 
 struct raw {
 	char *socket, *pin_dir, *cgroup, *group, *policy_dir;
-	char *accept, *on_stop, *scope;
+	char *accept, *on_stop, *scope, *counts;
 	struct raw_recent {
 		char *flows, *age;
 	} recent;
@@ -60,6 +60,7 @@ static const cyaml_schema_field_t fields[] = {
 	WORD(struct raw, accept),
 	WORD(struct raw, on_stop),
 	WORD(struct raw, scope),
+	WORD(struct raw, counts),
 	CYAML_FIELD_MAPPING("recent", CYAML_FLAG_OPTIONAL, struct raw, recent, recent_fields),
 	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
 	WORD(struct raw, poll),
@@ -92,6 +93,7 @@ struct setting {
 static const char *const accept_choices[] = { "auto", "syscall", LIST_END };
 static const char *const on_stop_choices[] = { "detach", "keep", LIST_END };
 static const char *const scope_choices[] = { "host", "container", LIST_END };
+static const char *const counts_choices[] = { "off", "tcp", "all", LIST_END };
 
 #define AT(from, to)                                                                               \
 	.raw_offset = offsetof(struct raw, from), .offset = offsetof(struct config, to),           \
@@ -109,6 +111,7 @@ static const struct setting settings[] = {
 	{ "accept", KIND_CHOICE, AT(accept, accept), .choices = accept_choices },
 	{ "on_stop", KIND_CHOICE, AT(on_stop, on_stop), .choices = on_stop_choices },
 	{ "scope", KIND_CHOICE, AT(scope, scope), .choices = scope_choices },
+	{ "counts", KIND_CHOICE, AT(counts, counts), .choices = counts_choices },
 	{ "recent.flows", KIND_COUNT, AT(recent.flows, recent.flows), .min = 1, .max = 100000000 },
 	{ "recent.age", KIND_DURATION, AT(recent.age, recent.age_s), .min = 1, .max = 365 * DAY_S,
 	  .unit_ns = NS_PER_S },
@@ -445,6 +448,7 @@ int config_init(struct config *c)
 	*c = (struct config){
 		.recent = { .flows = 100000, .age_s = 3600 },
 		.limits = { .flows = 262144, .processes = 16384, .ring_bytes = 16u << 20 },
+		.counts = CONFIG_COUNTS_TCP,
 		.poll_ms = 50,
 		.reconcile_s = 30,
 		.udp_idle_s = 120,

@@ -10,6 +10,7 @@
 
 enum config_accept { CONFIG_ACCEPT_AUTO, CONFIG_ACCEPT_SYSCALL };
 enum config_on_stop { CONFIG_STOP_DETACH, CONFIG_STOP_KEEP };
+enum config_counts { CONFIG_COUNTS_OFF, CONFIG_COUNTS_TCP, CONFIG_COUNTS_ALL };
 enum config_scope { CONFIG_SCOPE_HOST, CONFIG_SCOPE_CONTAINER };
 
 struct config {
@@ -26,6 +27,7 @@ struct config {
 	enum config_accept accept;
 	enum config_on_stop on_stop;
 	enum config_scope scope;
+	enum config_counts counts; /* tcp */
 	struct {
 		uint64_t flows;
 		uint64_t age_s;

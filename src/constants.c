@@ -14,4 +14,7 @@ void constants_set(struct flowner_bpf *s)
 	s->rodata->accept_syscalls[0] = SYS_accept;
 #endif
 	s->rodata->accept_syscalls[1] = SYS_accept4;
+#ifdef SYS_socketcall
+	s->rodata->socketcall_syscall = SYS_socketcall;
+#endif
 }

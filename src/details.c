@@ -187,6 +187,65 @@ static void write_duration(const json_t *record, const struct record_view *view,
 		fprintf(out, "%.6f s", (double)json_integer_value(ns) / 1e9);
 }
 
+/* What one part of the session sent. */
+static void put_traffic(const json_t *part, FILE *out)
+{
+	char bytes[RECORD_TEXT], packets[RECORD_TEXT];
+	const char *n = record_text(part, "bytes", bytes);
+	const char *in = record_text(part, "packets", packets);
+
+	if (n)
+		fprintf(out, "%s bytes", n);
+	if (n && in)
+		fprintf(out, " in %s packets", in);
+}
+
+/* The process is at the local end: who began the session says which part that is. */
+static const char *local_part(const json_t *record)
+{
+	const char *direction = record_string(record, "network.direction");
+
+	if (!direction)
+		return NULL;
+	return strcmp(direction, "ingress") == 0 ? "destination" : "source";
+}
+
+static void write_sent(const json_t *record, const struct record_view *view, FILE *out)
+{
+	const char *part = local_part(record);
+
+	(void)view;
+	if (part)
+		put_traffic(record_get(record, part), out);
+}
+
+static void write_received(const json_t *record, const struct record_view *view, FILE *out)
+{
+	const char *part = local_part(record);
+
+	(void)view;
+	if (part)
+		put_traffic(record_get(record, *part == 's' ? "destination" : "source"), out);
+}
+
+/* Who began a session older than the daemon is not known, nor who sent what. */
+static void write_both_ways(const json_t *record, const struct record_view *view, FILE *out)
+{
+	(void)view;
+	if (!local_part(record))
+		put_traffic(record_get(record, "network"), out);
+}
+
+static void write_tcp(const json_t *record, const struct record_view *view, FILE *out)
+{
+	const json_t *srtt = record_get(record, "flowner.tcp.srtt_us");
+
+	(void)view;
+	put_path(record, "flowner.tcp.retransmits", "retransmits ", out);
+	if (json_is_integer(srtt))
+		fprintf(out, ", round trip %.3f ms", (double)json_integer_value(srtt) / 1e3);
+}
+
 static void write_netns(const json_t *record, const struct record_view *view, FILE *out)
 {
 	(void)view;
@@ -230,6 +289,10 @@ static const struct detail {
 	{ "duration", false, write_duration, { "event.duration" } },
 	{ "process started", false, NULL, { "process.start" } },
 	{ "previous exe", false, NULL, { "flowner.previous_executable" } },
+	{ "sent", false, write_sent, { "source.bytes", "source.packets" } },
+	{ "received", false, write_received, { "destination.bytes", "destination.packets" } },
+	{ "both ways", false, write_both_ways, { "network.bytes", "network.packets" } },
+	{ "tcp", false, write_tcp, { "flowner.tcp" } },
 	{ "peer flow", false, NULL, { "flowner.peer_flow_id" } },
 	{ "netns", false, write_netns, { "flowner.netns", "flowner.netns_cookie" } },
 	{ "community id", false, NULL, { "network.community_id" } },

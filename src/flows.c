@@ -253,6 +253,10 @@ static void merge(struct fl_flow *held, const struct fl_flow *more)
 		held->seen_ns = more->seen_ns;
 	if (held->cookie == 0)
 		held->cookie = more->cookie;
+	if (!held->counted) {
+		held->counts = more->counts;
+		held->counted = more->counted;
+	}
 	if (held->netns_inum == 0)
 		held->netns_inum = more->netns_inum;
 }

@@ -190,6 +190,16 @@ const char *counter_text(enum fl_counter c)
 		return "abort_refused";
 	case FL_CNT_VERDICT_FAILED:
 		return "verdict_failed";
+	case FL_CNT_COUNTS_FULL:
+		return "counts_full";
+	case FL_CNT_SLOT_0_FULL:
+		return "slot_0_full";
+	case FL_CNT_SLOT_1_FULL:
+		return "slot_1_full";
+	case FL_CNT_SLOT_2_FULL:
+		return "slot_2_full";
+	case FL_CNT_SLOT_3_FULL:
+		return "slot_3_full";
 	case FL_CNT_MAX:
 		break;
 	}

@@ -204,9 +204,18 @@ static void put_event(struct builder *b, json_t *root)
 		put_number(b, event, "duration", f->ended_ns - f->opened_ns);
 }
 
+static void put_traffic(struct builder *b, json_t *object, __u64 bytes, __u64 packets)
+{
+	if (!b->flow->counted)
+		return;
+	put_number(b, object, "bytes", bytes);
+	put_number(b, object, "packets", packets);
+}
+
 static void put_network(struct builder *b, json_t *root)
 {
 	const struct fl_flow *f = b->flow;
+	const struct fl_counts *c = &f->counts;
 	const struct fl_addr *addr = has_remote(f) ? &f->key.remote : &f->key.local;
 	char id[COMMUNITY_ID_TEXT];
 	json_t *network = put_object(b, root, "network");
@@ -218,10 +227,13 @@ static void put_network(struct builder *b, json_t *root)
 	put_text(b, network, "direction", direction_text(f));
 	if (has_both_ends(f))
 		put_text(b, network, "community_id", community_id(&f->key, id));
+	put_traffic(b, network, c->bytes_sent + c->bytes_received,
+		    c->packets_sent + c->packets_received);
 }
 
-static void put_endpoint(struct builder *b, json_t *root, const char *key,
-			 const struct fl_addr *addr, __u16 port)
+/* The object, borrowed; NULL when there is nothing in it, or the builder has failed. */
+static json_t *put_endpoint(struct builder *b, json_t *root, const char *key,
+			    const struct fl_addr *addr, __u16 port)
 {
 	/* a session's any-address is one we could not read; a listener's is what it bound */
 	bool known = !address_is_any(addr) || !has_remote(b->flow);
@@ -229,11 +241,32 @@ static void put_endpoint(struct builder *b, json_t *root, const char *key,
 	json_t *endpoint = known || port ? put_object(b, root, key) : NULL;
 
 	if (!endpoint)
-		return;
+		return NULL;
 	if (known)
 		put_text(b, endpoint, "ip", address_format(addr, text));
 	if (port)
 		put_number(b, endpoint, "port", port);
+	return endpoint;
+}
+
+/* One end of the session under its part in it, with what this end sent. */
+static void put_local_as(struct builder *b, json_t *root, const char *part)
+{
+	const struct fl_key *k = &b->flow->key;
+	json_t *end = put_endpoint(b, root, part, &k->local, k->local_port);
+
+	if (end)
+		put_traffic(b, end, b->flow->counts.bytes_sent, b->flow->counts.packets_sent);
+}
+
+static void put_remote_as(struct builder *b, json_t *root, const char *part)
+{
+	const struct fl_counts *c = &b->flow->counts;
+	const struct fl_key *k = &b->flow->key;
+	json_t *end = put_endpoint(b, root, part, &k->remote, k->remote_port);
+
+	if (end)
+		put_traffic(b, end, c->bytes_received, c->packets_received);
 }
 
 static const char *initiator(const struct fl_flow *f)
@@ -252,17 +285,16 @@ static const char *initiator(const struct fl_flow *f)
 
 static void put_ends(struct builder *b, json_t *root)
 {
-	const struct fl_key *k = &b->flow->key;
 	const char *first = initiator(b->flow);
 
 	if (!first || is_listener(b->flow) || !has_remote(b->flow))
 		return;
 	if (strcmp(first, "local") == 0) {
-		put_endpoint(b, root, "source", &k->local, k->local_port);
-		put_endpoint(b, root, "destination", &k->remote, k->remote_port);
+		put_local_as(b, root, "source");
+		put_remote_as(b, root, "destination");
 	} else {
-		put_endpoint(b, root, "source", &k->remote, k->remote_port);
-		put_endpoint(b, root, "destination", &k->local, k->local_port);
+		put_remote_as(b, root, "source");
+		put_local_as(b, root, "destination");
 	}
 }
 
@@ -414,6 +446,21 @@ static void put_namespace(struct builder *b, json_t *object)
 		put_number(b, object, "ifindex", f->key.ifindex);
 }
 
+static void put_tcp(struct builder *b, json_t *object)
+{
+	const struct fl_flow *f = b->flow;
+	json_t *tcp;
+
+	if (!f->counted || f->key.proto != FL_TCP)
+		return;
+	tcp = put_object(b, object, "tcp");
+	if (!tcp)
+		return;
+	put_number(b, tcp, "retransmits", f->counts.retransmits);
+	if (f->counts.srtt_us)
+		put_number(b, tcp, "srtt_us", f->counts.srtt_us);
+}
+
 static void put_verdict(struct builder *b, json_t *object)
 {
 	const struct json_verdict *v = verdict_of(b);
@@ -446,6 +493,7 @@ static void put_flowner(struct builder *b, json_t *root, __u64 peer_id)
 	put_endpoint(b, object, "local", &f->key.local, f->key.local_port);
 	if (has_remote(f))
 		put_endpoint(b, object, "remote", &f->key.remote, f->key.remote_port);
+	put_tcp(b, object);
 	put_namespace(b, object);
 	put_image(b, object);
 	if (!f->opened_ns)

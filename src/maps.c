@@ -11,6 +11,11 @@
 
 #define BATCH 1024u
 
+int maps_get_counts(const struct maps *m, __u64 id, struct fl_counts *ret_counts)
+{
+	return bpf_map_lookup_elem(m->udp_counts, &id, ret_counts) < 0 ? -errno : 0;
+}
+
 struct per_cpu {
 	int cpus;
 	__u64 *values;
@@ -172,6 +177,8 @@ int maps_end_flow(const struct maps *m, const struct fl_flow *flow)
 
 	if (bpf_map_delete_elem(m->socket_to_process, &flow->id) < 0)
 		return -errno;
+	if (flow->key.proto == FL_UDP)
+		(void)bpf_map_delete_elem(m->udp_counts, &flow->id);
 	if (bpf_map_lookup_elem(m->l7_connections, &flow->key, &c) < 0)
 		return 0;
 	if (c.members > 1) {

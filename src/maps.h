@@ -13,6 +13,7 @@
 struct maps {
 	int l7_connections;
 	int socket_to_process;
+	int udp_counts;
 	int processes;
 	int process_text;
 	int counters;
@@ -40,6 +41,9 @@ int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg);
 
 /* -ENOENT when no live flow has ID. */
 int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow);
+
+/* What went through the live UDP flow ID so far. -ENOENT when it is not counted. */
+int maps_get_counts(const struct maps *m, __u64 id, struct fl_counts *ret_counts);
 
 /* The live flow (or listener, or unconnected UDP socket) of exactly KEY. -ENOENT there is none. */
 int maps_find_quick(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow);

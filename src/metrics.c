@@ -98,6 +98,11 @@ static struct sample sample_of(enum fl_counter counter)
 		return (struct sample){ &connect_calls, NULL, NULL };
 	case FL_CNT_RING_FULL:
 		return (struct sample){ &events_lost, "reason", "ring_full" };
+	case FL_CNT_SLOT_0_FULL:
+	case FL_CNT_SLOT_1_FULL:
+	case FL_CNT_SLOT_2_FULL:
+	case FL_CNT_SLOT_3_FULL:
+		return (struct sample){ &events_lost, "reason", counter_text(counter) };
 	case FL_CNT_CONNECTIONS_FULL:
 		return (struct sample){ &map_full, "map", "connections" };
 	case FL_CNT_SOCKETS_FULL:
@@ -106,6 +111,8 @@ static struct sample sample_of(enum fl_counter counter)
 		return (struct sample){ &map_full, "map", "processes" };
 	case FL_CNT_STORAGE_FULL:
 		return (struct sample){ &map_full, "map", "socket_storage" };
+	case FL_CNT_COUNTS_FULL:
+		return (struct sample){ &map_full, "map", "udp_counts" };
 	case FL_CNT_UDP_PENDING_FULL:
 		return (struct sample){ &map_full, "map", "udp_pending" };
 	case FL_CNT_NO_LISTENER:

@@ -144,7 +144,22 @@ struct found {
 	__u64 cookie;
 	enum fl_proto proto;
 	bool done;
+	void *info; /* NULL: not asked */
+	size_t info_size;
+	bool informed;
 };
+
+static int take_info(const struct nlattr *attr, void *arg)
+{
+	struct found *f = arg;
+	size_t size = mnl_attr_get_payload_len(attr);
+
+	if (mnl_attr_get_type(attr) != INET_DIAG_INFO)
+		return MNL_CB_OK;
+	memcpy(f->info, mnl_attr_get_payload(attr), size < f->info_size ? size : f->info_size);
+	f->informed = true;
+	return MNL_CB_OK;
+}
 
 static int take(const struct nlmsghdr *nlh, void *arg)
 {
@@ -160,6 +175,8 @@ static int take(const struct nlmsghdr *nlh, void *arg)
 		.family = msg->idiag_family,
 	};
 	f->done = true;
+	if (f->info)
+		(void)mnl_attr_parse(nlh, sizeof(*msg), take_info, f);
 	return MNL_CB_OK;
 }
 
@@ -174,6 +191,7 @@ static int ask(int fd, const struct fl_key *key, int family, struct found *f)
 	req->sdiag_family = (__u8)family;
 	req->sdiag_protocol = (__u8)key->proto;
 	req->idiag_states = ~0u;
+	req->idiag_ext = f->info ? 1u << (INET_DIAG_INFO - 1) : 0;
 	fill_id(&req->id, key, f->cookie, family == AF_INET);
 	r = transact(fd, nlh, take, f);
 	return r < 0 && r != -ENOENT && r != -ESTALE ? r : f->done;
@@ -196,6 +214,21 @@ int sockdiag_exists(int fd, const struct fl_key *key, __u64 cookie)
 	int r = ask_both(fd, key, &f);
 
 	return r == 1 ? s.state != FL_STATE_TIME_WAIT : r;
+}
+
+int sockdiag_tcp_info(int fd, const struct fl_key *key, __u64 cookie, void *info, size_t size)
+{
+	struct sockdiag_socket s;
+	struct found f = {
+		.socket = &s, .cookie = cookie, .proto = key->proto, .info = info, .info_size = size
+	};
+	int r;
+
+	memset(info, 0, size);
+	r = ask_both(fd, key, &f);
+	if (r < 0)
+		return r;
+	return f.informed ? 0 : -ENOENT;
 }
 
 int sockdiag_find(int fd, const struct fl_key *key, __u64 cookie,

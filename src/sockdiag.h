@@ -6,6 +6,7 @@
 #include <flowner/flow.h>
 #include <linux/inet_diag.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * FN once for each TCP socket (but TIME_WAIT and request sockets) and each UDP socket of the
@@ -40,5 +41,11 @@ bool sockdiag_is_at(const struct sockdiag_socket *s, const struct fl_key *key);
  * so; -ENOENT not there (any more); -EOPNOTSUPP not by this kernel, or not in this state; -EPERM.
  */
 int sockdiag_destroy(int fd, const struct sockdiag_socket *s);
+
+/*
+ * What the kernel tells of that TCP socket: SIZE bytes of its struct tcp_info at most, the rest of
+ * INFO zeroed, in whatever version this kernel has. -ENOENT when there is no such socket.
+ */
+int sockdiag_tcp_info(int fd, const struct fl_key *key, __u64 cookie, void *info, size_t size);
 
 #endif

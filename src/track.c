@@ -159,6 +159,7 @@ static void set_sizes(struct flowner_bpf *s, const struct config *c)
 {
 	bpf_map__set_max_entries(s->maps.l7_connections, c->limits.flows);
 	bpf_map__set_max_entries(s->maps.socket_to_process, c->limits.flows);
+	bpf_map__set_max_entries(s->maps.udp_counts, c->limits.flows);
 	bpf_map__set_max_entries(s->maps.processes, c->limits.processes);
 	bpf_map__set_max_entries(s->maps.process_text, c->limits.processes);
 	bpf_map__set_max_entries(s->maps.events, c->limits.ring_bytes);
@@ -168,6 +169,8 @@ static void set_constants(struct flowner_bpf *s, const struct config *c, __u64 s
 {
 	s->rodata->ring_wake_bytes = c->limits.ring_bytes / 4;
 	s->rodata->scope_cgroup_id = scope;
+	s->rodata->count_tcp = c->counts != CONFIG_COUNTS_OFF;
+	s->rodata->count_udp = c->counts == CONFIG_COUNTS_ALL;
 	constants_set(s);
 }
 
@@ -264,6 +267,7 @@ static void fill_maps(struct track *t)
 	t->maps = (struct maps){
 		.l7_connections = bpf_map__fd(s->maps.l7_connections),
 		.socket_to_process = bpf_map__fd(s->maps.socket_to_process),
+		.udp_counts = bpf_map__fd(s->maps.udp_counts),
 		.processes = bpf_map__fd(s->maps.processes),
 		.process_text = bpf_map__fd(s->maps.process_text),
 		.counters = bpf_map__fd(s->maps.counters),

@@ -97,6 +97,7 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
+	unsigned long skc_flags;
 };
 
 typedef struct {
@@ -111,8 +112,21 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+enum sock_flags {
+	SOCK_DONE = 1, /* a FIN was received */
+};
+
 struct tcp_sock {
 	__u32 write_seq;
+	__u32 snd_una;
+	__u32 segs_in;
+	__u32 segs_out;
+	__u32 srtt_us; /* times 8 */
+	__u32 total_retrans;
+	__u64 bytes_acked;
+	__u64 bytes_received;
+	__u64 bytes_retrans;
+	__u64 bytes_sent;
 };
 
 struct sk_buff {
@@ -224,6 +238,7 @@ struct pt_regs___arm64_syscall {
 
 struct pt_regs___s390_syscall {
 	unsigned int int_code;
+	unsigned long orig_gpr2;
 };
 
 struct proto_accept_arg {

@@ -18,7 +18,7 @@ struct fl_config {
 };
 
 /* Value of meta. LAYOUT is raised whenever a record of flow.h or a pinned map changes its shape. */
-#define FL_LAYOUT 3
+#define FL_LAYOUT 4
 
 #define FL_MARKS 64 /* each a 32nd of the ring after the one before: two rounds of it */
 #define FL_LIVES 16

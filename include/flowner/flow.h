@@ -125,6 +125,11 @@ struct fl_socket {
 	__u64 check;	 /* fl_check_socket() */
 };
 
+/* Value of tcp_lives, socket storage: of a TCP socket whose flow id is not its cookie any more. */
+struct fl_life {
+	__u64 flow_id;
+};
+
 struct fl_ancestor {
 	__u64 start_ns;
 	__u32 pid;
@@ -198,6 +203,16 @@ struct fl_exit {
 	__u64 replaced; /* 1: an exec replaced this image, the process lives */
 };
 
+/* What went through a flow: its payload, without any header. See count.h for what TCP counts. */
+struct fl_counts {
+	__u64 bytes_sent;	/* TCP: that the peer has acknowledged; UDP: given to the network */
+	__u64 bytes_received;	/* TCP: in order; UDP: that came to the socket, read or not */
+	__u64 packets_sent;	/* TCP: segments, with the empty ones and those sent again */
+	__u64 packets_received; /* TCP: segments that reached this socket */
+	__u32 retransmits;	/* TCP: of packets_sent, the SYN-ACKs sent again besides */
+	__u32 srtt_us;		/* TCP: smoothed round trip time, 0 = none was measured */
+};
+
 /* All that is known of one flow, live or ended: the payload of an event. */
 struct fl_flow {
 	__u64 id;
@@ -213,12 +228,36 @@ struct fl_flow {
 	__u32 accepted;
 	__u32 members;
 	__u32 netns_inum; /* inode, 0 = not known */
+	struct fl_counts counts;
+	__u32 counted; /* 0: counts were not measured */
+	__u32 pad;
 };
 
 struct fl_event {
 	struct fl_record head;
 	__u64 time_ns; /* CLOCK_BOOTTIME */
 	struct fl_flow flow;
+};
+
+#define FL_RINGS 4 /* slots of flow_rings */
+
+/* What happened to a session with two ends; a listener or an unconnected socket is none. */
+enum fl_sock_op {
+	FL_SOCK_ACTIVE_ESTABLISHED = 1, /* connect() succeeded; UDP: the first datagram went out */
+	FL_SOCK_PASSIVE_ESTABLISHED,	/* a connection came in; UDP: the first datagram did */
+	FL_SOCK_CONNECTION_DELETED,	/* of an established one; owner as it was known last */
+};
+
+/* What a program or process with a ring of its own in a slot of flow_rings gets of each session. */
+struct fl_sock_event {
+	enum fl_sock_op op;
+	__u32 size;    /* bytes, all of it */
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u64 flow_id;
+	struct fl_key key;
+	struct fl_owner owner; /* PASSIVE_ESTABLISHED: interim unless accepted, the listener's */
+	enum fl_role role;
+	__u32 accepted; /* as in fl_connection */
 };
 
 /* Every early return that loses information bumps one of these; `flowner stats` prints them. */
@@ -246,6 +285,11 @@ enum fl_counter {
 	FL_CNT_ABORTED,		 /* flows cut because somebody asked for it */
 	FL_CNT_ABORT_REFUSED,	 /* asked for in vain: ended, shared, or not in this kernel */
 	FL_CNT_VERDICT_FAILED,	 /* attempts that could not be judged */
+	FL_CNT_COUNTS_FULL,	 /* udp_counts refused an entry: that flow's traffic is not known */
+	FL_CNT_SLOT_0_FULL,	 /* records a consumer's ring in this slot had no room for */
+	FL_CNT_SLOT_1_FULL,
+	FL_CNT_SLOT_2_FULL,
+	FL_CNT_SLOT_3_FULL,
 	FL_CNT_MAX,
 };
 
@@ -264,7 +308,9 @@ FL_ASSERT_SIZE(fl_ancestor, 32);
 FL_ASSERT_SIZE(fl_process, 376);
 FL_ASSERT_SIZE(fl_text, 40 + FL_TEXT_BYTES);
 FL_ASSERT_SIZE(fl_exit, 40);
-FL_ASSERT_SIZE(fl_flow, 160);
-FL_ASSERT_SIZE(fl_event, 176);
+FL_ASSERT_SIZE(fl_counts, 40);
+FL_ASSERT_SIZE(fl_flow, 208);
+FL_ASSERT_SIZE(fl_event, 224);
+FL_ASSERT_SIZE(fl_sock_event, 128);
 
 #endif /* FLOWNER_FLOW_H */

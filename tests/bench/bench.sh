@@ -8,6 +8,7 @@
 # shown with the lowest and the highest. `control` is bare a second time: what it shows beside 1.00
 # is noise. --max: status 1 when flownerd's median for a connection is above RATIO.
 #
+# `uncounted` and `counted` are flownerd with `counts: off` and `counts: all`; else it counts TCP.
 # `watched` is flownerd with one client reading its event stream. tcplife's tracepoint needs
 # tracefs: it is mounted for tcplife alone when the host has none. Its output goes to a file.
 set -euo pipefail
@@ -27,7 +28,7 @@ BUILD=$(realpath "${1:?BUILD_DIR}")
 . "$(dirname "$0")/../integration/lib.sh"
 
 MODES=(tcp tcp-null udp)
-VARIANTS=(bare control flownerd watched tcplife tcplife-bpfcc)
+VARIANTS=(bare control flownerd uncounted counted watched tcplife tcplife-bpfcc)
 mkdir -p "$CGROUP"
 
 # --- what is attached while churn runs: start_X fails with a reason in $T/why ---
@@ -35,6 +36,8 @@ mkdir -p "$CGROUP"
 start_bare() { :; }
 start_control() { :; }
 start_flownerd() { start_daemon; }
+start_uncounted() { echo 'counts: off' >"$T/yaml"; start_daemon --config "$T/yaml"; }
+start_counted() { echo 'counts: all' >"$T/yaml"; start_daemon --config "$T/yaml"; }
 start_watched() {
 	start_daemon
 	curl -sN --unix-socket "$SOCK" http://flowner/v1/events >/dev/null &
@@ -50,7 +53,7 @@ stop_tool() {
 
 stop_variant() {
 	stop_tool
-	[[ $1 != flownerd && $1 != watched ]] || stop_daemon
+	[[ ! $1 =~ ^(flownerd|uncounted|counted|watched)$ ]] || stop_daemon
 }
 
 attached_or_dead() { # its tracepoints are perf events

@@ -14,6 +14,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -199,9 +200,62 @@ static int do_socket(const struct command *c)
 	return fd < 0 ? fd : answer_socket(fd, now_ns());
 }
 
+/* Of a command's word INDEX, 1 when it is not there. */
+static size_t bytes_of(const struct command *c, int index)
+{
+	return c->words > index ? strtoul(c->word[index], NULL, 10) : 1;
+}
+
+/* send FD [BYTES]: in one call, for UDP one datagram; of a stream whatever it takes */
 static int do_send(const struct command *c)
 {
-	if (send(fd_of(c), "x", 1, MSG_NOSIGNAL) < 0)
+	size_t left = bytes_of(c, 2);
+	_free_ char *bytes = calloc(1, left + 1);
+
+	if (!bytes)
+		return -ENOMEM;
+	do {
+		ssize_t n = send(fd_of(c), bytes, left, MSG_NOSIGNAL);
+
+		if (n < 0)
+			return fails();
+		left -= (size_t)n;
+	} while (left);
+	return puts("ok");
+}
+
+/* segments FD BYTES SEGMENT: one call, which the kernel makes datagrams of SEGMENT bytes of */
+static int do_segments(const struct command *c)
+{
+	int segment = (int)bytes_of(c, 3);
+
+	if (setsockopt(fd_of(c), IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0)
+		return fails();
+	return do_send(c);
+}
+
+/* drain FD BYTES: reads until that many have come; answers with the number of calls */
+static int do_drain(const struct command *c)
+{
+	size_t left = bytes_of(c, 2), calls = 0;
+	char buf[65536];
+
+	for (; left; calls++) {
+		ssize_t n = recv(fd_of(c), buf, left < sizeof(buf) ? left : sizeof(buf), 0);
+
+		if (n < 0)
+			return fails();
+		if (!n)
+			return -EPIPE;
+		left -= (size_t)n;
+	}
+	return printf("ok %zu\n", calls);
+}
+
+/* shut FD: no more will be sent */
+static int do_shut(const struct command *c)
+{
+	if (shutdown(fd_of(c), SHUT_WR) < 0)
 		return fails();
 	return puts("ok");
 }
@@ -403,13 +457,14 @@ static const struct {
 	const char *name;
 	int (*run)(const struct command *c);
 } commands[] = {
-	{ "listen", do_listen }, { "connect", do_connect },	{ "accept", do_accept },
-	{ "socket", do_socket }, { "send", do_send },		{ "sendto", do_sendto },
-	{ "recv", do_recv },	 { "close", do_close },		{ "reset", do_reset },
-	{ "many", do_many },	 { "take", do_take },		{ "crowd", do_crowd },
-	{ "drop", do_drop },	 { "comm", do_comm },		{ "uid", do_uid },
-	{ "who", do_who },	 { "reconnect", do_reconnect }, { "relisten", do_relisten },
-	{ "fork", do_fork },	 { "exec", do_exec },		{ "ignore", do_ignore },
+	{ "listen", do_listen },     { "connect", do_connect },	    { "accept", do_accept },
+	{ "socket", do_socket },     { "send", do_send },	    { "sendto", do_sendto },
+	{ "recv", do_recv },	     { "close", do_close },	    { "reset", do_reset },
+	{ "many", do_many },	     { "take", do_take },	    { "crowd", do_crowd },
+	{ "drop", do_drop },	     { "comm", do_comm },	    { "uid", do_uid },
+	{ "who", do_who },	     { "reconnect", do_reconnect }, { "relisten", do_relisten },
+	{ "fork", do_fork },	     { "exec", do_exec },	    { "ignore", do_ignore },
+	{ "segments", do_segments }, { "drain", do_drain },	    { "shut", do_shut },
 };
 
 static void split(char *line, struct command *ret)

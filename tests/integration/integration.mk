@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What tests/integration needs beside its own programs. refuse.c is no program: it is preloaded.
-TEST_BINS := $(filter-out $(B)/tests/refuse $(B)/tests/match.bpf,$(TEST_BINS)) \
+TEST_BINS := $(filter-out $(B)/tests/refuse $(B)/tests/match.bpf \
+	$(if $(CROSS),$(B)/tests/threads),$(TEST_BINS)) \
 	$(B)/tests/refuse.so $(B)/truth/truth $(B)/truth/score
 $(B)/tests/refuse.so: tests/integration/refuse.c | $(B)/tests
 	$(call say,CC  )$(CC) $(DEFINES) $(WARN) $(CFLAGS) -MMD -MP -shared -fPIC -o $@ $< -ldl
@@ -14,7 +15,9 @@ $(B)/match.skel.h: $(B)/bpf/match.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name match_bpf > $@
 $(B)/tests/match: tests/integration/match.c $(B)/libmodules.a $(B)/match.skel.h | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/libmodules.a $(DAEMON_LIBS)
-# The library's own sources, so that ThreadSanitizer sees all of them.
+
+# The library's own sources, so that ThreadSanitizer sees all of them. Not every cross compiler has
+# one.
 $(B)/tests/threads: tests/integration/threads.c $(LIB_SRC) include/flowner/flowner.h | $(B)/tests
 	$(call say,TSAN)$(CC) $(DEFINES) $(WARN) $(CFLAGS) -fsanitize=thread -pthread -o $@ \
 		$(filter %.c,$^)

@@ -4,6 +4,7 @@
 # back, is killed and comes back: no data race, nobody else's flow, and right answers at the end.
 . "$(dirname "$0")/lib.sh"
 
+[[ -x $BUILD/tests/threads ]] || skip "built by another architecture's compiler, without it"
 # without address space randomisation: gcc's runtime knows no kernel that has more of it
 TSAN=(setarch -R env TSAN_OPTIONS=exitcode=66 "$BUILD/tests/threads")
 "${TSAN[@]}" >"$T/out" 2>&1 || status=$?

@@ -197,7 +197,7 @@ static void expect_block(const char *text, bool brief, const char *expected)
 	"\"end\":\"2026-01-02T03:00:02Z\",\"duration\":1500000000,\"reason\":\"reset\"},"          \
 	"\"network\":{\"transport\":\"tcp\",\"type\":\"ipv4\",\"direction\":\"ingress\","          \
 	"\"community_id\":\"1:abc\"},"                                                             \
-	"\"source\":{\"ip\":\"10.0.0.9\",\"port\":5000,\"bytes\":12},"                             \
+	"\"source\":{\"ip\":\"10.0.0.9\",\"port\":5000,\"bytes\":12,\"packets\":2},"               \
 	"\"destination\":{\"ip\":\"10.0.0.2\",\"port\":80},"                                       \
 	"\"process\":{\"pid\":123,\"start\":\"2026-01-01T00:00:00Z\",\"name\":\"ngi\\u001bnx\","   \
 	"\"executable\":\"/usr/sbin/nginx\",\"args\":[\"nginx\",\"-g\",\"daemon off; "             \
@@ -210,6 +210,7 @@ static void expect_block(const char *text, bool brief, const char *expected)
 	"\"local\":{\"ip\":\"10.0.0.2\",\"port\":80},\"remote\":{\"ip\":\"10.0.0.9\","             \
 	"\"port\":5000},\"netns\":4026531840,\"netns_cookie\":\"1\",\"exec\":3,"                   \
 	"\"exe_deleted\":true,\"args_truncated\":true,"                                            \
+	"\"tcp\":{\"retransmits\":1,\"srtt_us\":1500},"                                            \
 	"\"ancestors\":[{\"pid\":99,\"name\":\"nginx\"},{\"pid\":1,\"name\":\"systemd\"}],"        \
 	"\"brand_new\":{\"field\":[1,\"two\"]},\"flag\":false}}"
 
@@ -232,11 +233,12 @@ static void everything_known(void **state)
 		     "closed:                  2026-01-02T03:00:02Z\n"
 		     "duration:                1.500000 s\n"
 		     "process started:         2026-01-01T00:00:00Z\n"
+		     "received:                12 bytes in 2 packets\n"
+		     "tcp:                     retransmits 1, round trip 1.500 ms\n"
 		     "peer flow:               00000000000ff6eb\n"
 		     "netns:                   4026531840 (cookie 1)\n"
 		     "community id:            1:abc\n"
 		     "host.name:               h\n"
-		     "source.bytes:            12\n"
 		     "flowner.exec:            3\n"
 		     "flowner.brand_new.field: [1,\"two\"]\n"
 		     "flowner.flag:            false\n");

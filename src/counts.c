@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TCP: the kernel's own numbers of the socket, by sock_diag in the socket's namespace. UDP: what
+ * the packet programs have counted. At its end the kernel side sends both with the record.
+ */
+#include "counts.h"
+#include "agent.h"
+#include "cleanup.h"
+#include "config.h"
+#include "maps.h"
+#include "netns.h"
+#include "sockdiag.h"
+
+#include <errno.h>
+#include <flowner/count.h>
+#include <linux/netlink.h>
+#include <linux/tcp.h>
+#include <stdbool.h>
+
+#define OWN_NETNS "/proc/thread-self/ns/net"
+
+struct question {
+	const struct agent *agent;
+	struct fl_flow *flow;
+};
+
+/* A state that tells of a FIN received, of a socket that lives. */
+static bool fin_received(enum fl_state state)
+{
+	return state == FL_STATE_CLOSE_WAIT || state == FL_STATE_LAST_ACK ||
+	       state == FL_STATE_CLOSING;
+}
+
+static void take_tcp(struct fl_flow *flow, const struct tcp_info *info)
+{
+	struct fl_tcp_numbers n = {
+		.bytes_acked = info->tcpi_bytes_acked,
+		.bytes_received = info->tcpi_bytes_received,
+		.bytes_fresh = info->tcpi_bytes_sent - info->tcpi_bytes_retrans,
+		.segs_out = info->tcpi_segs_out,
+		.segs_in = info->tcpi_segs_in,
+		.total_retrans = info->tcpi_total_retrans,
+		.srtt_us = info->tcpi_rtt,
+		.state = (enum fl_state)info->tcpi_state,
+		.fin_received = fin_received((enum fl_state)info->tcpi_state),
+	};
+
+	fl_count_tcp(&n, flow->role, &flow->counts);
+	flow->counted = 1;
+}
+
+/* The cookie names the socket whatever the namespace of PATH is: another has no such socket. */
+static int ask_in(const char *path, __u32 inum, void *arg)
+{
+	struct question *q = arg;
+	struct tcp_info info;
+	_close_ int fd = -1;
+	__u64 cookie;
+
+	if (inum && q->flow->netns_inum && inum != q->flow->netns_inum)
+		return 0;
+	if (netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie) < 0)
+		return 0;
+	if (sockdiag_tcp_info(fd, &q->flow->key, q->flow->cookie, &info, sizeof(info)) < 0)
+		return 0;
+	take_tcp(q->flow, &info);
+	return 1;
+}
+
+void counts_fill(const struct agent *agent, struct fl_flow *flow)
+{
+	struct question q = { .agent = agent, .flow = flow };
+	enum config_counts wanted = agent->config->counts;
+
+	if (flow->ended_ns || !flow->key.remote_port)
+		return;
+	if (flow->key.proto == FL_UDP) {
+		if (wanted == CONFIG_COUNTS_ALL &&
+		    !maps_get_counts(agent->maps, flow->id, &flow->counts))
+			flow->counted = 1;
+	} else if (wanted != CONFIG_COUNTS_OFF) {
+		if (flow->key.netns_cookie == agent->netns_cookie)
+			(void)ask_in(OWN_NETNS, 0, &q);
+		else
+			(void)netns_each(ask_in, &q);
+	}
+}

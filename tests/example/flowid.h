@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the programs of flowid.bpf.c found, and where. */
+#ifndef FLOWID_H
+#define FLOWID_H
+
+enum place {
+	PLACE_SOCK_OPS,
+	PLACE_CGROUP,
+	PLACE_TC,
+	PLACE_XDP,
+};
+
+struct sighting {
+	enum place place;
+	__u32 local_port; /* host order */
+};
+
+struct found {
+	__u64 flow_id;
+	__u32 pid; /* 0: not recorded yet */
+	__u32 pad;
+};
+
+#endif
