@@ -21,3 +21,6 @@ $(B)/tests/match: tests/integration/match.c $(B)/libmodules.a $(B)/match.skel.h 
 $(B)/tests/threads: tests/integration/threads.c $(LIB_SRC) include/flowner/flowner.h | $(B)/tests
 	$(call say,TSAN)$(CC) $(DEFINES) $(WARN) $(CFLAGS) -fsanitize=thread -pthread -o $@ \
 		$(filter %.c,$^)
+
+$(B)/tests/identity: tests/integration/identity.c $(B)/libmodules.a | $(B)/tests
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/libmodules.a $(DAEMON_LIBS)
