@@ -337,6 +337,29 @@ static bool three_looks(void)
 	return looks++ == 3;
 }
 
+/* Runs the program NAME until TO is closed. It runs on return: its exec has closed a pipe. */
+static pid_t start(const char *name, const int to[2])
+{
+	int execs[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(execs, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(to[0], STDIN_FILENO);
+		execl(in_dir(name), name, (char *)NULL);
+		_exit(127);
+	}
+	close(to[0]);
+	close(execs[1]);
+	assert_int_equal(read(execs[0], &byte, 1), 0);
+	close(execs[0]);
+	return pid;
+}
+
 static void a_replaced_file_stays_while_it_runs(void **state)
 {
 	int to[2];
@@ -348,15 +371,7 @@ static void a_replaced_file_stays_while_it_runs(void **state)
 	old = inode("a");
 	follow("a");
 	assert_int_equal(pipe2(to, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(to[0], STDIN_FILENO);
-		execl(in_dir("a"), "cat", (char *)NULL);
-		_exit(127);
-	}
-	close(to[0]);
+	pid = start("a", to);
 	make("a.new");
 	move("a.new", "a");
 	run_now();

@@ -243,11 +243,11 @@ static void people(void **state)
 	assert_int_equal(resolve_group("12345", &id), 0);
 	assert_int_equal(id, 12345);
 	assert_int_equal(resolve_group("4294967295", &id), -ENOENT);
-	parse("rules:\n- {name: a, hooks: bind, verdict: deny, user: [root, daemon], group: 7,"
+	parse("rules:\n- {name: a, hooks: bind, verdict: deny, user: [root, nobody], group: 7,"
 	      " not: {uid: 5}}\n");
 	resolve();
 	assert_int_equal(term(0, 0)->dimension, FL_DIM_UID);
-	assert_true(has(0, 0, 0) && has(0, 0, 1));
+	assert_true(has(0, 0, 0) && has(0, 0, 65534));
 	assert_true(has(0, 1, 7));
 	assert_true(term(0, 2)->negated && has(0, 2, 5));
 	assert_string_equal(unresolved(), "");
