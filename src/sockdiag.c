@@ -209,7 +209,7 @@ static int ask_both(int fd, const struct fl_key *key, struct found *f)
 
 int sockdiag_exists(int fd, const struct fl_key *key, __u64 cookie)
 {
-	struct sockdiag_socket s;
+	struct sockdiag_socket s = { 0 };
 	struct found f = { .socket = &s, .cookie = cookie, .proto = key->proto };
 	int r = ask_both(fd, key, &f);
 

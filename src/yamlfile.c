@@ -149,23 +149,26 @@ static const cyaml_schema_field_t *field_find(const cyaml_schema_value_t *schema
 	return field->key ? field : NULL;
 }
 
-/* RET_FIELD is what the schema has for the key of PAIR. */
-static int check_key(yaml_document_t *doc, const yaml_node_t *mapping, const yaml_node_pair_t *pair,
-		     const cyaml_schema_value_t *schema, const cyaml_schema_field_t **ret_field,
-		     struct yamlfile_error *error)
+/* What the schema has for the key of PAIR; NULL: it is refused. */
+static const cyaml_schema_field_t *check_key(yaml_document_t *doc, const yaml_node_t *mapping,
+					     const yaml_node_pair_t *pair,
+					     const cyaml_schema_value_t *schema,
+					     struct yamlfile_error *error)
 {
 	const yaml_node_t *node = yaml_document_get_node(doc, pair->key);
 	const char *key = scalar_text(node);
+	const cyaml_schema_field_t *field = key ? field_find(schema, key) : NULL;
 
 	if (!key)
-		return refuse(error, node ? &node->start_mark : &mapping->start_mark,
-			      "a key must be a word");
-	*ret_field = field_find(schema, key);
-	if (!*ret_field)
-		return refuse(error, &node->start_mark, "unknown key '" SHOWN "'", key);
-	if (pair_find(doc, mapping, key, pair))
-		return refuse(error, &node->start_mark, "'" SHOWN "' is given twice", key);
-	return 0;
+		refuse(error, node ? &node->start_mark : &mapping->start_mark,
+		       "a key must be a word");
+	else if (!field)
+		refuse(error, &node->start_mark, "unknown key '" SHOWN "'", key);
+	else if (pair_find(doc, mapping, key, pair))
+		refuse(error, &node->start_mark, "'" SHOWN "' is given twice", key);
+	else
+		return field;
+	return NULL;
 }
 
 static int check_node(yaml_document_t *doc, const yaml_node_t *node,
@@ -175,16 +178,16 @@ static int check_mapping(yaml_document_t *doc, const yaml_node_t *node,
 			 const cyaml_schema_value_t *schema, struct yamlfile_error *error)
 {
 	const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-	const cyaml_schema_field_t *field = NULL;
 	int r = 0;
 
 	if (node->type != YAML_MAPPING_NODE)
 		return refuse(error, &node->start_mark, "a mapping is expected here");
 	for (; !r && pair < node->data.mapping.pairs.top; pair++) {
-		r = check_key(doc, node, pair, schema, &field, error);
-		if (!r)
-			r = check_node(doc, yaml_document_get_node(doc, pair->value), &field->value,
-				       error);
+		const cyaml_schema_field_t *field = check_key(doc, node, pair, schema, error);
+
+		if (!field)
+			return -EINVAL;
+		r = check_node(doc, yaml_document_get_node(doc, pair->value), &field->value, error);
 	}
 	return r;
 }
