@@ -116,7 +116,7 @@ static const char *status_text(enum enforce_status status)
 	return NULL;
 }
 
-json_t *policy_ways_json(const struct rules *rules)
+static json_t *ways_json(const struct rules *rules)
 {
 	json_t *array = json_array();
 
@@ -150,13 +150,13 @@ static json_t *policy_json(const struct agent *agent)
 	json_t *object;
 
 	if (!set)
-		return json_pack("{sb so ss*}", "loaded", 0, "ways", policy_ways_json(agent->rules),
+		return json_pack("{sb so ss*}", "loaded", 0, "ways", ways_json(agent->rules),
 				 "trouble", *trouble ? trouble : NULL);
 	object = json_pack("{sb sI ss so so so so so ss*}", "loaded", 1, "generation",
 			   (json_int_t)set->generation, "mode", mode_text(set->policy->enforced),
 			   "files", files_json(set), "rules", rules_json(agent->rules, set),
 			   "defaults", defaults_json(set->policy), "unresolved",
-			   unresolved_json(set), "ways", policy_ways_json(agent->rules), "trouble",
+			   unresolved_json(set), "ways", ways_json(agent->rules), "trouble",
 			   *trouble ? trouble : NULL);
 	if (!object)
 		return NULL;

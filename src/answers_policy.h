@@ -5,8 +5,6 @@
 
 #include "request.h"
 
-struct rules;
-
 enum MHD_Result answer_policy(struct request *request); /* GET /v1/policy */
 
 /*
@@ -16,8 +14,5 @@ enum MHD_Result answer_policy(struct request *request); /* GET /v1/policy */
 enum MHD_Result answer_policy_load(struct request *request);
 enum MHD_Result answer_policy_clear(struct request *request);	/* DELETE /v1/policy */
 enum MHD_Result answer_policy_confirm(struct request *request); /* POST /v1/policy/confirm */
-
-/* The ways to judge that this kernel has: in doctor, too. New reference, NULL without memory. */
-json_t *policy_ways_json(const struct rules *rules);
 
 #endif

@@ -7,12 +7,16 @@
 #include "agent.h"
 #include "api.h"
 #include "cleanup.h"
+#include "enforce.h"
 #include "flows.h"
 #include "flowtext.h"
 #include "hooks.h"
 #include "maps.h"
 #include "netns_helper.h"
+#include "policywords.h"
 #include "proc.h"
+#include "rules.h"
+#include "verdicts.h"
 #include <stdbool.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -81,6 +85,11 @@ static const struct family aborts = { "flowner_aborts", "counter", NULL,
 				      "Flows that somebody asked to cut, by what came of it." };
 static const struct family verdicts = { "flowner_verdicts_failed", "counter", NULL,
 					"Attempts that could not be judged." };
+
+static const struct family verdicts_told = {
+	"flowner_verdicts", "counter", NULL,
+	"Attempts judged, by hook and verdict; what plainly may proceed is not counted."
+};
 
 /* No default: a counter added to flow.h does not compile until it has a place here. */
 static struct sample sample_of(enum fl_counter counter)
@@ -220,6 +229,42 @@ static void write_maps(FILE *out, const struct agent *agent, bool capacity)
 	}
 }
 
+/* Every hook, verdict and mode: 30 samples at the most. */
+static void each_verdict(const struct agent *agent,
+			 void (*fn)(void *arg, enum fl_hook hook, enum fl_verdict verdict,
+				    bool enforced, __u64 count),
+			 void *arg)
+{
+	const struct verdicts *v = rules_verdicts(agent->rules);
+
+	for (enum fl_hook hook = 0; hook < FL_HOOKS; hook++) {
+		for (enum fl_verdict verdict = 0; verdict <= FL_PROCEED_HARD; verdict++) {
+			for (int enforced = 0; enforced < 2; enforced++) {
+				__u64 count = verdicts_counted(v, hook, verdict, enforced);
+
+				if (count)
+					fn(arg, hook, verdict, enforced, count);
+			}
+		}
+	}
+}
+
+static void write_verdict(void *arg, enum fl_hook hook, enum fl_verdict verdict, bool enforced,
+			  __u64 count)
+{
+	fprintf(arg, "%s_total{hook=\"%s\",verdict=\"%s\",enforced=\"%s\"} %llu\n",
+		verdicts_told.name, policy_hook_text(hook), policy_verdict_text(verdict),
+		enforced ? "true" : "false", count);
+}
+
+static void write_verdicts(FILE *out, const struct agent *agent)
+{
+	if (!agent->rules)
+		return;
+	write_head(out, &verdicts_told);
+	each_verdict(agent, write_verdict, out);
+}
+
 static void write_build(FILE *out)
 {
 	write_head(out, &build_info);
@@ -257,6 +302,7 @@ char *metrics_text(struct agent *agent)
 	for (enum fl_counter c = 0; c < FL_CNT_MAX; c++)
 		if (is_first_of_family(c))
 			write_family(out, agent, c);
+	write_verdicts(out, agent);
 	write_maps(out, agent, false);
 	write_maps(out, agent, true);
 	write_daemon(out, agent);
@@ -302,14 +348,33 @@ static json_t *streams_json(const struct agent *agent)
 			 "events_lost", (json_int_t)c.events_lost);
 }
 
+static void add_verdict(void *arg, enum fl_hook hook, enum fl_verdict verdict, bool enforced,
+			__u64 count)
+{
+	char key[96];
+
+	snprintf(key, sizeof(key), "%s_%s_%s", policy_hook_text(hook), policy_verdict_text(verdict),
+		 enforced ? "enforced" : "audited");
+	json_object_set_new(arg, key, json_integer((json_int_t)count));
+}
+
+static json_t *verdicts_json(const struct agent *agent)
+{
+	json_t *object = json_object();
+
+	if (agent->rules)
+		each_verdict(agent, add_verdict, object);
+	return object;
+}
+
 json_t *metrics_stats(struct agent *agent)
 {
-	return json_pack("{ss sI sI so so sI sI so}", "version", FLOWNER_VERSION, "uptime_ns",
+	return json_pack("{ss sI sI so so so sI sI so}", "version", FLOWNER_VERSION, "uptime_ns",
 			 (json_int_t)(boottime_ns() - agent->started_ns), "sequence",
-			 (json_int_t)agent->sequence, "counters", counters_json(agent), "maps",
-			 maps_json(agent), "recent", (json_int_t)flows_count(agent->flows),
-			 "processes", (json_int_t)procs_count(agent->procs), "streams",
-			 streams_json(agent));
+			 (json_int_t)agent->sequence, "counters", counters_json(agent), "verdicts",
+			 verdicts_json(agent), "maps", maps_json(agent), "recent",
+			 (json_int_t)flows_count(agent->flows), "processes",
+			 (json_int_t)procs_count(agent->procs), "streams", streams_json(agent));
 }
 
 /* --- doctor --- */
@@ -392,12 +457,37 @@ static void note_rights(json_t *notes, const struct agent *agent)
 						   agent->kept_for));
 }
 
+/* What a rejected attempt looks like here, and what no rule can reach. */
+static void note_policy(json_t *notes, const struct agent *agent)
+{
+	if (!rules_current(agent->rules))
+		return;
+	for (size_t i = 0; i < enforce_row_count(); i++) {
+		const struct enforce_row *row = enforce_row(rules_enforce(agent->rules), i);
+
+		if (row->status == ENFORCE_ON)
+			json_array_append_new(notes,
+					      json_sprintf("policy: %s by %s: %s%s%s",
+							   policy_hook_text(row->hook), row->attach,
+							   row->sees, row->limit ? "; " : "",
+							   row->limit ? row->limit : ""));
+	}
+	json_array_append_new(
+		notes, json_string("policy: it ends with the daemon; sockets of AF_PACKET pass by "
+				   "it; what it rejects fails with EACCES, before Linux 5.18 with "
+				   "EPERM; proceed_hard lifts nothing that others deny"));
+	if (*rules_trouble(agent->rules))
+		json_array_append_new(notes,
+				      json_sprintf("policy: %s", rules_trouble(agent->rules)));
+}
+
 static json_t *notes_json(const struct agent *agent)
 {
 	json_t *notes = json_array();
 
 	note_hooks(notes, agent->hooks);
 	note_rights(notes, agent);
+	note_policy(notes, agent);
 	note_counter(notes, agent, FL_CNT_RING_FULL,
 		     "events were dropped and repaired from the maps; raise limits.ring_bytes");
 	note_counter(notes, agent, FL_CNT_CONNECTIONS_FULL,
