@@ -415,9 +415,10 @@ static void print_defaults(const json_t *list)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (list, i, item)
+	json_array_foreach (list, i, item) {
 		printf("default at %s: %s (%s)\n", record_string(item, "hook"),
 		       record_string(item, "verdict"), record_string(item, "mode"));
+	}
 }
 
 static int print_policy(const json_t *policy, bool header)

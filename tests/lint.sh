@@ -98,7 +98,6 @@ check_tidy() {
 check_cppcheck() { # leaks are for LeakSanitizer: this knows no __attribute__((cleanup))
 	user_c | cppcheck --quiet -j "$jobs" --file-list=- --std=c11 -Iinclude -Isrc \
 		-D_GNU_SOURCE -D__x86_64__ '-DLIBBPF_OPTS(type,name,...)=struct type name' \
-		'-Djson_array_foreach(list,i,at)=while ((at = json_array_get(list, i++)))' \
 		'-Dbpf_object__for_each_program(at,object)=while ((at = next(object, at)))' \
 		--enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak 2>&1
