@@ -224,10 +224,12 @@ static int read_file(struct request *request, const char *value, size_t *at,
 	unsigned long long size;
 	char *end;
 
+	if (!isdigit((unsigned char)*value))
+		return -EINVAL;
 	errno = 0;
-	size = isdigit((unsigned char)*value) ? strtoull(value, &end, 10) : 0;
-	if (!isdigit((unsigned char)*value) || errno || *end != ':' || !end[1] ||
-	    size > request->body_size - *at || size > POLICY_BYTES_MAX)
+	size = strtoull(value, &end, 10);
+	if (errno || *end != ':' || !end[1] || size > request->body_size - *at ||
+	    size > POLICY_BYTES_MAX)
 		return -EINVAL;
 	*ret_text = (struct policy_text){ end + 1, request->body + *at, size };
 	*at += size;
