@@ -19,6 +19,7 @@
 #include "netns.h"
 #include "records.h"
 #include <errno.h>
+#include <linux/netlink.h>
 #include <string.h>
 #include <time.h>
 
@@ -311,9 +312,10 @@ enum MHD_Result answer_abort(struct request *request)
 struct search {
 	struct request *request;
 	struct who who;
-	__u64 at_ns;	  /* CLOCK_BOOTTIME, 0 = now */
-	__u32 netns_inum; /* 0 = not said */
-	bool has_own;	  /* some match is of the daemon's own namespace */
+	__u64 at_ns;	    /* CLOCK_BOOTTIME, 0 = now */
+	__u32 netns_inum;   /* 0 = not said */
+	__u64 netns_cookie; /* of the living namespace with that inode, 0 = none or not known */
+	bool has_own;	    /* some match is of the daemon's own namespace */
 	struct answer *answer;
 };
 
@@ -363,6 +365,8 @@ static int search_one(const struct fl_flow *flow, void *arg)
 		return 0;
 	if (s->netns_inum && flow->netns_inum != s->netns_inum)
 		return 0;
+	if (s->netns_cookie && flow->key.netns_cookie != s->netns_cookie)
+		return 0; /* another had the inode before */
 	return search_add(s, flow);
 }
 
@@ -420,6 +424,7 @@ static int search_behind_nat(struct search *s, enum fl_proto proto)
 		return 0; /* nobody who could say: as if there were no NAT */
 	s->answer->nat = true;
 	behind.netns_inum = 0;
+	behind.netns_cookie = 0;
 	behind.who.proto_count = 1;
 	behind.who.protos[0] = proto;
 	behind.who.local = other.local;
@@ -440,6 +445,24 @@ static int search_all(struct search *s)
 	return r;
 }
 
+static int look_inside(const char *path, __u32 inum, void *arg)
+{
+	struct search *s = arg;
+	_close_ int fd = -1;
+
+	if (inum != s->netns_inum)
+		return 0;
+	return netns_socket(path, NETLINK_SOCK_DIAG, &fd, &s->netns_cookie) == 0;
+}
+
+/* An inode is used again at once; who asks for one means the namespace that has it now. */
+static void search_living(struct search *s)
+{
+	(void)netns_each(look_inside, s);
+	if (!s->netns_cookie)
+		(void)maps_netns_cookie(s->request->agent->maps, s->netns_inum, &s->netns_cookie);
+}
+
 static int search_parse(struct search *s, char why[QUERY_WHY])
 {
 	const struct agent *agent = s->request->agent;
@@ -454,6 +477,8 @@ static int search_parse(struct search *s, char why[QUERY_WHY])
 			 s->who.netns);
 		return -EINVAL;
 	}
+	if (s->netns_inum)
+		search_living(s);
 	return 0;
 }
 
