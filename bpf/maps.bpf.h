@@ -87,8 +87,8 @@ struct {
 	__type(value, struct fl_life);
 } tcp_lives SEC(".maps") __weak;
 
-/* Owner of a SO_REUSEPORT listener, inherited by the sockets it makes: a tuple cannot tell which
- * member of the group they came from. */
+/* Owner of a SO_REUSEPORT listener, or one bound to a device, inherited by the sockets it makes: a
+ * tuple cannot tell which member of the group they came from, nor what the device was. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -113,6 +113,8 @@ struct fl_udp {
 	__u16 last_local_port;
 	__u16 last_remote_port;
 	__u16 pad;
+	__u32 last_ifindex;
+	__u32 taken_over; /* peers of other sockets since last_epoch */
 	__u64 last_epoch;
 	__u64 last_id;	    /* flow of last_*, 0 = none */
 	__u64 peers;	    /* newest numbered peer, head of the list in fl_socket.next */

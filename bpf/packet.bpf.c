@@ -7,6 +7,7 @@
 #include "udp.bpf.h"
 
 #define ETH_P_IP 0x0800
+#define PACKET_HOST 0
 #define IPV6_HEADERS 6 /* extension headers followed before giving up */
 #define UDP_HEADER 8
 
@@ -167,9 +168,9 @@ static __noinline __u64 seen_last(struct fl_udp *u, const struct fl_key *k, __u6
 	bool same;
 
 	bpf_spin_lock(&u->lock);
-	same = u->last_epoch == epoch && u->last_remote_port == k->remote_port &&
-	       u->last_local_port == k->local_port && addr_equal(&u->last_remote, &k->remote) &&
-	       addr_equal(&u->last_local, &k->local);
+	same = u->last_epoch == epoch && u->last_ifindex == k->ifindex &&
+	       u->last_remote_port == k->remote_port && u->last_local_port == k->local_port &&
+	       addr_equal(&u->last_remote, &k->remote) && addr_equal(&u->last_local, &k->local);
 	id = u->last_id;
 	bpf_spin_unlock(&u->lock);
 	return same ? id : NOT_SEEN_LAST;
@@ -180,6 +181,7 @@ static __noinline int remember_last(struct fl_udp *u, const struct fl_key *k, __
 	bpf_spin_lock(&u->lock);
 	u->last_epoch = epoch;
 	u->last_id = id;
+	u->last_ifindex = k->ifindex;
 	u->last_remote = k->remote;
 	u->last_local = k->local;
 	u->last_remote_port = k->remote_port;
@@ -227,8 +229,33 @@ static __always_inline __u64 open_peer(struct fl_udp *u, const struct fl_key *k,
 	return id;
 }
 
-/* Not the peer of last time: known, connected to, or new. Its flow, 0 when there is none. */
-static __noinline __u64 peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
+static __always_inline bool addr_is_multicast(const struct fl_addr *a)
+{
+	return addr_is_v4(a) ? a->b[12] >= 224 : a->b[0] == 0xff;
+}
+
+/*
+ * The flow of this peer is another socket's, S, but the kernel gives its datagrams to us now: we
+ * bound the same port later, or joined its group. Only what comes in for one socket says so. Those
+ * of one process are not told apart.
+ */
+static __always_inline bool taken_over(struct fl_udp *u, const struct fl_socket *s,
+				       const struct fl_key *k, bool unicast)
+{
+	if (!unicast || s->cookie == u->cookie || addr_is_multicast(&k->local) ||
+	    fl_proc_equal(&s->owner.proc, &u->user.proc))
+		return false;
+	if (u->taken_over >= UDP_TAKE_OVER_MAX) {
+		count(FL_CNT_UDP_CONTESTED);
+		return false;
+	}
+	u->taken_over++;
+	return true;
+}
+
+/* Not the peer of last time: known, connected to, or new. UNICAST: it came for one socket only. Its
+ * flow, 0 when there is none. */
+static __noinline __u64 peer_seen(struct fl_udp *u, struct fl_key *k, bool egress, bool unicast)
 {
 	struct fl_connection *known = bpf_map_lookup_elem(&l7_connections, k);
 	struct fl_socket *s;
@@ -237,9 +264,12 @@ static __noinline __u64 peer_seen(struct fl_udp *u, struct fl_key *k, bool egres
 	if (known) {
 		id = known->flow_id;
 		s = bpf_map_lookup_elem(&socket_to_process, &id);
-		if (s)
+		if (!s)
+			return 0;
+		if (!taken_over(u, s, k, unicast)) {
 			s->active_ns = bpf_ktime_get_boot_ns();
-		return id;
+			return id;
+		}
 	}
 	if (u->flags & UDP_CONNECTED && u->remote_port == k->remote_port &&
 	    addr_equal(&u->remote, &k->remote)) {
@@ -265,9 +295,9 @@ static __noinline struct fl_udp *udp_unseen(struct __sk_buff *skb, struct bpf_so
 	return NULL;
 }
 
-/* Which flow a datagram of K belongs to; 0 when none. */
+/* Which flow a datagram of K belongs to; 0 when none. UNICAST as in peer_seen(). */
 static __always_inline __u64 flow_of_datagram(struct bpf_sock *sk, struct fl_udp *u,
-					      struct fl_key *k, bool egress)
+					      struct fl_key *k, bool egress, bool unicast)
 {
 	struct fl_config *c = config_get();
 	__u64 epoch = c ? c->udp_epoch + 1 : 1;
@@ -279,7 +309,9 @@ static __always_inline __u64 flow_of_datagram(struct bpf_sock *sk, struct fl_udp
 		return 0;
 	if (!u->own_id && !(u->flags & UDP_CONNECTED))
 		open_unbound(sk, u);
-	id = peer_seen(u, k, egress);
+	if (u->last_epoch != epoch)
+		u->taken_over = 0;
+	id = peer_seen(u, k, egress, unicast);
 	remember_last(u, k, epoch, id);
 	return id;
 }
@@ -308,9 +340,9 @@ static __always_inline int datagram(struct __sk_buff *skb, bool egress)
 		return 1;
 	}
 	k.netns_cookie = u->netns_cookie;
-	k.ifindex = sk->bound_dev_if;
+	k.ifindex = key_ifindex(&k, sk->bound_dev_if, skb->ifindex);
 	k.proto = FL_UDP;
-	id = flow_of_datagram(sk, u, &k, egress);
+	id = flow_of_datagram(sk, u, &k, egress, !egress && skb->pkt_type == PACKET_HOST);
 	if (count_udp && id)
 		count_datagram(skb, id, off, egress);
 	return 1;

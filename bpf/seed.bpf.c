@@ -98,7 +98,8 @@ static __always_inline void seed_share(struct sock *sk, const struct fl_owner *o
 {
 	struct fl_owner *shared;
 
-	if (!can_tracing_socket || !BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport))
+	if (!can_tracing_socket || (!BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if) &&
+				    !BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport)))
 		return;
 	shared = bpf_sk_storage_get(&shared_listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!shared)

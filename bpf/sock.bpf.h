@@ -108,6 +108,21 @@ static __always_inline void key_from_sock(struct sock *sk, enum fl_proto proto, 
 		key_clear_remote(k);
 }
 
+/* fe80::/10, and what is multicast to one interface or link: the same address is another one on
+ * every interface. */
+static __always_inline bool addr_has_scope(const struct fl_addr *a)
+{
+	if (a->b[0] == 0xfe)
+		return (a->b[1] & 0xc0) == 0x80;
+	return a->b[0] == 0xff && ((a->b[1] & 0xf) == 1 || (a->b[1] & 0xf) == 2);
+}
+
+/* What a datagram's key has: BOUND is the socket's, CAME where the datagram came or goes. */
+static __always_inline __u32 key_ifindex(const struct fl_key *k, __u32 bound, __u32 came)
+{
+	return bound || !addr_has_scope(&k->remote) ? bound : came;
+}
+
 /*
  * K is zeroed and gets the local end only: what post_bind and cgroup_skb can read of a socket.
  * FAMILY is a constant in post_bind: the IPv4 program may not even contain a read of IPv6 fields.

@@ -127,7 +127,8 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 	key_clear_remote(&s.key);
 	owner_current(&s.owner);
 	p = process_current(&s.owner);
-	if (BPF_CORE_READ_BITFIELD_PROBED((struct sock *)tp, __sk_common.skc_reuseport))
+	if (s.key.ifindex ||
+	    BPF_CORE_READ_BITFIELD_PROBED((struct sock *)tp, __sk_common.skc_reuseport))
 		listener_share(bs, &s.owner);
 	if (flow_insert(id, &s, FL_STATE_LISTEN))
 		return 0;
@@ -170,6 +171,18 @@ static __noinline int state_closed(struct bpf_sock *bs, struct tcp_sock *tp, __u
 	return 0;
 }
 
+/* Bound to another device since it was opened: its entry has the key of then. */
+static __noinline struct fl_connection *connection_of(__u64 id)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_connection *c;
+
+	if (!s)
+		return NULL;
+	c = bpf_map_lookup_elem(&l7_connections, &s->key);
+	return c && c->flow_id == id ? c : NULL;
+}
+
 static __noinline int state_changed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 cookie,
 				    enum fl_state new)
 {
@@ -181,6 +194,8 @@ static __noinline int state_changed(struct bpf_sock *bs, struct tcp_sock *tp, __
 	c = bpf_map_lookup_elem(&l7_connections, &key);
 	id = tcp_flow_id(bs, cookie);
 	if (!c || c->flow_id != id)
+		c = connection_of(id);
+	if (!c)
 		return 0;
 	accept_by_use(id, c->accepted, tp);
 	flow_state(id, c, new);

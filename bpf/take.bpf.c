@@ -30,7 +30,8 @@ static __always_inline void key_from_queued(struct sock *sk, struct sk_buff *skb
 	k->remote_port = bpf_ntohs(ports[0]);
 	k->local_port = bpf_ntohs(ports[1]);
 	k->netns_cookie = net_cookie_probed(BPF_CORE_READ(sk, __sk_common.skc_net.net));
-	k->ifindex = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+	k->ifindex = key_ifindex(k, BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if),
+				 BPF_CORE_READ(skb, skb_iif));
 	k->proto = FL_UDP;
 }
 

@@ -50,35 +50,40 @@ static __always_inline void tcp_counts(struct tcp_sock *tp, enum fl_role role, e
 	fl_count_tcp(&n, role, counts);
 }
 
+static __always_inline struct fl_connection *listener_at(struct fl_key *k, __u32 ifindex)
+{
+	struct fl_connection *c;
+
+	k->ifindex = ifindex;
+	c = bpf_map_lookup_elem(&l7_connections, k);
+	if (c || !ifindex)
+		return c;
+	k->ifindex = 0;
+	return bpf_map_lookup_elem(&l7_connections, k);
+}
+
 /*
- * The listener a passive socket came from, by its local end: the address itself before any-address,
- * IPv4's any before IPv6's (which takes IPv4 too), a bound interface before none.
+ * The listener a passive socket came from, by its local end and as the kernel chose it: the address
+ * itself before any-address, IPv4's any before IPv6's (which takes IPv4 too), and for each a bound
+ * interface before none.
  */
 static __always_inline struct fl_connection *listener_find(const struct fl_key *key)
 {
 	struct fl_key k = *key;
 	struct fl_connection *c;
-	bool v4 = addr_is_v4(&key->local);
 
 	key_clear_remote(&k);
-	for (int i = 0; i < 2; i++) {
-		k.local = key->local;
-		c = bpf_map_lookup_elem(&l7_connections, &k);
+	c = listener_at(&k, key->ifindex);
+	if (c)
+		return c;
+	if (addr_is_v4(&key->local)) {
+		addr_from_v4(&k.local, 0);
+		c = listener_at(&k, key->ifindex);
 		if (c)
 			return c;
-		if (v4) {
-			addr_from_v4(&k.local, 0);
-			c = bpf_map_lookup_elem(&l7_connections, &k);
-			if (c)
-				return c;
-		}
-		__builtin_memset(&k.local, 0, sizeof(k.local));
-		c = bpf_map_lookup_elem(&l7_connections, &k);
-		if (c || !k.ifindex)
-			return c;
-		k.ifindex = 0;
 	}
-	return NULL;
+	__builtin_memset(&k.local, 0, sizeof(k.local));
+	return listener_at(&k, key->ifindex);
 }
 
 #endif /* FLOWNER_TCP_BPF_H */

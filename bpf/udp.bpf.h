@@ -20,6 +20,9 @@
 #define UDP_CLOSED 2u	 /* the last descriptor is closed: nothing opens any more */
 #define UDP_OWN_SPENT 4u /* the flow with the cookie as id has ended */
 
+/* Peers a socket may take over from others in one epoch: some share theirs all the time. */
+#define UDP_TAKE_OVER_MAX 1024
+
 #define UDP_RELEASE_MAX 8192 /* peers ended at close; the sweep takes the rest */
 
 /* A socket older than the agent, where its walk could not make the storage: what it has found. */

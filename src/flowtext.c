@@ -178,6 +178,8 @@ const char *counter_text(enum fl_counter c)
 		return "udp_parse";
 	case FL_CNT_UDP_PENDING_FULL:
 		return "udp_pending_full";
+	case FL_CNT_UDP_CONTESTED:
+		return "udp_contested";
 	case FL_CNT_UDP_PEERS_LEFT:
 		return "udp_peers_left";
 	case FL_CNT_EXE_UNREAD:

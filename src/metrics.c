@@ -127,6 +127,7 @@ static struct sample sample_of(enum fl_counter counter)
 	case FL_CNT_NO_LISTENER:
 	case FL_CNT_UDP_UNOWNED:
 	case FL_CNT_UDP_PARSE:
+	case FL_CNT_UDP_CONTESTED:
 	case FL_CNT_EXE_UNREAD:
 	case FL_CNT_ARGS_UNREAD:
 		return (struct sample){ &unresolved, "reason", counter_text(counter) };

@@ -133,6 +133,7 @@ struct sk_buff {
 	unsigned char *head;
 	__u16 network_header;
 	__u16 transport_header;
+	int skb_iif;
 };
 
 struct socket {

@@ -41,7 +41,7 @@ struct fl_key {
 	struct fl_addr remote;
 	__u16 local_port;  /* host order */
 	__u16 remote_port; /* host order */
-	__u32 ifindex;	   /* SO_BINDTODEVICE, 0 = any */
+	__u32 ifindex;	   /* bound to, or the interface of a link-local peer; 0 = any */
 	enum fl_proto proto;
 	__u32 pad; /* 0 */
 };
@@ -279,6 +279,7 @@ enum fl_counter {
 	FL_CNT_UDP_UNOWNED,	 /* datagram on a socket no process hook had shown us */
 	FL_CNT_UDP_PARSE,	 /* datagram whose headers could not be read */
 	FL_CNT_UDP_PENDING_FULL, /* more unread peers than a socket remembers for recv() */
+	FL_CNT_UDP_CONTESTED,	 /* datagram of another process's peer, too many to follow */
 	FL_CNT_UDP_PEERS_LEFT,	 /* peers left to the sweep at the close of their socket */
 	FL_CNT_EXE_UNREAD,	 /* executable path not readable in the kernel */
 	FL_CNT_ARGS_UNREAD,	 /* arguments not readable in the kernel (not paged in) */

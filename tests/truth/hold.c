@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "actor.h"
-#include "netlink.h"
+#include "place.h"
 #include "udp.h"
 
 #define LONG 3600 /* seconds: how long a test may look at it */
@@ -36,6 +36,7 @@ struct client {
 	struct udp pair;
 	struct ep at[PORTS];
 	pid_t server; /* whose network namespace is ours; 0: stay */
+	uint32_t netns;
 };
 
 /* Waits for the next word as long as it takes: the agent is being started meanwhile. */
@@ -164,8 +165,7 @@ static int server_actor(int ctl, void *arg)
 
 	watchdog(LONG);
 	if (sv->other_netns) {
-		SYS(unshare(CLONE_NEWNET));
-		TRY(link_up("lo"));
+		TRY(own_netns());
 	}
 	TRY(server_opens(sv, ctl));
 	TRY(server_completes(sv, ctl));
@@ -226,6 +226,7 @@ static int client_actor(int ctl, void *arg)
 		snprintf(name, sizeof(name), "%d/ns/net", cl->server);
 		fd = SYS(openat(proc_dir, name, O_RDONLY | O_CLOEXEC));
 		SYS(setns(fd, CLONE_NEWNET));
+		stage.netns = cl->netns;
 	}
 	TRY(client_opens(cl, ctl));
 	TRY(hear_late(ctl, &go));
@@ -263,6 +264,7 @@ static int pair_opens(struct pair *pair, bool other_netns)
 		cl.at[i] = loopback(1, (uint16_t)value);
 	}
 	cl.server = other_netns ? pair->server.pid : 0;
+	cl.netns = atomic_load(&ledger->netns); /* the server's, made last */
 	TRY(actor_start(&pair->client, "hold-client", client_actor, &cl));
 	for (int i = 0; i < 3; i++) { /* two in the queue, and the port of the UDP pair */
 		TRY(hear(pair->client.ctl, &value));

@@ -6,8 +6,10 @@
 #include <cleanup.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "actor.h"
 
@@ -45,6 +47,13 @@ static int sock_of(int af, int type)
 int sock_new(int type)
 {
 	return sock_of(stage.family == FAMILY_V4 ? AF_INET : AF_INET6, type);
+}
+
+int sock_device(int fd, const char *name)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) < 0)
+		return -errno;
+	return 0;
 }
 
 int keep_over_exec(int fd)
@@ -86,7 +95,9 @@ void ep_from_sa(const struct sockaddr_storage *sa, struct ep *ret_ep)
 		*ret_ep = mapped(ntohl(in.sin_addr.s_addr), ntohs(in.sin_port));
 	} else {
 		memcpy(&in6, sa, sizeof(in6));
-		*ret_ep = (struct ep){ .ip = in6.sin6_addr, .port = ntohs(in6.sin6_port) };
+		*ret_ep = (struct ep){ .ip = in6.sin6_addr,
+				       .port = ntohs(in6.sin6_port),
+				       .scope = in6.sin6_scope_id };
 	}
 }
 
@@ -104,6 +115,7 @@ socklen_t ep_to_sa(int af, const struct ep *ep, struct sockaddr_storage *ret_sa)
 	}
 	in6->sin6_port = htons(ep->port);
 	in6->sin6_addr = ep->ip;
+	in6->sin6_scope_id = ep->scope;
 	return sizeof(*in6);
 }
 
@@ -264,6 +276,22 @@ int conn_close(struct conn *c)
 	return 0;
 }
 
+int conn_finish(struct conn *c)
+{
+	uint64_t deadline = now_ns() + (uint64_t)patience_ms() * 1000000;
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (shutdown(c->fd, SHUT_WR) < 0 && errno != ENOTCONN)
+		return -errno;
+	do {
+		if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+			return -errno;
+		usleep(1000); /* lint: poll */
+	} while (info.tcpi_state != TCP_CLOSE && now_ns() < deadline);
+	return info.tcpi_state == TCP_CLOSE ? conn_close(c) : -ETIMEDOUT;
+}
+
 int conn_reset(struct conn *c)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
@@ -307,6 +335,20 @@ int recv_end(int fd)
 	if (got < 0 && errno != ECONNRESET)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	return 0;
+}
+
+int port_choose(struct ep *at)
+{
+	for (int i = 0; i < 1000; i++) {
+		_close_ int fd = sock_new(SOCK_STREAM);
+
+		if (fd < 0)
+			return fd;
+		at->port = (uint16_t)(20000 + (self_pid() + i) % 10000);
+		if (sock_bind(fd, at) == 0)
+			return 0;
+	}
+	return -EADDRINUSE;
 }
 
 bool family_here(uint32_t family)

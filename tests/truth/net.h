@@ -33,6 +33,7 @@ bool family_here(uint32_t family);
 int sock_new(int type); /* SOCK_STREAM or SOCK_DGRAM, close-on-exec, with time limits */
 int sock_limits(int fd);
 int sock_flag(int fd, int level, int option, int value);
+int sock_device(int fd, const char *name); /* SO_BINDTODEVICE; "" for none */
 int keep_over_exec(int fd);
 
 /* This family's loopback address; HOST picks 127.0.0.HOST where there is more than one. */
@@ -44,6 +45,8 @@ void ep_from_sa(const struct sockaddr_storage *sa, struct ep *ret_ep);
 socklen_t ep_to_sa(int af, const struct ep *ep, struct sockaddr_storage *ret_sa);
 int sock_af(int fd);
 
+/* A free port outside the range the kernel gives out by itself: it stays free between two uses. */
+int port_choose(struct ep *at);
 int sock_bind(int fd, const struct ep *at);
 /* Without a record. -errno of connect(). */
 int sock_connect(int fd, const struct ep *to);
@@ -59,6 +62,9 @@ int tcp_accept(struct conn *ret, int listener, bool with_addr);
 struct session *tcp_queued(const struct session *client, const struct session *listener);
 
 int conn_close(struct conn *c); /* stamps the slot */
+/* The same by who closes last: neither end waits for anything when this returns. A cable that
+ * goes too early takes the last acknowledgement with it. */
+int conn_finish(struct conn *c);
 int conn_reset(struct conn *c); /* the same by RST */
 void conn_drop(struct conn *c);
 

@@ -5,6 +5,7 @@
 #include <cleanup.h>
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -96,6 +97,36 @@ int veth_add(const char *near, const char *far, int far_netns_fd)
 	attr_close(&rq, peer);
 	attr_close(&rq, data);
 	attr_close(&rq, info);
+	return ask(&rq);
+}
+
+int vrf_add(const char *name, uint32_t table)
+{
+	struct ifinfomsg link = { 0 };
+	struct rtattr *info, *data;
+	struct request rq;
+
+	begin(&rq, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link, sizeof(link));
+	attr(&rq, IFLA_IFNAME, name, strlen(name) + 1);
+	info = attr(&rq, IFLA_LINKINFO, NULL, 0);
+	attr(&rq, IFLA_INFO_KIND, "vrf", 3);
+	data = attr(&rq, IFLA_INFO_DATA, NULL, 0);
+	attr(&rq, IFLA_VRF_TABLE, &table, sizeof(table));
+	attr_close(&rq, data);
+	attr_close(&rq, info);
+	return ask(&rq);
+}
+
+int link_master(const char *name, const char *master)
+{
+	struct ifinfomsg link = { .ifi_index = (int)if_nametoindex(name) };
+	uint32_t index = if_nametoindex(master);
+	struct request rq;
+
+	if (!link.ifi_index || !index)
+		return -errno;
+	begin(&rq, RTM_NEWLINK, 0, &link, sizeof(link));
+	attr(&rq, IFLA_MASTER, &index, sizeof(index));
 	return ask(&rq);
 }
 

@@ -18,6 +18,9 @@
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* Linux 5.14 */
 #endif
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62 /* Linux 5.0 */
+#endif
 
 struct ledger *ledger;
 struct stage stage;
@@ -207,6 +210,17 @@ static uint64_t sock_u64(int fd, int option)
 	return value;
 }
 
+void session_bound(struct session *s, int fd)
+{
+	int ifindex = 0;
+	socklen_t len = sizeof(ifindex);
+
+	if (fd >= 0)
+		getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, &len);
+	/* A link-local address is of one interface, whatever the socket is bound to. */
+	s->ifindex = ifindex ? (uint32_t)ifindex : s->remote.scope;
+}
+
 static struct session *slot_claim(void)
 {
 	uint32_t i = atomic_fetch_add(&ledger->sessions, 1);
@@ -237,6 +251,7 @@ struct session *session_open(const struct opening *o)
 		.has_remote = o->remote,
 		.cookie = sock_u64(o->fd, SO_COOKIE),
 		.netns_cookie = sock_u64(o->fd, SO_NETNS_COOKIE),
+		.netns = stage.netns,
 		.opened = { o->before, after },
 	};
 	memcpy(s->comm, self.comm, sizeof(s->comm));
@@ -246,6 +261,7 @@ struct session *session_open(const struct opening *o)
 		ep_of_fd(o->fd, &s->local);
 	if (o->remote)
 		s->remote = *o->remote;
+	session_bound(s, o->fd);
 	atomic_store(&s->state, SLOT_OPEN);
 	return s;
 }
@@ -385,6 +401,9 @@ void report_session(FILE *out, const struct names *names, const struct session *
 		names->scenario(s->scenario), names->family(s->family), s->n,
 		s->proto == IPPROTO_TCP ? "tcp" : "udp");
 	fprintf(out, ",\"netns_cookie\":\"%llu\"", (unsigned long long)s->netns_cookie);
+	fprintf(out, ",\"netns\":%u", s->netns);
+	if (s->ifindex)
+		fprintf(out, ",\"ifindex\":%u", s->ifindex);
 	if (!(s->flags & T_NO_COOKIE))
 		fprintf(out, ",\"cookie\":\"%016llx\"", (unsigned long long)s->cookie);
 	report_ep(out, "local", &s->local);

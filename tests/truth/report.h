@@ -44,6 +44,7 @@ enum truth_flag {
 struct ep {
 	struct in6_addr ip;
 	uint16_t port;
+	uint32_t scope; /* interface of a link-local address, else 0 */
 };
 
 /* One image of one process. */
@@ -74,6 +75,8 @@ struct session {
 	struct ep remote;
 	uint64_t cookie;
 	uint64_t netns_cookie; /* 0 before Linux 5.14 */
+	uint32_t netns;	       /* as in the stage */
+	uint32_t ifindex;      /* bound to, or of a link-local peer */
 	uint64_t opened[2];    /* CLOCK_BOOTTIME ns before and after the call */
 	uint64_t closed[2];    /* 0 when nobody stamped it: it ended with its last holder */
 	int32_t holders[HOLDERS];
@@ -83,6 +86,7 @@ struct session {
 struct ledger {
 	atomic_uint sessions; /* slots claimed */
 	atomic_uint images;
+	atomic_uint netns; /* network namespaces made */
 	uint32_t max_sessions;
 	uint32_t max_images;
 	atomic_uint full;   /* claims refused */
@@ -99,6 +103,7 @@ struct stage {
 	uint32_t family;   /* enum family */
 	uint32_t n;	   /* round */
 	uint32_t storm;	   /* sessions a storm makes */
+	uint32_t netns;	   /* of new sockets: 0 where the test began, else numbered as made */
 };
 
 extern struct ledger *ledger;
@@ -131,6 +136,7 @@ struct opening {
 struct session *session_open(const struct opening *o);
 /* Endpoints of an accepted socket from its client's slot: asking the socket would be seen. */
 void session_mirror(struct session *s, const struct session *client);
+void session_bound(struct session *s, int fd); /* the device FD is bound to by now counts */
 void session_closed(struct session *s, uint64_t before);
 void session_reason(struct session *s, const char *reason);
 void session_holder(struct session *s, int pid);

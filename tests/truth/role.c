@@ -16,7 +16,7 @@
 #include "report.h"
 #include "role.h"
 
-#define NUMBERS 9 /* ledger, scenario, family, n, storm, ctl, a, b, /proc */
+#define NUMBERS 10 /* ledger, scenario, family, n, storm, ctl, a, b, /proc, netns */
 
 struct command {
 	char text[NUMBERS][24];
@@ -33,7 +33,8 @@ static int command_line(struct command *c, const char *role, int ctl, uint64_t a
 					    (uint64_t)(int64_t)ctl,
 					    a,
 					    b,
-					    (uint64_t)proc_dir };
+					    (uint64_t)proc_dir,
+					    stage.netns };
 
 	*c = (struct command){ .argv = { (char *)"truth-role", (char *)"--as", (char *)role } };
 	for (int i = 0; i < NUMBERS; i++) {
@@ -79,7 +80,8 @@ int play_role(int argc, char **argv)
 	stage = (struct stage){ .scenario = (uint32_t)number[1],
 				.family = (uint32_t)number[2],
 				.n = (uint32_t)number[3],
-				.storm = (uint32_t)number[4] };
+				.storm = (uint32_t)number[4],
+				.netns = (uint32_t)number[9] };
 	proc_dir = (int)number[8];
 	if (ledger_attach((int)number[0]) < 0)
 		return 2;

@@ -60,6 +60,25 @@ int netns_fastopen(void);
 int netns_timed_out(void);
 int netns_unreachable(void);
 int netns_no_route(void);
+int netns_first(void);
+
+/* scenario_again.c: what others have used before */
+int again_time_wait(void);
+int again_port(void);
+int again_overlap(void);
+int again_taken_over(void);
+int again_pids(void);
+
+/* scenario_device.c: the same endpoints over two devices of one namespace */
+int netns_twins(void);
+int device_tied(void);
+int device_scoped(void);
+int device_late(void);
+int device_loosened(void);
+int device_unicast(void);
+int vrf_tied(void);
+int vrf_any(void);
+int vrf_closed(void);
 
 /* scenario_udp.c */
 int udp_connected(void);

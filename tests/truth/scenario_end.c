@@ -461,28 +461,13 @@ static int from_fixed_port(int ctl, void *arg)
 	return conn_reset(&c); /* no TIME_WAIT: the next one can have the port */
 }
 
-/* A free port outside the range the kernel gives out by itself: it stays free between two uses. */
-static int choose_port(struct ep *at)
-{
-	for (int i = 0; i < 1000; i++) {
-		_close_ int fd = sock_new(SOCK_STREAM);
-
-		if (fd < 0)
-			return fd;
-		at->port = (uint16_t)(20000 + (self_pid() + i) % 10000);
-		if (sock_bind(fd, at) == 0)
-			return 0;
-	}
-	return -EADDRINUSE;
-}
-
 /* The same endpoints again and again, each time from another process. */
 int tcp_tuple_reuse(void)
 {
 	_conn_ struct conn l = CONN_NONE;
 	struct fixed f = { .from = loopback(2, 0) };
 
-	TRY(choose_port(&f.from));
+	TRY(port_choose(&f.from));
 	TRY(tcp_listen(&l, NULL, &f.to));
 	for (int i = 0; i < 8; i++) {
 		_actor_ struct actor client = ACTOR_NONE;

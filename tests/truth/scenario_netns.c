@@ -8,25 +8,16 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "actor.h"
 #include "net.h"
 #include "netlink.h"
+#include "place.h"
+#include "udp.h"
 
-#define CAN_NOT "a network namespace cannot be made"
-
-/* The caller moves into a new network namespace with loopback up. */
-static int own_netns(void)
-{
-	if (unshare(CLONE_NEWNET) < 0)
-		return -errno;
-	return link_up("lo");
-}
-
-static bool refused_to_us(int r)
-{
-	return r == -EPERM || r == -EINVAL || r == -ENOSYS || r == -ENOSPC;
-}
+#define SEQUENCE 6 /* namespaces made to see one inode again */
 
 /* One connection of the caller with itself: FROM and TO may have fixed ports. */
 static int both_ends(const struct ep *from, const struct ep *to, int ctl)
@@ -65,22 +56,62 @@ int netns_plain(void)
 	return both_ends(NULL, NULL, -1);
 }
 
-/* The same four numbers every time; the namespace is what differs. */
-static int same_endpoints(int ctl, void *arg)
+/* A datagram to oneself and its answer. */
+static int udp_both_ends(const struct ep *from, const struct ep *to, struct udp *c, struct udp *s)
 {
-	struct ep from = loopback(1, 5555), to = loopback(1, 7777);
+	struct ep asker;
 
-	TRY(own_netns());
-	return both_ends(&from, &to, arg ? ctl : -1);
+	TRY(udp_new(s));
+	TRY(sock_flag(s->own.fd, SOL_SOCKET, SO_REUSEPORT, 1));
+	TRY(udp_bind(s, to));
+	TRY(udp_new(c));
+	TRY(sock_flag(c->own.fd, SOL_SOCKET, SO_REUSEADDR, 1));
+	TRY(udp_bind(c, from));
+	TRY(udp_connect(c, to));
+	TRY(udp_send(c));
+	TRY(udp_wait(s));
+	TRY(udp_take(s, true, to, now_ns(), &asker));
+	TRY(udp_reply(s, &asker, NULL));
+	return udp_receive(c);
 }
 
-static int netns_here(void)
+static int own_inode(uint64_t *ret_inode)
 {
-	_actor_ struct actor a = ACTOR_NONE;
+	struct stat st;
 
-	/* An actor, so that the stage stays where it is. */
-	TRY(actor_start(&a, "netns", same_endpoints, NULL));
-	return actor_join(&a);
+	SYS(fstatat(proc_dir, "thread-self/ns/net", &st, 0));
+	*ret_inode = st.st_ino;
+	return 0;
+}
+
+/* The same numbers every time, shared with who may share them; the namespace is what differs. */
+static int same_endpoints(int ctl)
+{
+	struct ep from = loopback(1, 5555), to = loopback(1, 7777);
+	_udp_ struct udp c = UDP_NONE, s = UDP_NONE;
+
+	TRY(udp_both_ends(&from, &to, &c, &s));
+	TRY(both_ends(&from, &to, ctl));
+	TRY(udp_close(&c));
+	return udp_close(&s);
+}
+
+static int at_once(int ctl, void *arg)
+{
+	(void)arg;
+	TRY(own_netns());
+	return same_endpoints(ctl);
+}
+
+static int in_sequence(int ctl, void *arg)
+{
+	uint64_t inode = 0;
+
+	(void)arg;
+	TRY(own_netns());
+	TRY(own_inode(&inode));
+	TRY(same_endpoints(-1));
+	return say(ctl, inode);
 }
 
 int netns_overlap(void)
@@ -94,7 +125,7 @@ int netns_overlap(void)
 		return skipped(CAN_NOT);
 	TRY(r);
 	for (int i = 0; i < 2; i++)
-		TRY(actor_start(all[i], i ? "netns-b" : "netns-a", same_endpoints, all));
+		TRY(actor_start(all[i], i ? "netns-b" : "netns-a", at_once, NULL));
 	for (int i = 0; i < 2; i++)
 		TRY(hear(all[i]->ctl, &open));
 	for (int i = 0; i < 2; i++)
@@ -104,16 +135,31 @@ int netns_overlap(void)
 	return 0;
 }
 
-/* One namespace after the other: the kernel hands the old inode number out again. */
+/*
+ * One namespace after the other: the kernel hands the old inode number out again, which is when the
+ * work of taking the old one down is done; other namespaces of the machine may get it first.
+ */
 int netns_sequence(void)
 {
-	int r = own_netns(); /* a try: the actors make their own */
+	uint64_t inodes[SEQUENCE];
+	int r = own_netns(), again = 0; /* a try: the actors make their own */
 
 	if (refused_to_us(r))
 		return skipped(CAN_NOT);
 	TRY(r);
-	for (int i = 0; i < 3; i++)
-		TRY(netns_here());
+	for (int i = 0; i < SEQUENCE; i++) {
+		_actor_ struct actor a = ACTOR_NONE;
+
+		/* An actor, so that the stage stays where it is. */
+		TRY(actor_start(&a, i & 1 ? "odd" : "even", in_sequence, NULL));
+		TRY(hear(a.ctl, &inodes[i]));
+		TRY(actor_join(&a));
+		for (int j = 0; j < i; j++)
+			again += inodes[j] == inodes[i];
+		usleep(30000); /* lint: poll, for the kernel's worker */
+	}
+	if (!again)
+		fprintf(stderr, "netns_sequence: no inode came again\n");
 	return 0;
 }
 
@@ -122,6 +168,7 @@ int netns_moved(void)
 {
 	_conn_ struct conn l = CONN_NONE, c = CONN_NONE, a = CONN_NONE;
 	struct ep at;
+	uint32_t made_in;
 	int r = own_netns(), fd;
 
 	if (refused_to_us(r))
@@ -129,7 +176,9 @@ int netns_moved(void)
 	TRY(r);
 	TRY(tcp_listen(&l, NULL, &at));
 	fd = TRY(sock_new(SOCK_STREAM));
+	made_in = stage.netns;
 	TRY(own_netns());
+	stage.netns = made_in;
 	TRY(tcp_connect_fd(&c, fd, &at, 0));
 	TRY(tcp_accept(&a, l.fd, stage.n & 1));
 	if (!(stage.n & 1))
@@ -141,58 +190,31 @@ int netns_moved(void)
 	return conn_close(&l);
 }
 
-/* 10.77.0.HOST or fd77::HOST */
-static struct ep veth_address(unsigned char host, uint16_t port)
-{
-	static const unsigned char v4[16] = { [10] = 0xff, 0xff, 10, 77, 0, 0 };
-	static const unsigned char v6[16] = { 0xfd, 0x77 };
-	struct ep ep = { .port = port };
-
-	memcpy(&ep.ip, stage.family == FAMILY_V6 ? v6 : v4, 16);
-	ep.ip.s6_addr[15] = host;
-	return ep;
-}
-
-static unsigned int veth_prefix(void)
-{
-	return stage.family == FAMILY_V6 ? 64 : 24;
-}
-
 /* In a namespace of its own: serves one client from the other side of the cable. */
 static int serves_over_veth(int ctl, void *arg)
 {
 	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
-	struct ep at = veth_address(2, 0);
+	struct ep at = cable_address(2, 0);
 	uint64_t cable;
 
 	(void)arg;
 	TRY(own_netns());
 	TRY(say(ctl, 0)); /* the stage plugs the cable into our namespace */
 	TRY(hear(ctl, &cable));
-	TRY(address_add("far", &at, veth_prefix()));
+	TRY(address_add("far", &at, cable_prefix()));
 	TRY(link_up("far"));
 	TRY(tcp_listen(&l, &at, &at));
 	TRY(say(ctl, at.port));
 	TRY(tcp_accept(&c, l.fd, true));
 	TRY(recv_end(c.fd));
-	return conn_close(&c);
-}
-
-static int netns_of(pid_t pid)
-{
-	char name[32];
-	int fd;
-
-	snprintf(name, sizeof(name), "%d/ns/net", pid);
-	fd = openat(proc_dir, name, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return conn_finish(&c);
 }
 
 int netns_veth(void)
 {
 	_actor_ struct actor server = ACTOR_NONE;
 	_conn_ struct conn c = CONN_NONE;
-	struct ep here = veth_address(1, 0), to;
+	struct ep here = cable_address(1, 0), to;
 	_close_ int far = -1;
 	uint64_t value;
 	int r = own_netns();
@@ -207,11 +229,11 @@ int netns_veth(void)
 	if (r == -EOPNOTSUPP)
 		return skipped("no veth in this kernel");
 	TRY(r);
-	TRY(address_add("near", &here, veth_prefix()));
+	TRY(address_add("near", &here, cable_prefix()));
 	TRY(link_up("near"));
 	TRY(say(server.ctl, 0));
 	TRY(hear(server.ctl, &value));
-	to = veth_address(2, (uint16_t)value);
+	to = cable_address(2, (uint16_t)value);
 	TRY(tcp_connect(&c, &to));
 	TRY(send_byte(c.fd));
 	TRY(conn_close(&c));
@@ -220,15 +242,6 @@ int netns_veth(void)
 }
 
 /* --- what needs settings or addresses of one's own --- */
-
-static int setting(const char *name, const char *value)
-{
-	_close_ int fd = open(name, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, value, strlen(value)) < 0)
-		return -errno;
-	return 0;
-}
 
 static int fastopen_serves(int ctl, void *arg)
 {
@@ -298,7 +311,7 @@ int netns_fastopen(void)
 /* A cable nobody is at the other end of; SKIPPED when there is no such thing. */
 static int dead_cable(bool neighbour)
 {
-	struct ep here = veth_address(1, 0), there = veth_address(2, 0);
+	struct ep here = cable_address(1, 0), there = cable_address(2, 0);
 	int r = own_netns();
 
 	if (refused_to_us(r))
@@ -310,7 +323,7 @@ static int dead_cable(bool neighbour)
 	TRY(r);
 	TRY(link_up("near"));
 	TRY(link_up("far"));
-	TRY(address_add("near", &here, veth_prefix()));
+	TRY(address_add("near", &here, cable_prefix()));
 	if (neighbour)
 		TRY(neighbour_add("near", &there));
 	return 0;
@@ -319,7 +332,7 @@ static int dead_cable(bool neighbour)
 static int dial_dead_cable(int want, const char *reason)
 {
 	_conn_ struct conn c = CONN_NONE;
-	struct ep here = veth_address(1, 0), there = veth_address(2, 9);
+	struct ep here = cable_address(1, 0), there = cable_address(2, 9);
 	uint64_t before = now_ns();
 	int r;
 
@@ -367,7 +380,7 @@ int netns_unreachable(void)
 /* connect() that fails before anything is sent is no session: whoever reports one made it up. */
 int netns_no_route(void)
 {
-	struct ep there = veth_address(2, 9);
+	struct ep there = cable_address(2, 9);
 	_close_ int fd = -1;
 	int r = own_netns();
 
@@ -381,4 +394,97 @@ int netns_no_route(void)
 	SYS(close(TAKE_FD(fd)));
 	/* The same process also makes a real one, so that it is known to the scorer. */
 	return both_ends(NULL, NULL, -1);
+}
+
+/* --- first sight --- */
+
+static int first_refused(void)
+{
+	_conn_ struct conn c = CONN_NONE;
+	struct ep here = loopback(1, 5555), there = loopback(1, 9);
+	uint64_t before = now_ns();
+	int r;
+
+	c.fd = TRY(sock_new(SOCK_STREAM));
+	TRY(sock_bind(c.fd, &here));
+	r = sock_connect(c.fd, &there);
+	c.s = session_open(&(struct opening){ .fd = c.fd,
+					      .proto = IPPROTO_TCP,
+					      .role = ROLE_OPENER,
+					      .flags = T_NO_MIRROR,
+					      .local = &here,
+					      .remote = &there,
+					      .before = before });
+	session_reason(c.s, "refused");
+	if (r != -ECONNREFUSED)
+		return failed(__FILE__, __LINE__, "refused", r ? r : -EISCONN);
+	return conn_close(&c);
+}
+
+static int first_accepted(void)
+{
+	struct ep from = loopback(1, 5555), to = loopback(1, 9);
+
+	return both_ends(&from, &to, -1);
+}
+
+static int first_bound(void)
+{
+	_udp_ struct udp u = UDP_NONE;
+	struct ep here = loopback(1, 5555);
+
+	TRY(udp_new(&u));
+	TRY(udp_bind(&u, &here));
+	return udp_close(&u);
+}
+
+static int first_sent(void)
+{
+	_udp_ struct udp u = UDP_NONE;
+	struct ep there = loopback(1, 9);
+
+	TRY(udp_new(&u));
+	TRY(udp_send_first(&u, &there, NULL));
+	u.peers[0]->flags |= T_NO_MIRROR;
+	udp_autobound(&u);
+	return udp_close(&u);
+}
+
+static int first_connected(void)
+{
+	_udp_ struct udp u = UDP_NONE;
+	struct ep there = loopback(1, 9);
+
+	TRY(udp_new(&u));
+	TRY(udp_connect(&u, &there));
+	u.own.s->flags |= T_NO_MIRROR;
+	return udp_close(&u);
+}
+
+static int first_in_its_netns(int ctl, void *arg)
+{
+	int (*const *first)(void) = arg;
+
+	(void)ctl;
+	TRY(own_netns());
+	return (*first)();
+}
+
+/* The kernel may make what tells a namespace from others when somebody asks for the first time. */
+int netns_first(void)
+{
+	static int (*const kinds[])(void) = { first_refused, first_accepted, first_bound,
+					      first_sent, first_connected };
+	int r = own_netns(); /* a try */
+
+	if (refused_to_us(r))
+		return skipped(CAN_NOT);
+	TRY(r);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		_actor_ struct actor a = ACTOR_NONE;
+
+		TRY(actor_start(&a, "first", first_in_its_netns, (void *)&kinds[i]));
+		TRY(actor_join(&a));
+	}
+	return 0;
 }

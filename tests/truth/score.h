@@ -19,6 +19,7 @@ struct score_ep {
 /* What pairs a session with a flow when the id does not. */
 struct score_key {
 	int proto;
+	uint32_t ifindex;
 	struct score_ep local;
 	struct score_ep remote;
 };
@@ -39,6 +40,7 @@ struct session {
 	bool has_cookie;
 	uint64_t cookie;
 	uint64_t netns_cookie; /* 0: not known */
+	long long netns;       /* the test's number; -1: absent */
 	const char *role;
 	const char *reason; /* NULL: not expected to be anything */
 	const char *comm;
@@ -78,6 +80,12 @@ struct score_note {
 	const char *scenario, *family, *what, *why;
 };
 
+/* The cookie all flows of a namespace have, and no flow of another. */
+struct score_netns {
+	long long number;
+	uint64_t cookie;
+};
+
 struct score {
 	json_t **lines; /* every line read: the owner of all texts */
 	size_t line_count;
@@ -87,7 +95,9 @@ struct score {
 	size_t flow_count;
 	struct score_note *notes;
 	size_t note_count;
-	size_t lost_lines; /* the agent said it lost something */
+	size_t lost_lines;	   /* the agent said it lost something */
+	struct score_netns *netns; /* as the first sessions paired in each have it */
+	size_t netns_count;
 };
 
 struct score_rules {

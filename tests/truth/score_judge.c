@@ -25,6 +25,8 @@ int score_compare_keys(const struct score_key *a, const struct score_key *b)
 	int r = a->proto - b->proto;
 
 	if (!r)
+		r = (a->ifindex > b->ifindex) - (a->ifindex < b->ifindex);
+	if (!r)
 		r = compare_ep(&a->local, &b->local);
 	return r ? r : compare_ep(&a->remote, &b->remote);
 }
@@ -63,6 +65,38 @@ __attribute__((format(printf, 2, 3))) static void against(struct session *s, con
 static bool same_netns(uint64_t a, uint64_t b)
 {
 	return !a || !b || a == b;
+}
+
+/* What the first sessions paired said: by its number, or by its cookie. */
+static const struct score_netns *find_netns(const struct score *sc, long long number,
+					    uint64_t cookie)
+{
+	for (size_t i = 0; i < sc->netns_count; i++)
+		if (sc->netns[i].number == number || sc->netns[i].cookie == cookie)
+			return &sc->netns[i];
+	return NULL;
+}
+
+static void learn_netns(struct score *sc, const struct session *s)
+{
+	uint64_t cookie = s->flow ? s->flow->netns_cookie : 0;
+
+	if (s->netns < 0 || !cookie || find_netns(sc, s->netns, cookie))
+		return;
+	sc->netns[sc->netns_count++] = (struct score_netns){ s->netns, cookie };
+}
+
+/* Kernels that do not tell namespaces' cookies have them nevertheless, one for each. */
+static bool fits_netns(const struct score *sc, const struct session *s, const struct flow *f)
+{
+	const struct score_netns *known;
+
+	if (!same_netns(f->netns_cookie, s->netns_cookie))
+		return false;
+	if (s->netns < 0)
+		return true;
+	known = find_netns(sc, s->netns, f->netns_cookie);
+	return !known || (known->number == s->netns && known->cookie == f->netns_cookie);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -138,7 +172,8 @@ static bool role_fits(const struct session *s, const char *role)
 }
 
 /* What must hold whoever the owner is. */
-static void judge_flow(struct session *s, const struct flow *f, const struct score_rules *rules)
+static void judge_flow(const struct score *sc, struct session *s, const struct flow *f,
+		       const struct score_rules *rules)
 {
 	if (s->numbered && !(f->id & NUMBERED))
 		against(s, "flow_id: of the socket, this is a later flow of it");
@@ -148,7 +183,9 @@ static void judge_flow(struct session *s, const struct flow *f, const struct sco
 		against(s, "local");
 	if (compare_ep(&f->key.remote, &s->key.remote))
 		against(s, "remote");
-	if (!same_netns(f->netns_cookie, s->netns_cookie))
+	if (f->key.ifindex != s->key.ifindex)
+		against(s, "ifindex: %u, not %u", f->key.ifindex, s->key.ifindex);
+	if (!fits_netns(sc, s, f))
 		against(s, "netns_cookie");
 	if (!role_fits(s, f->role))
 		against(s, "role: %s, not %s", or_absent(f->role), s->role);
@@ -171,11 +208,12 @@ static bool holder_counts(const struct session *s, const struct flow *f,
 	return s->any_holder;
 }
 
-static enum score_verdict judge(struct session *s, const struct score_rules *rules)
+static enum score_verdict judge(const struct score *sc, struct session *s,
+				const struct score_rules *rules)
 {
 	const struct flow *f = s->flow;
 
-	judge_flow(s, f, rules);
+	judge_flow(sc, s, f, rules);
 	if (f->pid != s->pid && holder_counts(s, f, rules) && is_holder(s, f->pid))
 		return s->why[0] ? SCORE_WRONG : SCORE_HOLDER;
 	if (f->pid < 0)
@@ -246,8 +284,8 @@ static bool opened_then(const struct session *s, const struct flow *f,
 }
 
 /* Both lists sorted by endpoints and opening: the first free flow that fits is the one. */
-static void pair_sorted(struct session **s, size_t sessions, struct flow **f, size_t flows,
-			const struct score_rules *rules)
+static void pair_sorted(const struct score *sc, struct session **s, size_t sessions,
+			struct flow **f, size_t flows, const struct score_rules *rules)
 {
 	size_t from = 0;
 
@@ -256,7 +294,7 @@ static void pair_sorted(struct session **s, size_t sessions, struct flow **f, si
 			from++;
 		for (size_t j = from; j < flows && !score_compare_keys(&f[j]->key, &s[i]->key);
 		     j++) {
-			if (f[j]->claimed || !same_netns(f[j]->netns_cookie, s[i]->netns_cookie) ||
+			if (f[j]->claimed || !fits_netns(sc, s[i], f[j]) ||
 			    !opened_then(s[i], f[j], rules))
 				continue;
 			claim(s[i], f[j]);
@@ -282,18 +320,23 @@ static void pair_by_key(struct score *sc, const struct score_rules *rules)
 			f[flows++] = &sc->flows[i];
 	qsort(s, sessions, sizeof(struct session *), by_key_session);
 	qsort(f, flows, sizeof(struct flow *), by_key_flow);
-	pair_sorted(s, sessions, f, flows, rules);
+	pair_sorted(sc, s, sessions, f, flows, rules);
 }
 
 void score_judge(struct score *sc, const struct score_rules *rules)
 {
+	sc->netns = calloc(sc->session_count + 1, sizeof(*sc->netns));
+	if (!sc->netns)
+		abort();
 	pair_by_id(sc, rules);
+	for (size_t i = 0; i < sc->session_count; i++)
+		learn_netns(sc, &sc->sessions[i]);
 	pair_by_key(sc, rules);
 	for (size_t i = 0; i < sc->session_count; i++) {
 		struct session *s = &sc->sessions[i];
 
 		if (s->flow)
-			s->verdict = judge(s, rules);
+			s->verdict = judge(sc, s, rules);
 		else
 			s->verdict = s->optional ? SCORE_ABSENT : SCORE_MISSING;
 	}

@@ -123,10 +123,12 @@ static int read_session(struct session *s, json_t *line, const struct meta *meta
 	s->key.proto = proto_of(text(line, "proto"));
 	read_ep(json_object_get(line, "local"), &s->key.local);
 	read_ep(json_object_get(line, "remote"), &s->key.remote);
+	s->key.ifindex = (uint32_t)number(json_object_get(line, "ifindex"), 0);
 	canonical(&s->key);
 	s->has_cookie = json_object_get(line, "cookie");
 	s->cookie = unsigned_text(json_object_get(line, "cookie"), 16);
 	s->netns_cookie = unsigned_text(json_object_get(line, "netns_cookie"), 10);
+	s->netns = number(json_object_get(line, "netns"), -1);
 	s->role = text(line, "role");
 	s->reason = text(line, "reason");
 	read_session_owner(s, meta);
@@ -192,6 +194,7 @@ void score_free(struct score *sc)
 	free(sc->sessions);
 	free(sc->flows);
 	free(sc->notes);
+	free(sc->netns);
 	*sc = (struct score){ 0 };
 }
 
@@ -221,6 +224,7 @@ static void read_flow(struct flow *f, json_t *line)
 	f->key.proto = proto_of(json_string_value(below(line, "network", "transport")));
 	read_ep(json_object_get(fl, "local"), &f->key.local);
 	read_ep(json_object_get(fl, "remote"), &f->key.remote);
+	f->key.ifindex = (uint32_t)number(json_object_get(fl, "ifindex"), 0);
 	canonical(&f->key);
 	f->netns_cookie = unsigned_text(json_object_get(fl, "netns_cookie"), 10);
 	f->reason = json_string_value(below(line, "event", "reason"));

@@ -4,6 +4,7 @@
 
 #include <cleanup.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "actor.h"
@@ -34,6 +35,7 @@ static void own_becomes_session(struct udp *u, const struct ep *to)
 	u->own.s->has_remote = true;
 	u->own.s->remote = *to;
 	ep_of_fd(u->own.fd, &u->own.s->local);
+	session_bound(u->own.s, u->own.fd);
 }
 
 int udp_connect(struct udp *u, const struct ep *to)
@@ -158,7 +160,7 @@ int udp_receive(struct udp *u)
 
 static bool same_ep(const struct ep *a, const struct ep *b)
 {
-	return a->port == b->port && !memcmp(&a->ip, &b->ip, sizeof(a->ip));
+	return a->port == b->port && a->scope == b->scope && !memcmp(&a->ip, &b->ip, sizeof(a->ip));
 }
 
 /* The same endpoints are one session here, however often the other end began anew. */
@@ -170,6 +172,16 @@ static bool peer_known(const struct udp *u, uint32_t slot, const struct ep *from
 		if (from ? same_ep(&u->peers[i]->remote, from) : u->peer_slots[i] == slot)
 			return true;
 	return false;
+}
+
+int udp_wait(const struct udp *u)
+{
+	struct pollfd p = { .fd = u->own.fd, .events = POLLIN };
+	int r = poll(&p, 1, patience_ms());
+
+	if (r < 0)
+		return -errno;
+	return r ? 0 : -ETIMEDOUT;
 }
 
 int udp_take(struct udp *u, bool with_addr, const struct ep *local, uint64_t before,

@@ -34,6 +34,7 @@ int udp_send_first(struct udp *u, const struct ep *to, const struct ep *from);
 int udp_send(struct udp *u);
 int udp_receive(struct udp *u); /* any datagram, without recording */
 
+int udp_wait(const struct udp *u); /* until there is one */
 /*
  * Receives one datagram, with or without asking from where; a new peer is a session. LOCAL: the
  * address it was sent to. -EAGAIN when there is none.
