@@ -140,6 +140,15 @@ static __always_inline __u32 key_from_datagram(struct __sk_buff *skb, bool egres
 	return 40;
 }
 
+/* Of a socket that is bound to no device. Not inlined: every program behind it would be verified for
+ * each way through. */
+static __noinline int key_scope(struct __sk_buff *skb, struct fl_key *k)
+{
+	if (addr_has_scope(&k->remote))
+		k->ifindex = skb->ifindex;
+	return 0;
+}
+
 /* A datagram of flow ID. One skb may be many of them: segmentation offload. Not inlined: the frame
  * of these programs stands above the longest chain there is. */
 static __noinline int count_datagram(struct __sk_buff *skb, __u64 id, __u32 off, bool egress)
@@ -158,7 +167,7 @@ static __noinline int count_datagram(struct __sk_buff *skb, __u64 id, __u32 off,
 	return 0;
 }
 
-#define NOT_SEEN_LAST (~0ULL)
+#define NOT_KNOWN (~0ULL)
 
 /* The flow of the datagram before, if K is of the same peer; 0 if that had none. Under the lock:
  * several CPUs deliver to one socket. Not inlined, as the frame below peer_seen() must be small. */
@@ -173,7 +182,7 @@ static __noinline __u64 seen_last(struct fl_udp *u, const struct fl_key *k, __u6
 	       addr_equal(&u->last_remote, &k->remote) && addr_equal(&u->last_local, &k->local);
 	id = u->last_id;
 	bpf_spin_unlock(&u->lock);
-	return same ? id : NOT_SEEN_LAST;
+	return same ? id : NOT_KNOWN;
 }
 
 static __noinline int remember_last(struct fl_udp *u, const struct fl_key *k, __u64 epoch, __u64 id)
@@ -239,11 +248,11 @@ static __always_inline bool addr_is_multicast(const struct fl_addr *a)
  * bound the same port later, or joined its group. Only what comes in for one socket says so. Those
  * of one process are not told apart.
  */
-static __always_inline bool taken_over(struct fl_udp *u, const struct fl_socket *s,
-				       const struct fl_key *k, bool unicast)
+static __noinline bool taken_over(struct __sk_buff *skb, struct fl_udp *u,
+				  const struct fl_socket *s, const struct fl_key *k)
 {
-	if (!unicast || s->cookie == u->cookie || addr_is_multicast(&k->local) ||
-	    fl_proc_equal(&s->owner.proc, &u->user.proc))
+	if (s->cookie == u->cookie || fl_proc_equal(&s->owner.proc, &u->user.proc) ||
+	    skb->pkt_type != PACKET_HOST || addr_is_multicast(&k->local))
 		return false;
 	if (u->taken_over >= UDP_TAKE_OVER_MAX) {
 		count(FL_CNT_UDP_CONTESTED);
@@ -253,24 +262,29 @@ static __always_inline bool taken_over(struct fl_udp *u, const struct fl_socket 
 	return true;
 }
 
-/* Not the peer of last time: known, connected to, or new. UNICAST: it came for one socket only. Its
- * flow, 0 when there is none. */
-static __noinline __u64 peer_seen(struct fl_udp *u, struct fl_key *k, bool egress, bool unicast)
+/* Not the peer of last time, but known: its flow, 0 when that is just ending. */
+static __noinline __u64 peer_known(struct __sk_buff *skb, struct fl_udp *u, struct fl_key *k,
+				   bool egress)
 {
 	struct fl_connection *known = bpf_map_lookup_elem(&l7_connections, k);
 	struct fl_socket *s;
 	__u64 id;
 
-	if (known) {
-		id = known->flow_id;
-		s = bpf_map_lookup_elem(&socket_to_process, &id);
-		if (!s)
-			return 0;
-		if (!taken_over(u, s, k, unicast)) {
-			s->active_ns = bpf_ktime_get_boot_ns();
-			return id;
-		}
-	}
+	if (!known)
+		return NOT_KNOWN;
+	id = known->flow_id;
+	s = bpf_map_lookup_elem(&socket_to_process, &id);
+	if (!s)
+		return 0;
+	if (!egress && taken_over(skb, u, s, k))
+		return NOT_KNOWN;
+	s->active_ns = bpf_ktime_get_boot_ns();
+	return id;
+}
+
+/* Connected to, or new. Its flow, 0 when there is none. */
+static __noinline __u64 peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
+{
 	if (u->flags & UDP_CONNECTED && u->remote_port == k->remote_port &&
 	    addr_equal(&u->remote, &k->remote)) {
 		udp_open_connected(u, k);
@@ -295,15 +309,15 @@ static __noinline struct fl_udp *udp_unseen(struct __sk_buff *skb, struct bpf_so
 	return NULL;
 }
 
-/* Which flow a datagram of K belongs to; 0 when none. UNICAST as in peer_seen(). */
-static __always_inline __u64 flow_of_datagram(struct bpf_sock *sk, struct fl_udp *u,
-					      struct fl_key *k, bool egress, bool unicast)
+/* Which flow a datagram of K belongs to; 0 when none. */
+static __always_inline __u64 flow_of_datagram(struct __sk_buff *skb, struct bpf_sock *sk,
+					      struct fl_udp *u, struct fl_key *k, bool egress)
 {
 	struct fl_config *c = config_get();
 	__u64 epoch = c ? c->udp_epoch + 1 : 1;
 	__u64 id = seen_last(u, k, epoch);
 
-	if (id != NOT_SEEN_LAST)
+	if (id != NOT_KNOWN)
 		return id;
 	if (u->flags & UDP_CLOSED)
 		return 0;
@@ -311,7 +325,9 @@ static __always_inline __u64 flow_of_datagram(struct bpf_sock *sk, struct fl_udp
 		open_unbound(sk, u);
 	if (u->last_epoch != epoch)
 		u->taken_over = 0;
-	id = peer_seen(u, k, egress, unicast);
+	id = peer_known(skb, u, k, egress);
+	if (id == NOT_KNOWN)
+		id = peer_seen(u, k, egress);
 	remember_last(u, k, epoch, id);
 	return id;
 }
@@ -340,9 +356,11 @@ static __always_inline int datagram(struct __sk_buff *skb, bool egress)
 		return 1;
 	}
 	k.netns_cookie = u->netns_cookie;
-	k.ifindex = key_ifindex(&k, sk->bound_dev_if, skb->ifindex);
+	k.ifindex = sk->bound_dev_if;
+	if (!k.ifindex && !is_v4(skb))
+		key_scope(skb, &k);
 	k.proto = FL_UDP;
-	id = flow_of_datagram(sk, u, &k, egress, !egress && skb->pkt_type == PACKET_HOST);
+	id = flow_of_datagram(skb, sk, u, &k, egress);
 	if (count_udp && id)
 		count_datagram(skb, id, off, egress);
 	return 1;
