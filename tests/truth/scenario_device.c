@@ -129,6 +129,15 @@ static int serves(int ctl, void *arg)
 	return conn_close(&l);
 }
 
+/* The same at the far end of a cable, which is there until all is over at the near end too. */
+static int calls_from_far(int ctl, struct side *s)
+{
+	uint64_t leave;
+
+	TRY(calls(ctl, s));
+	return hear(ctl, &leave);
+}
+
 static int start_side(struct actor *a, const char *name, actor_fn fn, const struct side *s)
 {
 	return actor_start(a, name, fn, (void *)s);
@@ -285,7 +294,7 @@ static int far_twice(int ctl, void *arg)
 	TRY(serves(ctl, &s));
 	s = far_side(arg, CALLER, SERVER);
 	TRY(hear(ctl, &go));
-	return calls(ctl, &s);
+	return calls_from_far(ctl, &s);
 }
 
 static int near_calls(struct place *p)
@@ -324,9 +333,10 @@ static int near_serves(struct place *p)
 	TRY(hear_all(far, 2));
 	TRY(hear_all(near, servers));
 	TRY(say_all(far, 2));
-	TRY(join_all(far, 2));
 	TRY(say_all(near, servers));
-	return join_all(near, servers);
+	TRY(join_all(near, servers));
+	TRY(say_all(far, 2));
+	return join_all(far, 2);
 }
 
 static int both_ways(bool vrf, bool scoped)
@@ -414,7 +424,7 @@ static int far_calls_any(int ctl, void *arg)
 	TRY(hear(ctl, &number));
 	s.at.port = (uint16_t)(s.at.port + number);
 	s.mute = true;
-	return calls(ctl, &s);
+	return calls_from_far(ctl, &s);
 }
 
 static int l3mdev_accept(const char *value)
@@ -447,9 +457,10 @@ int vrf_any(void)
 	TRY(hear_all(far, 2));
 	TRY(hear_all(near, 1));
 	TRY(say_all(far, 2));
-	TRY(join_all(far, 2));
 	TRY(say_all(near, 1));
-	return actor_join(&server);
+	TRY(actor_join(&server));
+	TRY(say_all(far, 2));
+	return join_all(far, 2);
 }
 
 static int far_is_refused(int ctl, void *arg)
