@@ -136,7 +136,7 @@ static int try_load(const struct enforce *e, struct verdict_bpf **ret_skel)
 	int r;
 
 	if (!skel)
-		return -errno;
+		return errno ? -errno : -ENOMEM;
 	r = share_maps(e, skel);
 	if (r < 0) {
 		verdict_bpf__destroy(skel);
@@ -174,7 +174,7 @@ static int load(struct enforce *e, struct fail *f)
 		r = try_load(e, &e->skel);
 	}
 	if (!r)
-		r = policymaps_find(e->skel->obj, &e->maps);
+		r = e->skel ? policymaps_find(e->skel->obj, &e->maps) : -EIO;
 	if (r < 0)
 		return fail(f, r, "cannot load the programs with verdicts: %s", strerror(-r));
 	e->slot = FL_POLICY_SLOTS - 1; /* the first goes to slot 0 */

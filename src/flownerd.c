@@ -191,7 +191,7 @@ static int serve(struct config *c, struct hooks *hooks)
 		r = listen_api(&agent, &f);
 	if (!r)
 		r = track_open(c, cgroup, scope, hooks, &t, &f);
-	if (!r)
+	if (!r && cgroup) /* found, or r says why not: for analysers */
 		r = power_open(&power, &agent, cgroup, scope, &f);
 	if (!r)
 		r = begin(&agent, t, power.rules, &f);

@@ -141,71 +141,42 @@ const char *action_text(enum fl_record_type t)
 	return NULL;
 }
 
+static const char *const counters[] = {
+	[FL_CNT_OPENED] = "opened",
+	[FL_CNT_ENDED] = "ended",
+	[FL_CNT_SEEDED] = "seeded",
+	[FL_CNT_ACCEPTED] = "accepted",
+	[FL_CNT_CONNECT_CALLS] = "connect_calls",
+	[FL_CNT_RING_FULL] = "ring_full",
+	[FL_CNT_CONNECTIONS_FULL] = "connections_full",
+	[FL_CNT_SOCKETS_FULL] = "sockets_full",
+	[FL_CNT_PROCESSES_FULL] = "processes_full",
+	[FL_CNT_STORAGE_FULL] = "storage_full",
+	[FL_CNT_NO_LISTENER] = "no_listener",
+	[FL_CNT_END_REPAIRED] = "end_repaired",
+	[FL_CNT_END_RECONCILED] = "end_reconciled",
+	[FL_CNT_UDP_IDLE] = "udp_idle",
+	[FL_CNT_UDP_UNOWNED] = "udp_unowned",
+	[FL_CNT_UDP_PARSE] = "udp_parse",
+	[FL_CNT_UDP_PENDING_FULL] = "udp_pending_full",
+	[FL_CNT_UDP_CONTESTED] = "udp_contested",
+	[FL_CNT_UDP_PEERS_LEFT] = "udp_peers_left",
+	[FL_CNT_EXE_UNREAD] = "exe_unread",
+	[FL_CNT_ARGS_UNREAD] = "args_unread",
+	[FL_CNT_ABORTED] = "aborted",
+	[FL_CNT_ABORT_REFUSED] = "abort_refused",
+	[FL_CNT_VERDICT_FAILED] = "verdict_failed",
+	[FL_CNT_COUNTS_FULL] = "counts_full",
+	[FL_CNT_SLOT_0_FULL] = "slot_0_full",
+	[FL_CNT_SLOT_1_FULL] = "slot_1_full",
+	[FL_CNT_SLOT_2_FULL] = "slot_2_full",
+	[FL_CNT_SLOT_3_FULL] = "slot_3_full",
+};
+_Static_assert(sizeof(counters) / sizeof(counters[0]) == FL_CNT_MAX, "each counter has a name");
+
 const char *counter_text(enum fl_counter c)
 {
-	switch (c) {
-	case FL_CNT_OPENED:
-		return "opened";
-	case FL_CNT_ENDED:
-		return "ended";
-	case FL_CNT_SEEDED:
-		return "seeded";
-	case FL_CNT_ACCEPTED:
-		return "accepted";
-	case FL_CNT_CONNECT_CALLS:
-		return "connect_calls";
-	case FL_CNT_RING_FULL:
-		return "ring_full";
-	case FL_CNT_CONNECTIONS_FULL:
-		return "connections_full";
-	case FL_CNT_SOCKETS_FULL:
-		return "sockets_full";
-	case FL_CNT_PROCESSES_FULL:
-		return "processes_full";
-	case FL_CNT_STORAGE_FULL:
-		return "storage_full";
-	case FL_CNT_NO_LISTENER:
-		return "no_listener";
-	case FL_CNT_END_REPAIRED:
-		return "end_repaired";
-	case FL_CNT_END_RECONCILED:
-		return "end_reconciled";
-	case FL_CNT_UDP_IDLE:
-		return "udp_idle";
-	case FL_CNT_UDP_UNOWNED:
-		return "udp_unowned";
-	case FL_CNT_UDP_PARSE:
-		return "udp_parse";
-	case FL_CNT_UDP_PENDING_FULL:
-		return "udp_pending_full";
-	case FL_CNT_UDP_CONTESTED:
-		return "udp_contested";
-	case FL_CNT_UDP_PEERS_LEFT:
-		return "udp_peers_left";
-	case FL_CNT_EXE_UNREAD:
-		return "exe_unread";
-	case FL_CNT_ARGS_UNREAD:
-		return "args_unread";
-	case FL_CNT_ABORTED:
-		return "aborted";
-	case FL_CNT_ABORT_REFUSED:
-		return "abort_refused";
-	case FL_CNT_VERDICT_FAILED:
-		return "verdict_failed";
-	case FL_CNT_COUNTS_FULL:
-		return "counts_full";
-	case FL_CNT_SLOT_0_FULL:
-		return "slot_0_full";
-	case FL_CNT_SLOT_1_FULL:
-		return "slot_1_full";
-	case FL_CNT_SLOT_2_FULL:
-		return "slot_2_full";
-	case FL_CNT_SLOT_3_FULL:
-		return "slot_3_full";
-	case FL_CNT_MAX:
-		break;
-	}
-	return "unknown";
+	return c < FL_CNT_MAX && counters[c] ? counters[c] : "unknown";
 }
 
 /* A session found already open has a direction too, but nobody saw it: absent, not guessed. */
