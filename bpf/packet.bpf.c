@@ -140,8 +140,8 @@ static __always_inline __u32 key_from_datagram(struct __sk_buff *skb, bool egres
 	return 40;
 }
 
-/* Of a socket that is bound to no device. Not inlined: every program behind it would be verified for
- * each way through. */
+/* Of a socket that is bound to no device. Not inlined: every program behind it would be verified
+ * for each way through. */
 static __noinline int key_scope(struct __sk_buff *skb, struct fl_key *k)
 {
 	if (addr_has_scope(&k->remote))
