@@ -67,6 +67,7 @@ VERDICT_SRC := $(wildcard bpf/verdict/*.bpf.c)
 VERDICT_OBJ := $(VERDICT_SRC:bpf/verdict/%.bpf.c=$(B)/bpf/verdict/%.bpf.o)
 # main files and the command line's; everything else in src/ is a module that anything may link
 CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
+SKELETONS := flowner destroy verdict match
 # modules that need the skeleton: never linked into unit tests or the command line
 SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c src/enforce.c
 # what only the library has: it stands in for libbpf there
@@ -102,7 +103,7 @@ $(B)/verdict.bpf.o: $(VERDICT_OBJ)
 	$(call say,LINK)$(BPFTOOL) gen object $@ $^
 $(B)/verdict.skel.h: $(B)/verdict.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name verdict_bpf > $@
-$(call o,$(SKEL_SRC)): $(B)/flowner.skel.h $(B)/destroy.skel.h $(B)/verdict.skel.h
+$(call o,$(SKEL_SRC)): $(patsubst %,$(B)/%.skel.h,flowner destroy verdict)
 
 # --- daemon and command line ---
 $(B)/%.o: src/%.c | $(B)
@@ -146,7 +147,7 @@ deps:
 	@packaging/deps.sh build test $(if $(LINT),lint) && echo 'deps: nothing is missing'
 lint:
 	@packaging/deps.sh build test lint
-	@+$(MAKE) --no-print-directory $(B)/flowner.skel.h $(B)/destroy.skel.h $(B)/verdict.skel.h
+	@+$(MAKE) --no-print-directory $(addprefix $(B)/,$(addsuffix .skel.h,$(SKELETONS)))
 	@tests/lint.sh $(BPFTOOL) $(B)/flowner.bpf.o $(DEFINES)
 surface: $(B)/flowner.bpf.o
 	@tests/surface.sh check $(BPFTOOL) $<
