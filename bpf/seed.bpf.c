@@ -119,6 +119,8 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 	if (!s.cookie || bpf_map_lookup_elem(&socket_to_process, &s.cookie))
 		return 0;
 	key_from_sock(sk, proto, &s.key);
+	if (proto == FL_TCP && !s.key.local_port)
+		return 0; /* it is being closed: its end was told a moment ago */
 	owner_of_task(task, &s.owner);
 	seed_process(task, &s.owner, s.key.netns_cookie, sk);
 	if (proto == FL_UDP) {
@@ -185,6 +187,8 @@ static __noinline int seed_unheld(struct sock *sk, __u8 state)
 	if (!s.cookie || bpf_map_lookup_elem(&socket_to_process, &s.cookie))
 		return 0;
 	key_from_sock(sk, FL_TCP, &s.key);
+	if (!s.key.local_port)
+		return 0;
 	if (state == FL_STATE_ESTABLISHED || state == FL_STATE_CLOSE_WAIT) {
 		s.role = FL_ROLE_ACCEPTOR;
 		s.accepted = 0;

@@ -85,12 +85,14 @@ static struct bpf_object *load(const char *path, const char *dir)
 	return object;
 }
 
-static void attach(const struct bpf_object *object, const char *program, int cgroup)
+static struct bpf_link *attach(const struct bpf_object *object, const char *program, int cgroup)
 {
 	struct bpf_program *p = bpf_object__find_program_by_name(object, program);
+	struct bpf_link *link = bpf_program__attach_cgroup(p, cgroup);
 
-	if (!bpf_program__attach_cgroup(p, cgroup)) /* ends with this process */
+	if (!link)
 		error(1, errno, "cannot attach '%s'", program);
+	return link;
 }
 
 static int fd_of(const struct bpf_object *object, const char *program)
@@ -129,6 +131,7 @@ static void print(int map)
 
 int main(int argc, char **argv)
 {
+	struct bpf_link *sockops, *egress;
 	struct bpf_object *object;
 	int cgroup, device, signal;
 	sigset_t end;
@@ -144,13 +147,16 @@ int main(int argc, char **argv)
 	if (cgroup < 0 || !device)
 		error(1, errno, "cannot use '%s' and '%s'", argv[3], argv[4]);
 	object = load(argv[1], argv[2]);
-	attach(object, "on_sockops", cgroup);
-	attach(object, "on_egress", cgroup);
+	sockops = attach(object, "on_sockops", cgroup);
+	egress = attach(object, "on_egress", cgroup);
 	attach_device(object, device);
 	puts("ready");
 	fflush(stdout);
 	sigwait(&end, &signal);
 	(void)bpf_xdp_detach(device, XDP_FLAGS_SKB_MODE, NULL);
 	print(bpf_object__find_map_fd_by_name(object, "seen"));
+	bpf_link__destroy(sockops);
+	bpf_link__destroy(egress);
+	bpf_object__close(object);
 	return 0;
 }
