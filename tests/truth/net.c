@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -248,6 +249,16 @@ int tcp_accept(struct conn *ret, int listener, bool with_addr)
 						 .before = before });
 	ret->fd = TAKE_FD(fd);
 	return 0; /* the time limits came with the listener */
+}
+
+int tcp_wait_queued(int listener)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	int r = poll(&p, 1, patience_ms());
+
+	if (r < 0)
+		return -errno;
+	return r ? 0 : -ETIMEDOUT;
 }
 
 struct session *tcp_queued(const struct session *client, const struct session *listener)

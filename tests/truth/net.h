@@ -58,6 +58,8 @@ int tcp_connect(struct conn *ret, const struct ep *to);
 int tcp_connect_fd(struct conn *ret, int fd, const struct ep *to, uint32_t flags);
 /* WITH_ADDR false: accept(fd, NULL, NULL), endpoints still to be mirrored. */
 int tcp_accept(struct conn *ret, int listener, bool with_addr);
+/* Until a connection is in the queue: a client that has connected may be ahead of its own. */
+int tcp_wait_queued(int listener);
 /* A session nobody has a descriptor of: the far end of CLIENT, in the queue of the caller. */
 struct session *tcp_queued(const struct session *client, const struct session *listener);
 

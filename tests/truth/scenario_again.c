@@ -177,8 +177,10 @@ static int listens_shared(int ctl, void *arg)
 	TRY(sock_bind(l.fd, at));
 	TRY(tcp_listen_fd(&l, l.fd));
 	TRY(say(ctl, 0));
-	TRY(hear(ctl, &client)); /* of the one that is left in the queue */
 	TRY(tcp_accept(&c, l.fd, true));
+	TRY(say(ctl, 0));
+	TRY(hear(ctl, &client)); /* of the one that is left in the queue */
+	TRY(tcp_wait_queued(l.fd));
 	tcp_queued(session_at((uint32_t)client), l.s);
 	TRY(say(ctl, 0));
 	TRY(recv_end(c.fd));
@@ -193,6 +195,7 @@ static int call_shared(struct actor *server, const struct ep *to)
 	uint64_t value;
 
 	TRY(tcp_connect(&taken, to));
+	TRY(hear(server->ctl, &value));
 	TRY(tcp_connect(&left, to));
 	TRY(say(server->ctl, session_index(left.s)));
 	TRY(hear(server->ctl, &value));

@@ -604,6 +604,7 @@ static int listens_tied(int ctl, void *arg)
 	TRY(sock_device(l.fd, ""));
 	TRY(say(ctl, session_index(l.s)));
 	TRY(hear(ctl, &value));
+	TRY(tcp_wait_queued(l.fd));
 	tcp_queued(session_at((uint32_t)value), l.s);
 	TRY(say(ctl, 0));
 	TRY(hear(ctl, &value));
