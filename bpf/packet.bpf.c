@@ -4,11 +4,11 @@
  * A datagram of the peer seen last costs one comparison; another known one a lookup; a new one
  * opens a flow. Where datagrams are counted each costs a lookup more. No path drops a packet.
  */
+#include "header.bpf.h"
 #include "udp.bpf.h"
 
 #define ETH_P_IP 0x0800
 #define PACKET_HOST 0
-#define IPV6_HEADERS 6 /* extension headers followed before giving up */
 #define UDP_HEADER 8
 
 /* The headers most datagrams have: nothing between those of IP and UDP. */
@@ -29,11 +29,6 @@ struct ip6_udp {
 	__be16 ports[2];
 };
 
-static __always_inline bool load(struct __sk_buff *skb, __u32 off, void *to, __u32 len)
-{
-	return !bpf_skb_load_bytes_relative(skb, off, to, len, BPF_HDR_START_NET);
-}
-
 static __always_inline bool is_v4(const struct __sk_buff *skb)
 {
 	return skb->protocol == bpf_htons(ETH_P_IP);
@@ -49,27 +44,6 @@ static __always_inline bool surely_tcp(struct __sk_buff *skb)
 		return false;
 	proto = is_v4(skb) ? data[9] : data[6];
 	return proto == IPPROTO_TCP;
-}
-
-/* Offset of the UDP header behind an IPv6 header and its extensions, 0 when it is not found. */
-static __always_inline __u32 skip_ipv6(struct __sk_buff *skb)
-{
-	__u32 off = 40;
-	__u8 next, len;
-
-	if (!load(skb, 6, &next, 1))
-		return 0;
-	for (int i = 0; i < IPV6_HEADERS; i++) {
-		if (next == IPPROTO_UDP)
-			return off;
-		/* hop-by-hop, routing, destination options, fragment (8 bytes, length field 0) */
-		if (next != 0 && next != 43 && next != 60 && next != 44)
-			return 0;
-		if (!load(skb, off + 1, &len, 1) || !load(skb, off, &next, 1))
-			return 0;
-		off += 8 + len * 8;
-	}
-	return 0;
 }
 
 static __always_inline struct fl_addr *source_of(struct fl_key *k, bool egress)
@@ -107,7 +81,7 @@ static __noinline __u32 key_from_options(struct __sk_buff *skb, bool egress, str
 		addr_from_v4(destination_of(k, egress), v4[1]);
 		off = (version & 15) * 4;
 	} else {
-		off = skip_ipv6(skb);
+		off = skip_ipv6(skb, IPPROTO_UDP);
 		if (!off || !load(skb, 8, source_of(k, egress), 16) ||
 		    !load(skb, 24, destination_of(k, egress), 16))
 			return 0;

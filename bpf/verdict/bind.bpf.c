@@ -30,7 +30,8 @@ static __always_inline int bind_called(struct bpf_sock_addr *ctx, __u32 family)
 	a.cookie = bpf_get_socket_cookie(ctx);
 	a.key.local_port = port_from_user(ctx);
 	if (!a.key.local_port) {
-		bpf_map_update_elem(&bind_chooses, &a.cookie, &yes, BPF_ANY);
+		if (bpf_map_update_elem(&bind_chooses, &a.cookie, &yes, BPF_ANY))
+			return judge_failed() != FL_REJECT; /* nobody would judge it later */
 		return 1;
 	}
 	addr_from_user(ctx, family, &a.key.local);

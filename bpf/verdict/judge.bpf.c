@@ -122,3 +122,15 @@ __u32 judge(const struct fl_attempt *a)
 		judge_tell(a, &said);
 	return chain.verdict;
 }
+
+__u32 judge_failed(void)
+{
+	struct fl_policy_state *state;
+	__u32 zero = 0;
+
+	state = bpf_map_lookup_elem(&policy_state, &zero);
+	if (!state || state->slot == FL_POLICY_NONE)
+		return FL_PROCEED_SOFT;
+	count(FL_CNT_VERDICT_FAILED);
+	return state->fail_closed ? FL_REJECT : FL_PROCEED_SOFT;
+}

@@ -8,6 +8,9 @@
 /* The verdict on ATTEMPT: an enum fl_verdict. What matters is told, what matched is counted. */
 __u32 judge(const struct fl_attempt *a) __hidden;
 
+/* The verdict on what is not even known well enough to be an attempt: counted, and closed. */
+__u32 judge_failed(void) __hidden;
+
 /* As a hook of a cgroup says it: 1 may pass, 0 may not. */
 extern const volatile bool can_set_retval;
 

@@ -5,12 +5,12 @@
  * is dropped without an answer.
  */
 #include "condemned.bpf.h"
+#include "header.bpf.h"
 #include "judge.bpf.h"
 #include "policy.bpf.h"
 
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
-#define IPV6_HEADERS 6 /* extension headers followed before giving up */
 
 /* Peers of UDP sockets that have been judged: dropped first when there are many. */
 struct peer {
@@ -27,32 +27,6 @@ struct {
 	__type(key, struct peer);
 	__type(value, __u32); /* what the program returns */
 } judged_peers SEC(".maps");
-
-static __always_inline bool load(struct __sk_buff *skb, __u32 off, void *to, __u32 len)
-{
-	return !bpf_skb_load_bytes_relative(skb, off, to, len, BPF_HDR_START_NET);
-}
-
-/* Offset of what is behind an IPv6 header and its extensions, 0 when it is not PROTO. */
-static __always_inline __u32 skip_ipv6(struct __sk_buff *skb, __u8 proto)
-{
-	__u32 off = 40;
-	__u8 next, len;
-
-	if (!load(skb, 6, &next, 1))
-		return 0;
-	for (int i = 0; i < IPV6_HEADERS; i++) {
-		if (next == proto)
-			return off;
-		/* hop-by-hop, routing, destination options, fragment (8 bytes, length field 0) */
-		if (next != 0 && next != 43 && next != 60 && next != 44)
-			return 0;
-		if (!load(skb, off + 1, &len, 1) || !load(skb, off, &next, 1))
-			return 0;
-		off += 8 + len * 8;
-	}
-	return 0;
-}
 
 /* Addresses and ports of a packet that arrives; 0 or the offset of its TCP or UDP header. */
 static __noinline __u32 key_from_packet(struct __sk_buff *skb, __u8 proto, struct fl_key *k)
@@ -135,7 +109,7 @@ static __always_inline int syn(struct __sk_buff *skb)
 		return 0;
 	off = key_from_packet(skb, FL_TCP, &a.key);
 	if (!off || !load(skb, off + 13, &flags, 1))
-		return 1; /* TCP will not like it either */
+		return judge_failed() != FL_REJECT;
 	if ((flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return 1;
 	return judge_arrival(skb, &a);
@@ -162,7 +136,7 @@ static __always_inline int datagram(struct __sk_buff *skb)
 	__u32 *known, verdict;
 
 	if (!key_from_packet(skb, FL_UDP, &a.key))
-		return 1;
+		return judge_failed() != FL_REJECT;
 	a.cookie = peer.cookie = bpf_get_socket_cookie(skb);
 	peer.remote = a.key.remote;
 	peer.remote_port = a.key.remote_port;

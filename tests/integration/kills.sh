@@ -7,8 +7,8 @@
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
 
-# A socket that is being closed while the next daemon walks the open ones came out wrong in two of
-# 7 runs: until that is found this runs only when asked for, as KILLS=10.
+# A socket that is being closed while the next daemon walks the open ones came out wrong in 2 of
+# 9 runs: until that is found this runs only when asked for, as KILLS=10.
 [[ ${KILLS:-} ]] || skip "not asked for: KILLS=10"
 STORM=${STORM:-15000}
 
