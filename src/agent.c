@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent.h"
 #include "api.h"
+#include "clock.h"
 #include "config.h"
 #include "flows.h"
 #include "maps.h"
@@ -14,7 +15,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Images in the daemon's table: those of the recent index and of live flows, with room to spare. */
@@ -23,14 +23,6 @@
 
 /* Records of one batch: an eighth of what the streams hold. */
 #define BATCH 8192
-
-static __u64 clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (__u64)ts.tv_sec * 1000000000ull + (__u64)ts.tv_nsec;
-}
 
 static size_t images_limit(const struct config *c)
 {

@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "around.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "conntrack.h"
 #include "counts.h"
 #include "describe.h"
@@ -21,7 +22,6 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
-#include <time.h>
 
 /* Copies held by all answers under way: a reader who does not read must not eat the daemon. */
 #define COPIES_MAX (1024 * 1024)
@@ -146,11 +146,7 @@ static enum MHD_Result reply_failure(struct request *request, int error)
 
 __u64 answer_now_ns(const struct agent *agent)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec +
-	       (__u64)agent->realtime_offset_ns;
+	return clock_ns(CLOCK_BOOTTIME) + (__u64)agent->realtime_offset_ns;
 }
 
 /* --- GET /v1/flows --- */

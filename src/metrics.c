@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "api.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "enforce.h"
 #include "flows.h"
 #include "flowtext.h"
@@ -20,7 +21,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 /* A metric family; a counter's samples have the suffix _total, which is not part of its name. */
 struct family {
@@ -151,14 +151,6 @@ static struct sample sample_of(enum fl_counter counter)
 	return (struct sample){ 0 };
 }
 
-static __u64 boottime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
-}
-
 /* --- OpenMetrics --- */
 
 static void write_head(FILE *out, const struct family *f)
@@ -274,7 +266,7 @@ static void write_build(FILE *out)
 
 static void write_daemon(FILE *out, const struct agent *agent)
 {
-	__u64 up_ns = boottime_ns() - agent->started_ns;
+	__u64 up_ns = clock_ns(CLOCK_BOOTTIME) - agent->started_ns;
 
 	write_head(out, &uptime);
 	fprintf(out, "%s %llu.%03llu\n", uptime.name, up_ns / 1000000000ULL,
@@ -371,7 +363,7 @@ static json_t *verdicts_json(const struct agent *agent)
 json_t *metrics_stats(struct agent *agent)
 {
 	return json_pack("{ss sI sI so so so sI sI so}", "version", FLOWNER_VERSION, "uptime_ns",
-			 (json_int_t)(boottime_ns() - agent->started_ns), "sequence",
+			 (json_int_t)(clock_ns(CLOCK_BOOTTIME) - agent->started_ns), "sequence",
 			 (json_int_t)agent->sequence, "counters", counters_json(agent), "verdicts",
 			 verdicts_json(agent), "maps", maps_json(agent), "recent",
 			 (json_int_t)flows_count(agent->flows), "processes",

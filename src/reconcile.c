@@ -2,6 +2,7 @@
 #include "reconcile.h"
 #include "agent.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "config.h"
 #include "idset.h"
 #include "maps.h"
@@ -12,7 +13,6 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
-#include <time.h>
 
 #define NAMESPACES_MAX 1024
 #define SETTLED_NS                                                                                 \
@@ -39,14 +39,6 @@ struct run {
 	__u64 started_ns;
 	bool seeded;
 };
-
-static __u64 now_boot_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (__u64)ts.tv_sec * 1000000000ull + (__u64)ts.tv_nsec;
-}
 
 static void run_release(struct run *r)
 {
@@ -114,7 +106,7 @@ static void take_out(struct run *run, const struct fl_flow *flow, enum fl_reason
 
 	if (maps_end_flow(run->agent->maps, flow) < 0)
 		return;
-	gone.ended_ns = now_boot_ns();
+	gone.ended_ns = clock_ns(CLOCK_BOOTTIME);
 	gone.reason = reason;
 	if (reason == FL_REASON_IDLE)
 		run->result->idle++;
@@ -230,7 +222,7 @@ int reconcile_run(struct agent *agent,
 	run->agent = agent;
 	run->ended = ended;
 	run->result = &result;
-	run->started_ns = now_boot_ns();
+	run->started_ns = clock_ns(CLOCK_BOOTTIME);
 	r = netns_each(add_namespace, run);
 	if (r < 0)
 		return r;

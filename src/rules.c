@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "api.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "condemned.h"
 #include "enforce.h"
 #include "label.h"
@@ -25,7 +26,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #define TICK_NS 1000000000ull
 
@@ -42,14 +42,6 @@ struct rules {
 	int epoll, timer;
 	struct fail trouble;
 };
-
-static __u64 boottime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (__u64)ts.tv_sec * 1000000000ull + (__u64)ts.tv_nsec;
-}
 
 /* --- telling of verdicts --- */
 
@@ -129,7 +121,7 @@ void rules_take(struct rules *r, const struct fl_verdict_event *e)
 
 void rules_tick(struct rules *r)
 {
-	__u64 now = boottime_ns();
+	__u64 now = clock_ns(CLOCK_BOOTTIME);
 
 	if (!r || now - r->ticked_ns < TICK_NS)
 		return;
@@ -241,7 +233,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, struct fail *f)
 	if (e < 0)
 		return e;
 	set->generation = enforce_generation(r->enforce);
-	set->since_ns = boottime_ns();
+	set->since_ns = clock_ns(CLOCK_BOOTTIME);
 	r->trouble.text[0] = '\0';
 	return 0;
 }
@@ -279,7 +271,7 @@ static void take_place(struct rules *r, struct ruleset *set, __u64 trial_ns)
 	r->current = set;
 	(void)watch(r, resolution_fd(set->resolution));
 	if (trial_ns)
-		set_trial(r, boottime_ns() + trial_ns);
+		set_trial(r, clock_ns(CLOCK_BOOTTIME) + trial_ns);
 }
 
 static int refuse_callers(const struct rules_order *order, const struct living *l, struct fail *f)
@@ -462,7 +454,7 @@ bool rules_run(struct rules *r, struct fail *ret_news)
 	condemned_run(r->condemned);
 	follow_names(r);
 	(void)!read(r->timer, &expirations, sizeof(expirations));
-	if (!r->trial_ends_ns || boottime_ns() < r->trial_ends_ns)
+	if (!r->trial_ends_ns || clock_ns(CLOCK_BOOTTIME) < r->trial_ends_ns)
 		return false;
 	roll_back(r, ret_news);
 	return true;

@@ -11,6 +11,7 @@
 #include "agent.h"
 #include "answers.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "describe.h"
 #include "flowtext.h"
 #include "label.h"
@@ -21,7 +22,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #define RING 65536
 /* Looked at in one go before other connections have their turn, when the filter takes none. */
@@ -76,14 +76,6 @@ struct stream {
 	const char *gap; /* why it misses what the ring no longer holds */
 	struct pending line;
 };
-
-static __u64 boottime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
-}
 
 /* --- the ring --- */
 
@@ -171,7 +163,7 @@ void streams_notice(struct streams *streams, const char *action, const char *why
 {
 	struct notice *n = &next_place(streams, KIND_NOTICE)->notice;
 
-	n->time_ns = boottime_ns();
+	n->time_ns = clock_ns(CLOCK_BOOTTIME);
 	n->count = count;
 	snprintf(n->action, sizeof(n->action), "%s", action);
 	snprintf(n->why, sizeof(n->why), "%s", why);
@@ -252,7 +244,7 @@ static int gap_line(struct stream *s)
 {
 	struct streams *streams = s->streams;
 	struct notice n = {
-		.time_ns = boottime_ns(),
+		.time_ns = clock_ns(CLOCK_BOOTTIME),
 		.count = streams->first - (s->cursor ? s->cursor : 1),
 		.action = "lost",
 	};

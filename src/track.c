@@ -2,6 +2,7 @@
 #include "track.h"
 #include "cgroup.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "config.h"
 #include "constants.h"
 #include "flowner.skel.h"
@@ -21,7 +22,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINKS_MAX 64
@@ -84,14 +84,6 @@ static int listen_to_libbpf(enum libbpf_print_level level, const char *format, v
 		snprintf(said.last, sizeof(said.last), "%.255s", text);
 	}
 	return 0;
-}
-
-static __u64 now_boot_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (__u64)ts.tv_sec * 1000000000ull + (__u64)ts.tv_nsec;
 }
 
 /* A pinned map keeps the size it was made with. */
@@ -294,14 +286,15 @@ static int stamp(struct track *t)
 	struct fl_meta meta = {
 		.layout = FL_LAYOUT,
 		.shape = t->shape,
-		.seeded_ns = now_boot_ns(),
+		.seeded_ns = clock_ns(CLOCK_BOOTTIME),
 	};
 	__u32 zero = 0;
 
 	if (t->resumed && bpf_map_lookup_elem(t->maps.meta, &zero, &meta) < 0)
 		return -errno;
-	meta.life[meta.lives++ % FL_LIVES] = (struct fl_life_span){ .started_ns = now_boot_ns(),
-								    .pid = (__u32)getpid() };
+	meta.life[meta.lives++ % FL_LIVES] = (struct fl_life_span){
+		.started_ns = clock_ns(CLOCK_BOOTTIME), .pid = (__u32)getpid()
+	};
 	if (bpf_map_update_elem(t->maps.meta, &zero, &meta, BPF_ANY) < 0)
 		return -errno;
 	t->maps.seeded_ns = meta.seeded_ns;
