@@ -35,7 +35,7 @@ static __always_inline __u32 skip_ipv6(struct __sk_buff *skb, __u8 proto)
 			return 0;
 		off += 8 + len * 8;
 	}
-	return 0;
+	return next == proto ? off : 0;
 }
 
 #endif /* FLOWNER_HEADER_BPF_H */
