@@ -21,7 +21,7 @@ static const struct enforce_row table[] = {
 	{ .hook = FL_HOOK_BIND, .attach = "cgroup/bind, cgroup/post_bind",
 	  .programs = { "verdict_bind4", "verdict_bind6", "verdict_post_bind4",
 			"verdict_post_bind6" },
-	  .sees = "bind() fails",
+	  .sees = "bind() fails: EACCES", .sees_eperm = "bind() fails: EPERM",
 	  .limit = "connect(), listen() and sendto() on a socket that was not bound choose a port "
 		   "unseen" },
 	{ .hook = FL_HOOK_LISTEN, .attach = "fmod_ret/security_socket_listen",
@@ -29,13 +29,14 @@ static const struct enforce_row table[] = {
 	{ .hook = FL_HOOK_LISTEN, .attach = "lsm/socket_listen",
 	  .programs = { "listen_lsm" }, .sees = "listen() fails: EACCES", .tested = true },
 	{ .hook = FL_HOOK_LISTEN, .attach = "sockops, cgroup_skb/ingress",
-	  .programs = { "listen_late", "verdict_recv_accept" }, .late = true,
+	  .programs = { "listen_late", "listen_late_arrival" }, .late = true,
 	  .sees = "listen() succeeds, accept() fails a moment later: EINVAL",
 	  .limit = "it listens for a moment, and nobody gets through to it" },
 	{ .hook = FL_HOOK_CONNECT, .attach = "cgroup/connect, cgroup/sendmsg",
 	  .programs = { "verdict_connect4", "verdict_connect6", "verdict_sendmsg4",
 			"verdict_sendmsg6" },
-	  .sees = "connect() or sendto() fails" },
+	  .sees = "connect() or sendto() fails: EACCES",
+	  .sees_eperm = "connect() or sendto() fails: EPERM" },
 	{ .hook = FL_HOOK_RECV_ACCEPT, .attach = "cgroup_skb/ingress",
 	  .programs = { "verdict_recv_accept" },
 	  .sees = "nothing; the other end gets no answer" },
@@ -129,8 +130,23 @@ static __u32 ring_bytes(const struct verdict_bpf *skel)
 	return bpf_map__max_entries(skel->maps.events);
 }
 
+/* Since 5.18; before, a cgroup's hook that denies is EPERM. */
+static bool can_set_retval(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, NULL) ==
+	       1;
+}
+
+static void say_what_is_seen(struct enforce *e, bool chooses_error)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (table[i].sees_eperm)
+			e->rows[i].sees = chooses_error ? table[i].sees : table[i].sees_eperm;
+	}
+}
+
 /* With the rows of which the kernel has not yet refused to load one. */
-static int try_load(const struct enforce *e, struct verdict_bpf **ret_skel)
+static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
 {
 	struct verdict_bpf *skel = verdict_bpf__open();
 	int r;
@@ -144,8 +160,8 @@ static int try_load(const struct enforce *e, struct verdict_bpf **ret_skel)
 	}
 	skel->rodata->verdict_scope = e->scope;
 	skel->rodata->ring_wake_bytes = ring_bytes(skel) / 4;
-	skel->rodata->can_set_retval = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-							       BPF_FUNC_set_retval, NULL) == 1;
+	skel->rodata->can_set_retval = can_set_retval();
+	say_what_is_seen(e, skel->rodata->can_set_retval);
 	for (size_t i = 0; i < ROWS; i++) {
 		if (e->rows[i].status == ENFORCE_REFUSED)
 			bpf_program__set_autoload(

@@ -21,10 +21,11 @@ struct enforce_row {
 	enum fl_hook hook;
 	const char *attach; /* as in the ELF section name, without 4 and 6 */
 	const char *programs[4];
-	const char *sees;  /* what the application whose attempt is rejected gets */
-	const char *limit; /* what this way cannot do, or NULL */
-	bool late;	   /* the attempt succeeds first and is undone */
-	bool tested;	   /* attaching proves nothing: it is seen to deny */
+	const char *sees;	/* what the application whose attempt is rejected gets */
+	const char *sees_eperm; /* the same where programs cannot choose the error, or NULL */
+	const char *limit;	/* what this way cannot do, or NULL */
+	bool late;		/* the attempt succeeds first and is undone */
+	bool tested;		/* attaching proves nothing: it is seen to deny */
 	enum enforce_status status;
 	int error; /* positive errno of the refusal */
 };

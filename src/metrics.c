@@ -467,8 +467,7 @@ static void note_policy(json_t *notes, const struct agent *agent)
 	}
 	json_array_append_new(
 		notes, json_string("policy: it ends with the daemon; sockets of AF_PACKET pass by "
-				   "it; what it rejects fails with EACCES, before Linux 5.18 with "
-				   "EPERM; proceed_hard lifts nothing that others deny"));
+				   "it; proceed_hard lifts nothing that others deny"));
 	if (*rules_trouble(agent->rules))
 		json_array_append_new(notes,
 				      json_sprintf("policy: %s", rules_trouble(agent->rules)));
@@ -488,6 +487,8 @@ static json_t *notes_json(const struct agent *agent)
 	note_counter(notes, agent, FL_CNT_SOCKETS_FULL, "flows are missing; raise limits.flows");
 	note_counter(notes, agent, FL_CNT_PROCESSES_FULL,
 		     "owners lack their executable; raise limits.processes");
+	note_counter(notes, agent, FL_CNT_VERDICT_FAILED,
+		     "attempts could not be judged: rejected in enforce, let in in audit");
 	return notes;
 }
 

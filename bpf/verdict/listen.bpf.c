@@ -81,7 +81,7 @@ static __always_inline void ring_the_bell(void)
 		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
 }
 
-/* It listens already: nobody gets through to it (recv_accept.bpf.c), and the daemon ends it. */
+/* It listens already: the daemon ends it. */
 SEC("sockops")
 int listen_late(struct bpf_sock_ops *ctx)
 {
@@ -98,4 +98,19 @@ int listen_late(struct bpf_sock_ops *ctx)
 	condemn(cookie);
 	ring_the_bell();
 	return 1;
+}
+
+/* Nobody gets through to what is condemned. Not the program of RECV_ACCEPT: a policy of both hooks
+ * would have that attached, and judging, twice. */
+SEC("cgroup_skb/ingress")
+int listen_late_arrival(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return 1;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || sk->protocol != FL_TCP || sk->state != BPF_TCP_LISTEN)
+		return 1;
+	return !is_condemned(bpf_get_socket_cookie(skb));
 }
