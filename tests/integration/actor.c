@@ -7,6 +7,8 @@
  * A new socket answers `ok FD PORT ID BEFORE AFTER`: its local port, its cookie as the agent writes
  * flow ids, and CLOCK_REALTIME ns around the call. Ends at the end of its input.
  */
+#include "told.h"
+
 #include <arpa/inet.h>
 #include <cleanup.h>
 #include <errno.h>
@@ -24,13 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WORDS 8
 #define WAIT_S 20 /* no command waits longer */
-
-struct command {
-	char *word[WORDS]; /* NULL after the last */
-	int words;
-};
 
 struct address {
 	struct sockaddr_storage any;
@@ -198,6 +194,58 @@ static int do_socket(const struct command *c)
 		return -EINVAL;
 	fd = new_socket(c->word[1], *c->word[2] == '6' ? AF_INET6 : AF_INET);
 	return fd < 0 ? fd : answer_socket(fd, now_ns());
+}
+
+/* bind FD ADDR PORT: bind(2) alone */
+static int do_bind(const struct command *c)
+{
+	unsigned long long before = now_ns();
+	struct address a;
+
+	if (read_address(c->word[2], c->word[3], &a) < 0)
+		return -EINVAL;
+	if (bind(fd_of(c), (struct sockaddr *)&a.any, a.len) < 0)
+		return fails();
+	return answer_socket(fd_of(c), before);
+}
+
+/* begin FD: listen(2) alone */
+static int do_begin(const struct command *c)
+{
+	unsigned long long before = now_ns();
+
+	if (listen(fd_of(c), 128) < 0)
+		return fails();
+	return answer_socket(fd_of(c), before);
+}
+
+/* call FD ADDR PORT: connect(2) alone */
+static int do_call(const struct command *c)
+{
+	unsigned long long before = now_ns();
+	struct address to;
+
+	if (read_address(c->word[2], c->word[3], &to) < 0)
+		return -EINVAL;
+	if (connect(fd_of(c), (struct sockaddr *)&to.any, to.len) < 0)
+		return fails();
+	return answer_socket(fd_of(c), before);
+}
+
+/* window FD ADDR PORT: listen(2), and a connect(2) to there with nothing in between */
+static int do_window(const struct command *c)
+{
+	_close_ int fd = -1;
+	struct address to;
+
+	if (read_address(c->word[2], c->word[3], &to) < 0)
+		return -EINVAL;
+	fd = new_socket("tcp", to.any.ss_family);
+	if (fd < 0)
+		return fd;
+	if (listen(fd_of(c), 128) < 0 || connect(fd, (struct sockaddr *)&to.any, to.len) < 0)
+		return fails();
+	return puts("ok");
 }
 
 /* Of a command's word INDEX, 1 when it is not there. */
@@ -453,10 +501,7 @@ static int do_who(const struct command *c)
 	return printf("ok %d\n", getpid());
 }
 
-static const struct {
-	const char *name;
-	int (*run)(const struct command *c);
-} commands[] = {
+static const struct told commands[] = {
 	{ "listen", do_listen },     { "connect", do_connect },	    { "accept", do_accept },
 	{ "socket", do_socket },     { "send", do_send },	    { "sendto", do_sendto },
 	{ "recv", do_recv },	     { "close", do_close },	    { "reset", do_reset },
@@ -465,44 +510,16 @@ static const struct {
 	{ "who", do_who },	     { "reconnect", do_reconnect }, { "relisten", do_relisten },
 	{ "fork", do_fork },	     { "exec", do_exec },	    { "ignore", do_ignore },
 	{ "segments", do_segments }, { "drain", do_drain },	    { "shut", do_shut },
+	{ "bind", do_bind },	     { "begin", do_begin },	    { "call", do_call },
+	{ "window", do_window },
 };
-
-static void split(char *line, struct command *ret)
-{
-	char *save = NULL;
-
-	memset(ret, 0, sizeof(*ret));
-	for (char *w = strtok_r(line, " \n", &save); w && ret->words < WORDS - 1;
-	     w = strtok_r(NULL, " \n", &save))
-		ret->word[ret->words++] = w;
-}
-
-static int run(const struct command *c)
-{
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (!strcmp(commands[i].name, c->word[0]))
-			return commands[i].run(c);
-	return -ENOSYS;
-}
 
 int main(int argc, char **argv)
 {
-	struct command c;
-	char line[512];
-
 	(void)argv;
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc > 1)
+	if (argc > 1) {
 		puts("ok");
-	while (fgets(line, sizeof(line), stdin)) {
-		int r;
-
-		split(line, &c);
-		if (!c.words)
-			continue;
-		r = run(&c);
-		if (r < 0)
-			printf("error %s\n", strerror(-r));
+		fflush(stdout);
 	}
-	return 0;
+	return told_run(commands, sizeof(commands) / sizeof(commands[0]));
 }

@@ -138,16 +138,20 @@ start_piped() { # NAME COMMAND...: start, with the pipes NAME.to and NAME.from
 	PID=$!
 }
 
-# In the cgroup, and in the network namespace of NETNS. A command before it wraps it.
-actor() { # NAME [WRAPPER...]
+# A program that is told what to do (told.h), in the cgroup and in the network namespace of NETNS.
+start_told() { # NAME COMMAND...
 	local name=$1 to from
 	shift
 	[[ -z $NETNS ]] || set -- nsenter -t "$NETNS" -n "$@"
 	mkfifo "$T/$name.to" "$T/$name.from"
-	start_piped "$name" "$@" "$BUILD/tests/actor"
+	start_piped "$name" "$@"
 	exec {to}>"$T/$name.to" {from}<"$T/$name.from"
 	ACTOR_PID[$name]=$PID ACTOR_TO[$name]=$to ACTOR_FROM[$name]=$from
 	tell "$name" who
+}
+
+actor() { # NAME [WRAPPER...]: a command before it wraps it
+	start_told "$@" "$BUILD/tests/actor"
 }
 
 try() { # NAME COMMAND...: like tell, but R may be an error

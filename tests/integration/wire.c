@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What goes over the loopback interface of a network namespace, read and written by AF_PACKET:
+ * beside all sockets, and beside the agent. Told what to do as an actor is, see told.h.
+ *
+ * seen PORT     packets since the last time that have PORT at an end, each once and in order, a
+ *               word each: > to it, < from it; and what it is: syn syn-ack ack rst fin udp
+ * syn6 N PORT, udp6 N PORT       a packet from [::1]:9 to [::1]:PORT with N extension headers
+ */
+#include "told.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define SOURCE_PORT 9
+#define EXTENSIONS_MAX 64
+#define WORDS_MAX 400 /* of one answer */
+
+static int wire = -1;
+
+/* --- reading --- */
+
+struct packet {
+	const unsigned char *ports; /* of the TCP or UDP header, whose first bytes these are */
+	size_t left;
+	uint8_t proto;
+};
+
+/* Past an IPv4 or IPv6 header and all extensions; false when it is neither TCP nor UDP. */
+static bool find_ports(const unsigned char *data, size_t size, struct packet *ret)
+{
+	size_t off = sizeof(struct ip6_hdr);
+	uint8_t next;
+
+	if (size < sizeof(struct iphdr))
+		return false;
+	if (data[0] >> 4 == 4) {
+		off = (size_t)(data[0] & 15) * 4;
+		next = data[9];
+	} else {
+		next = data[6];
+		while ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS) && off + 8 <= size) {
+			next = data[off];
+			off += 8 + (size_t)data[off + 1] * 8;
+		}
+	}
+	if ((next != IPPROTO_TCP && next != IPPROTO_UDP) || off + sizeof(struct udphdr) > size)
+		return false;
+	*ret = (struct packet){ data + off, size - off, next };
+	return true;
+}
+
+static const char *kind_of(const struct packet *p)
+{
+	const struct tcphdr *tcp = (const struct tcphdr *)p->ports;
+
+	if (p->proto == IPPROTO_UDP)
+		return "udp";
+	if (p->left < sizeof(*tcp))
+		return "short";
+	if (tcp->rst)
+		return "rst";
+	if (tcp->syn)
+		return tcp->ack ? "syn-ack" : "syn";
+	return tcp->fin ? "fin" : "ack";
+}
+
+/* Loopback shows each packet twice, going out and coming in. */
+static ssize_t next_packet(unsigned char *buf, size_t size)
+{
+	for (;;) {
+		struct sockaddr_ll from;
+		socklen_t len = sizeof(from);
+		ssize_t n = recvfrom(wire, buf, size, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+
+		if (n < 0 || from.sll_pkttype == PACKET_OUTGOING)
+			return n;
+	}
+}
+
+static int lost_packets(void)
+{
+	struct tpacket_stats stats = { 0 };
+	socklen_t len = sizeof(stats);
+
+	if (getsockopt(wire, SOL_PACKET, PACKET_STATISTICS, &stats, &len) < 0)
+		return -errno;
+	return stats.tp_drops ? -ENOBUFS : 0;
+}
+
+static int do_seen(const struct command *c)
+{
+	uint16_t port = c->words > 1 ? (uint16_t)strtoul(c->word[1], NULL, 10) : 0;
+	static unsigned char buf[65536];
+	int words = 0, r = lost_packets();
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	fputs("ok", stdout);
+	while ((n = next_packet(buf, sizeof(buf))) >= 0) {
+		struct packet p;
+		uint16_t ports[2];
+
+		if (!find_ports(buf, (size_t)n, &p) || words == WORDS_MAX)
+			continue;
+		memcpy(ports, p.ports, sizeof(ports));
+		if (ntohs(ports[0]) != port && ntohs(ports[1]) != port)
+			continue;
+		printf(" %c%s", ntohs(ports[1]) == port ? '>' : '<', kind_of(&p));
+		words++;
+	}
+	return puts("");
+}
+
+/* --- writing --- */
+
+static uint16_t checksum(const unsigned char *data, size_t size, uint32_t sum)
+{
+	for (size_t i = 0; i + 1 < size; i += 2)
+		sum += (uint32_t)data[i] << 8 | data[i + 1];
+	if (size % 2)
+		sum += (uint32_t)data[size - 1] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+/* From [::1] to [::1], whose bytes add 1 each to the sum. */
+static uint16_t checksum_of(const void *segment, size_t size, uint8_t proto)
+{
+	return checksum(segment, size, (uint32_t)size + proto + 1 + 1);
+}
+
+static size_t put_tcp_syn(unsigned char *to, uint16_t port)
+{
+	struct tcphdr tcp = {
+		.source = htons(SOURCE_PORT),
+		.dest = htons(port),
+		.seq = htonl(1),
+		.syn = 1,
+		.doff = sizeof(tcp) / 4,
+		.window = htons(1024),
+	};
+
+	tcp.check = checksum_of(&tcp, sizeof(tcp), IPPROTO_TCP);
+	memcpy(to, &tcp, sizeof(tcp));
+	return sizeof(tcp);
+}
+
+static size_t put_datagram(unsigned char *to, uint16_t port)
+{
+	struct udphdr udp = { .source = htons(SOURCE_PORT),
+			      .dest = htons(port),
+			      .len = htons(sizeof(udp)) };
+
+	udp.check = checksum_of(&udp, sizeof(udp), IPPROTO_UDP);
+	memcpy(to, &udp, sizeof(udp));
+	return sizeof(udp);
+}
+
+/* Empty destination options, 8 bytes each: next header, length 0, and padding of 4 bytes (PadN). */
+static size_t put_extensions(unsigned char *to, unsigned int n, uint8_t last)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		const unsigned char header[8] = { i + 1 < n ? IPPROTO_DSTOPTS : last, 0, 1, 4 };
+
+		memcpy(to + i * sizeof(header), header, sizeof(header));
+	}
+	return n * sizeof(struct ip6_ext) * 4;
+}
+
+static int write_packet(const struct command *c, uint8_t proto,
+			size_t (*put)(unsigned char *to, uint16_t port))
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_IPV6),
+				  .sll_ifindex = (int)if_nametoindex("lo"),
+				  .sll_halen = ETH_ALEN };
+	unsigned char buf[sizeof(struct ip6_hdr) + EXTENSIONS_MAX * 8 + 64];
+	struct ip6_hdr ip = { .ip6_src = IN6ADDR_LOOPBACK_INIT, .ip6_dst = IN6ADDR_LOOPBACK_INIT };
+	unsigned long n, port;
+	size_t size = sizeof(ip);
+
+	if (c->words < 3)
+		return -EINVAL;
+	n = strtoul(c->word[1], NULL, 10);
+	port = strtoul(c->word[2], NULL, 10);
+	if (n > EXTENSIONS_MAX || port > 65535)
+		return -EINVAL;
+	size += put_extensions(buf + size, (unsigned int)n, proto);
+	size += put(buf + size, (uint16_t)port);
+	ip.ip6_flow = htonl(6u << 28);
+	ip.ip6_hlim = 64;
+	ip.ip6_nxt = n ? IPPROTO_DSTOPTS : proto;
+	ip.ip6_plen = htons((uint16_t)(size - sizeof(ip)));
+	memcpy(buf, &ip, sizeof(ip));
+	if (sendto(wire, buf, size, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	return puts("ok");
+}
+
+static int do_syn6(const struct command *c)
+{
+	return write_packet(c, IPPROTO_TCP, put_tcp_syn);
+}
+
+static int do_udp6(const struct command *c)
+{
+	return write_packet(c, IPPROTO_UDP, put_datagram);
+}
+
+static int do_who(const struct command *c)
+{
+	(void)c;
+	return printf("ok\n");
+}
+
+static const struct told commands[] = {
+	{ "seen", do_seen },
+	{ "syn6", do_syn6 },
+	{ "udp6", do_udp6 },
+	{ "who", do_who },
+};
+
+int main(void)
+{
+	int bytes = 16 << 20; /* nobody may have asked for long */
+
+	/* without the link header: what begins is an IP header */
+	wire = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	if (wire < 0 || setsockopt(wire, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0) {
+		perror("wire");
+		return 1;
+	}
+	return told_run(commands, sizeof(commands) / sizeof(commands[0]));
+}
