@@ -5,5 +5,5 @@
 # timeout: 600
 . "$(dirname "$0")/lib.sh"
 
-"$BUILD/tests/match" "${MATCHES:-200000}" "${MATCH_SEED:-$RANDOM}" >"$T/out" || fail "$(<"$T/out")"
+"$BUILD/tests/match" "${MATCHES:-1000000}" "${MATCH_SEED:-$RANDOM}" >"$T/out" || fail "$(<"$T/out")"
 cat "$T/out"
