@@ -10,7 +10,8 @@
 #include "event.bpf.h"
 #include <bpf/bpf_core_read.h>
 
-#define EXE_COMPONENTS 96
+#define EXE_CLIMBS 8
+#define EXE_CLIMB_STEPS 12 /* times EXE_CLIMBS: components and mounts of a path */
 /* The path is put together from its end, which leaves a whole component of room behind it. */
 #define EXE_END (FL_TEXT_BYTES - 256)
 
@@ -33,12 +34,18 @@ static __always_inline __u32 exe_flags(struct file *exe)
 	return 0;
 }
 
-/* The place in the text stands in t->exe_len meanwhile: what is loaded from a map has no history,
- * so the verifier sees every step of the walk as the same step and not as 2^n ways to get there. */
+/* Where the walk is stands in the text behind its end meanwhile, and the place in the text in
+ * t->exe_len: what is loaded from a map has no history, so the verifier sees every step of the walk
+ * as the same step and not as 2^n ways to get there. */
 struct exe_walk {
 	struct dentry *dentry;
 	struct mount *mount;
 };
+
+static __always_inline struct exe_walk *exe_walk_of(struct fl_text *t)
+{
+	return (void *)&t->text[EXE_END];
+}
 
 /* One step towards the root: 1 when there is more, 0 at the root, negative when it does not fit. */
 static __always_inline int exe_step(struct exe_walk *w, struct fl_text *t)
@@ -77,20 +84,25 @@ static __always_inline int exe_step(struct exe_walk *w, struct fl_text *t)
 	return 1;
 }
 
-static __always_inline void exe_read(struct task_struct *task, struct fl_text *t)
+/* Some steps of the text with this key: as exe_step(). See process_text_add() for its form. */
+int exe_climb(__u64 start_ns, __u32 pid, __u32 exec_id);
+
+static __always_inline void exe_read(struct task_struct *task, struct fl_text *t,
+				     const struct fl_proc_key *key)
 {
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-	struct exe_walk w = {};
+	struct exe_walk *w = exe_walk_of(t);
 	__u64 len, off; /* 64 bit: a shift pair between check and use would lose the bound */
 	int more = 1;
 
 	if (!exe)
 		return;
-	w.dentry = BPF_CORE_READ(exe, f_path.dentry);
-	w.mount = (void *)BPF_CORE_READ(exe, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	w->dentry = BPF_CORE_READ(exe, f_path.dentry);
+	w->mount =
+		(void *)BPF_CORE_READ(exe, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
 	t->exe_len = EXE_END;
-	for (int i = 0; i < EXE_COMPONENTS && more > 0; i++)
-		more = exe_step(&w, t);
+	for (int i = 0; i < EXE_CLIMBS && more > 0; i++)
+		more = exe_climb(key->start_ns, key->pid, key->exec_id);
 	off = t->exe_len;
 	t->exe_len = 0;
 	len = EXE_END - off;

@@ -72,23 +72,42 @@ static __always_inline struct fl_process *process_add(struct task_struct *task,
 	return p;
 }
 
-static __noinline int process_text_add(const struct fl_owner *o)
+__noinline int exe_climb(__u64 start_ns, __u32 pid, __u32 exec_id)
 {
+	struct fl_proc_key key = { .start_ns = start_ns, .pid = pid, .exec_id = exec_id };
+	struct fl_text *t = bpf_map_lookup_elem(&process_text, &key);
+	int more = 1;
+
+	if (!t)
+		return -1;
+	for (int i = 0; i < EXE_CLIMB_STEPS && more > 0; i++)
+		more = exe_step(exe_walk_of(t), t);
+	return more;
+}
+
+/*
+ * Not static and not hidden, with nothing but numbers for arguments: the verifier then takes it
+ * apart once for a program and not at every call, and the walk along a path is most of what there
+ * is to verify.
+ */
+__noinline int process_text_add(__u64 start_ns, __u32 pid, __u32 exec_id)
+{
+	struct fl_proc_key key = { .start_ns = start_ns, .pid = pid, .exec_id = exec_id };
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u32 zero = 0, len;
 	struct blank *b = bpf_map_lookup_elem(&blank, &zero);
 	struct fl_text *t;
 
-	if (!b || bpf_map_update_elem(&process_text, &o->proc, &b->text, BPF_NOEXIST)) {
+	if (!b || bpf_map_update_elem(&process_text, &key, &b->text, BPF_NOEXIST)) {
 		count(FL_CNT_PROCESSES_FULL);
 		return 0;
 	}
-	t = bpf_map_lookup_elem(&process_text, &o->proc);
+	t = bpf_map_lookup_elem(&process_text, &key);
 	if (!t)
 		return 0;
 	t->head.type = FL_RECORD_TEXT;
-	t->key = o->proc;
-	exe_read(task, t);
+	t->key = key;
+	exe_read(task, t, &key);
 	args_read(task, t);
 	len = sizeof(*t) - FL_TEXT_BYTES + t->exe_len + 1 + t->args_len;
 	t->head.size = len;
@@ -107,7 +126,7 @@ int process_ensure(struct task_struct *task, const struct fl_owner *o, bool text
 	if (!p)
 		return 0;
 	if (text)
-		process_text_add(o);
+		process_text_add(o->proc.start_ns, o->proc.pid, o->proc.exec_id);
 	p = bpf_map_lookup_elem(&processes, &o->proc);
 	if (p)
 		record_send(p, sizeof(*p));

@@ -188,8 +188,8 @@ int udp_received(struct sock *sk)
 }
 
 /*
- * Ends peer ID; returns the next of the list. A global function: verified once by itself and not
- * for each of the thousands of turns of the loop that calls it.
+ * Ends peer ID; returns the next of the list. A global function as the one below: verified once by
+ * itself and not for each of the thousands of turns of the loops that call it.
  */
 __noinline __u64 udp_end_peer(__u64 id)
 {
@@ -198,6 +198,13 @@ __noinline __u64 udp_end_peer(__u64 id)
 
 	flow_end(id, FL_REASON_NONE, NULL);
 	return next;
+}
+
+__noinline __u64 udp_end_some(__u64 id)
+{
+	for (int i = 0; i < UDP_RELEASE_SOME && id; i++)
+		id = udp_end_peer(id);
+	return id;
 }
 
 /* A connect() that no datagram ever followed: the tuple is known at the latest now. */
@@ -234,8 +241,8 @@ int udp_release(struct bpf_sock *ctx)
 	bpf_spin_unlock(&u->lock);
 	udp_end_own(u);
 	id = u->peers;
-	for (int i = 0; i < UDP_RELEASE_MAX && id; i++)
-		id = udp_end_peer(id);
+	for (int i = 0; i < UDP_RELEASE_MAX / UDP_RELEASE_SOME && id; i++)
+		id = udp_end_some(id);
 	if (id)
 		count(FL_CNT_UDP_PEERS_LEFT);
 	return 1;

@@ -175,6 +175,11 @@ bool hook_is_cgroup(const struct hook *hook)
 	return !strncmp(hook->attach, "cgroup", 6) || !strcmp(hook->attach, "sockops");
 }
 
+bool hook_is_lsm(const struct hook *hook)
+{
+	return !strncmp(hook->attach, "lsm/", 4);
+}
+
 bool hook_is_kprobe(const struct hook *hook)
 {
 	return !strncmp(hook->attach, "kprobe/", 7) || !strncmp(hook->attach, "kretprobe/", 10);

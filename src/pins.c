@@ -145,6 +145,21 @@ int pins_publish(const struct pins *p, const char *name, const char *group)
 	return give_to_group(path, group);
 }
 
+/*
+ * Without it the programs of a link run on until the kernel has freed the inode of its pin, a moment
+ * after whoever removed it went on. Links to cgroups know how; others say EOPNOTSUPP.
+ */
+static void detach(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	_close_ int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = bpf_obj_get(path);
+	if (fd >= 0)
+		(void)bpf_link_detach(fd); /* no link: EINVAL */
+}
+
 static int drop_entries(const char *dir, bool (*keep)(const char *name, void *arg), void *arg)
 {
 	_cleanup_(cleanup_dir) DIR *d = opendir(dir);
@@ -158,6 +173,7 @@ static int drop_entries(const char *dir, bool (*keep)(const char *name, void *ar
 			continue;
 		if (keep && keep(e->d_name, arg))
 			continue;
+		detach(dir, e->d_name);
 		if (unlinkat(dirfd(d), e->d_name, 0) < 0)
 			r = -errno;
 	}

@@ -7,10 +7,9 @@
 #define FLOWNER_SELFTEST_H
 
 #include "maps.h"
-#include <stdbool.h>
 
-/* True when a program noting PROBE ran while this process connected, accepted, sent, closed and
- * ended a thread; also true when the test itself could not be made (no loopback here). */
-bool selftest_fires(const struct maps *m, enum fl_probe probe);
+/* 1 when a program noting PROBE ran while this process connected, accepted, sent, closed and ended
+ * a thread, 0 when not; a negative errno when the test could not be made (no loopback here). */
+int selftest_fires(const struct maps *m, enum fl_probe probe);
 
 #endif

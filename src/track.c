@@ -359,6 +359,14 @@ static void detach_row(struct track *t, size_t i, enum hook_status status, int e
 	h->error = error;
 }
 
+/* Where the test cannot be made attaching is all the proof there is: none for an LSM program. */
+static bool is_called(const struct track *t, const struct hook *h)
+{
+	int fires = h->probe == HOOK_NO_PROBE ? 1 : selftest_fires(&t->maps, h->probe);
+
+	return fires < 0 ? !hook_is_lsm(h) : fires;
+}
+
 /* Rows [FROM, TO) are one rank of one moment: all or none. 1 on, 0 off. */
 static int attach_rank(struct track *t, size_t from, size_t to)
 {
@@ -372,9 +380,7 @@ static int attach_rank(struct track *t, size_t from, size_t to)
 		}
 	}
 	for (size_t i = from; i < to; i++) {
-		const struct hook *h = hooks_at(t->hooks, i);
-
-		if (h->probe == HOOK_NO_PROBE || selftest_fires(&t->maps, h->probe))
+		if (is_called(t, hooks_at(t->hooks, i)))
 			continue;
 		for (size_t j = from; j < to; j++)
 			detach_row(t, j, HOOK_SILENT, 0);

@@ -5,7 +5,11 @@
 . "$(dirname "$0")/lib.sh"
 ROOT=${CGROUP%/*} # where cgroup2 is mounted
 
-attached() { bpftool cgroup show "$CGROUP" -j; }
+# By its links: bpftool 7.1 shows nothing of a cgroup on 5.10.
+attached() {
+	bpftool link show -j | jq -c --argjson cgroup "$(stat -c %i "$CGROUP")" \
+		'[.[] | select(.cgroup_id == $cgroup)] | sort_by(.id)'
+}
 as_before() { [[ $(attached) == "$before" ]]; }
 
 nothing_left() { # AFTER-WHAT
