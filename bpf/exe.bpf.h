@@ -98,8 +98,8 @@ static __always_inline void exe_read(struct task_struct *task, struct fl_text *t
 	if (!exe)
 		return;
 	w->dentry = BPF_CORE_READ(exe, f_path.dentry);
-	w->mount =
-		(void *)BPF_CORE_READ(exe, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	w->mount = (void *)BPF_CORE_READ(exe, f_path.mnt) -
+		   bpf_core_field_offset(struct mount, mnt);
 	t->exe_len = EXE_END;
 	for (int i = 0; i < EXE_CLIMBS && more > 0; i++)
 		more = exe_climb(key->start_ns, key->pid, key->exec_id);

@@ -146,7 +146,7 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 	c = bpf_map_lookup_elem(&l7_connections, &key);
 	/* while the element is ours to read; two CPUs that end one flow at once may both tell */
 	if (was_session(id, &key, c))
-		session_told(FL_SOCK_CONNECTION_DELETED, id, s);
+		session_told(FL_SOCK_CONNECTION_DELETED, id);
 	e = event_reserve(s->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE);
 	if (!e)
 		return flow_remove(id, &key, &proc, c);

@@ -81,7 +81,7 @@ int flow_count_udp(__u64 id) __hidden;
 int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role) __hidden;
 
 /* OP of session ID to the rings of others. */
-int session_told(enum fl_sock_op op, __u64 id, const struct fl_socket *s) __hidden;
+int session_told(enum fl_sock_op op, __u64 id) __hidden;
 
 /* Somebody hears of sessions that are established. */
 static __always_inline bool sessions_wanted(void)

@@ -24,7 +24,7 @@
 #define UDP_TAKE_OVER_MAX 1024
 
 #define UDP_RELEASE_MAX 8192 /* peers ended at close; the sweep takes the rest */
-#define UDP_RELEASE_SOME 64   /* of them at a time */
+#define UDP_RELEASE_SOME 64  /* of them at a time */
 
 /* A socket older than the agent, where its walk could not make the storage: what it has found. */
 static __always_inline void udp_adopt(struct fl_udp *u)

@@ -3,6 +3,7 @@
 # `flowner who` from both sides of NAT. Two more network namespaces: a container at a bridge,
 # masqueraded and with a published port, and somebody outside; the daemon is where the translation
 # is. Then a namespace that translates for itself.
+# modules: bridge nf_conntrack_netlink nft_chain_nat nft_nat nft_masq nft_ct
 ((EUID)) || [[ ${NAT_NETNS:-} ]] || exec env NAT_NETNS=1 unshare -n bash "$0"
 . "$(dirname "$0")/lib.sh"
 

@@ -10,7 +10,9 @@
 
 PACKAGES='bash dash coreutils grep sed mawk findutils diffutils util-linux mount procps hostname
 	kmod iproute2 jq curl bpftool libc-bin nftables'
-MODS=${VM_MODS-veth tun dummy vrf inet_diag tcp_diag udp_diag}
+# besides what everybody uses, what tests say they need in a line `# modules: NAME...`
+MODS=${VM_MODS-veth tun dummy vrf inet_diag tcp_diag udp_diag $(
+	sed -n 's/^# modules: //p' "$TREE"/tests/integration/*.sh | tr '\n' ' ')}
 PORTS='virtio_pci virtio_console' # what init talks to us through
 USERLAND=$VM/root-$ARCH
 

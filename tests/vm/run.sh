@@ -12,7 +12,7 @@
 # Output is streamed and the status passed on; 124: not in time, 125: the machine died.
 #
 #	VM_LSM='a,b'  security modules, instead of those the kernel has of itself
-#	VM_MODS='a b' kernel modules to load
+#	VM_MODS='a b' kernel modules to load, instead of those tests need
 #	VM_APPEND=x   more of a kernel command line
 #	VM_MEM=2G VM_SMP=2 VM_TIMEOUT=600
 #	VM_LOG=FILE   gets the kernel's messages
