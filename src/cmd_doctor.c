@@ -20,11 +20,6 @@ static const struct column columns[] = {
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-struct doctor {
-	bool json;
-	bool no_header;
-};
-
 static void free_table(struct table **t)
 {
 	table_free(*t);
@@ -140,31 +135,14 @@ static int print_report(const json_t *report, bool header)
 	return r;
 }
 
-static int on_line(const char *line, size_t len, void *arg)
+static int on_report(const char *line, size_t len, void *arg)
 {
-	const struct doctor *d = arg;
-	json_t *report;
-	int r;
-
-	if (len == 0)
-		return LINE_MORE;
-	if (d->json)
-		return command_pass(line, len);
-	report = command_json(line, len);
-	if (!report)
-		return LINE_FAILED;
-	r = print_report(report, !d->no_header);
-	json_decref(report);
-	if (r < 0)
-		command_error("cannot show the hooks: %s", strerror(-r));
-	return r < 0 ? LINE_FAILED : LINE_MORE;
+	return command_show_object(arg, "the hooks", line, len, print_report);
 }
 
 static int run_doctor(struct options *o)
 {
-	struct doctor d = { .json = o->json, .no_header = o->no_header };
-
-	return command_ask(o, "/v1/doctor", NULL, CLIENT_WAIT_MS, on_line, &d);
+	return command_ask(o, "/v1/doctor", NULL, CLIENT_WAIT_MS, on_report, o);
 }
 
 const struct command command_doctor = {

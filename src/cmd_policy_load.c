@@ -447,22 +447,7 @@ static int print_policy(const json_t *policy, bool header)
 
 static int on_policy(const char *line, size_t len, void *arg)
 {
-	const struct options *o = arg;
-	json_t *policy;
-	int r;
-
-	if (len == 0)
-		return LINE_MORE;
-	if (o->json)
-		return command_pass(line, len);
-	policy = command_json(line, len);
-	if (!policy)
-		return LINE_FAILED;
-	r = print_policy(policy, !o->no_header);
-	json_decref(policy);
-	if (r < 0)
-		command_error("cannot show the policy: %s", strerror(-r));
-	return r < 0 ? LINE_FAILED : LINE_MORE;
+	return command_show_object(arg, "the policy", line, len, print_policy);
 }
 
 static int run_show(struct options *o)

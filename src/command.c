@@ -199,6 +199,26 @@ json_t *command_json(const char *line, size_t len)
 	return json;
 }
 
+int command_show_object(const struct options *o, const char *what, const char *line, size_t len,
+			int (*show)(const json_t *object, bool header))
+{
+	json_t *object;
+	int r;
+
+	if (len == 0)
+		return LINE_MORE;
+	if (o->json)
+		return command_pass(line, len);
+	object = command_json(line, len);
+	if (!object)
+		return LINE_FAILED;
+	r = show(object, !o->no_header);
+	json_decref(object);
+	if (r < 0)
+		command_error("cannot show %s: %s", what, strerror(-r));
+	return r < 0 ? LINE_FAILED : LINE_MORE;
+}
+
 int command_pass(const char *line, size_t len)
 {
 	if (fwrite(line, 1, len, stdout) == len && putc('\n', stdout) != EOF)

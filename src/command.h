@@ -81,6 +81,13 @@ int command_send(const struct options *o, const char *method, const char *path, 
 /* LINE is a JSON object: a new reference, or NULL and a line on stderr. */
 json_t *command_json(const char *line, size_t len);
 
+/*
+ * What a command whose answer is one object does with a LINE of it: passes it on with --json, else
+ * SHOW it (negative errno; HEADER: titles over tables), which is called WHAT when that fails.
+ */
+int command_show_object(const struct options *o, const char *what, const char *line, size_t len,
+			int (*show)(const json_t *object, bool header));
+
 /* Copies LINE and a newline to stdout. LINE_DONE when stdout takes no more: command_end() says why.
  */
 int command_pass(const char *line, size_t len);

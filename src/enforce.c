@@ -2,7 +2,13 @@
 #include "enforce.h"
 #include "cleanup.h"
 #include "compile.h"
+#include "hooks.h"
+#include "kept.h"
+#include "layout.h"
+#include "pins.h"
+#include "policylinks.h"
 #include "policymaps.h"
+#include "probe.h"
 #include "verdict.skel.h"
 
 #include <arpa/inet.h>
@@ -46,15 +52,16 @@ static const struct enforce_row table[] = {
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
 struct enforce {
-	int cgroup_fd; /* not ours */
 	__u64 scope;
-	char pin_dir[PATH_MAX];
+	char pin_dir[PATH_MAX - 32], dir[PATH_MAX - 16], links_dir[PATH_MAX];
 	struct verdict_bpf *skel; /* NULL while there is no policy */
 	struct policymaps maps;
+	struct policylinks links;
 	struct enforce_row rows[ROWS];
-	struct bpf_link *links[ROWS][PROGRAMS];
+	struct fl_policy_kept kept;
+	__u64 shape; /* see layout.h */
 	__u64 generation;
-	__u32 slot;
+	__u32 slot, area;
 };
 
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce)
@@ -63,19 +70,25 @@ int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce 
 
 	if (!e)
 		return -ENOMEM;
-	e->cgroup_fd = cgroup_fd;
 	e->scope = scope;
 	snprintf(e->pin_dir, sizeof(e->pin_dir), "%s", pin_dir);
+	snprintf(e->dir, sizeof(e->dir), "%s/" PINS_POLICY, e->pin_dir);
+	snprintf(e->links_dir, sizeof(e->links_dir), "%s/links", e->dir);
+	e->links.cgroup_fd = cgroup_fd;
+	e->links.dir = e->links_dir;
 	memcpy(e->rows, table, sizeof(table));
 	*ret_enforce = e;
 	return 0;
 }
 
-void enforce_free(struct enforce *e)
+void enforce_free(struct enforce *e, bool keep)
 {
 	if (!e)
 		return;
-	enforce_clear(e);
+	if (!keep)
+		enforce_clear(e);
+	policylinks_release(&e->links);
+	verdict_bpf__destroy(e->skel);
 	free(e);
 }
 
@@ -96,29 +109,33 @@ __u64 enforce_generation(const struct enforce *e)
 
 int enforce_hits(const struct enforce *e, __u32 rule, __u64 *ret_hits)
 {
-	return e->skel ? policymaps_hits(&e->maps, e->slot, rule, ret_hits) : -ENOENT;
+	return e->skel ? policymaps_hits(&e->maps, e->area, rule, ret_hits) : -ENOENT;
 }
 
 /* --- loading --- */
 
-/* The maps of the tracking programs are theirs: what is pinned under the same name is shared. */
-static int share_maps(const struct enforce *e, struct verdict_bpf *skel)
+/* The maps of the tracking programs are theirs: what is pinned there under the same name is shared.
+ * Ours are pinned, and those of an earlier daemon used. */
+static int find_maps(const struct enforce *e, struct verdict_bpf *skel)
 {
 	struct bpf_map *map;
+	char path[PATH_MAX];
+	int r = 0;
 
 	bpf_object__for_each_map(map, skel->obj)
 	{
-		char path[PATH_MAX + 64];
 		_close_ int fd = -1;
-		int r;
 
 		if (bpf_map__is_internal(map))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", e->pin_dir, bpf_map__name(map));
 		fd = bpf_obj_get(path);
-		if (fd < 0)
-			continue;
-		r = bpf_map__reuse_fd(map, fd);
+		if (fd >= 0) {
+			r = bpf_map__reuse_fd(map, fd);
+		} else {
+			snprintf(path, sizeof(path), "%s/%s", e->dir, bpf_map__name(map));
+			r = bpf_map__set_pin_path(map, path);
+		}
 		if (r < 0)
 			return r;
 	}
@@ -145,23 +162,32 @@ static void say_what_is_seen(struct enforce *e, bool chooses_error)
 	}
 }
 
-/* With the rows of which the kernel has not yet refused to load one. */
-static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
+static void set_constants(struct enforce *e, struct verdict_bpf *skel)
 {
-	struct verdict_bpf *skel = verdict_bpf__open();
-	int r;
-
-	if (!skel)
-		return errno ? -errno : -ENOMEM;
-	r = share_maps(e, skel);
-	if (r < 0) {
-		verdict_bpf__destroy(skel);
-		return r;
-	}
 	skel->rodata->verdict_scope = e->scope;
 	skel->rodata->ring_wake_bytes = ring_bytes(skel) / 4;
 	skel->rodata->can_set_retval = can_set_retval();
 	say_what_is_seen(e, skel->rodata->can_set_retval);
+}
+
+static void cleanup_skel(struct verdict_bpf **skel)
+{
+	verdict_bpf__destroy(*skel);
+}
+
+/* With the rows of which the kernel has not yet refused to load one. */
+static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
+{
+	_cleanup_(cleanup_skel) struct verdict_bpf *skel = verdict_bpf__open();
+	int r;
+
+	if (!skel)
+		return errno ? -errno : -ENOMEM;
+	e->shape = layout_shape(skel->obj); /* a map that is shared forgets its types */
+	r = find_maps(e, skel);
+	if (r < 0)
+		return r;
+	set_constants(e, skel);
 	for (size_t i = 0; i < ROWS; i++) {
 		if (e->rows[i].status == ENFORCE_REFUSED)
 			bpf_program__set_autoload(
@@ -169,71 +195,95 @@ static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
 				false);
 	}
 	r = verdict_bpf__load(skel);
-	if (r < 0) {
-		verdict_bpf__destroy(skel);
+	if (r < 0)
 		return r;
-	}
-	*ret_skel = skel;
+	*ret_skel = TAKE_PTR(skel);
 	return 0;
 }
 
-/* What may be refused is tried with the rest: the best way first, then without it. */
+static void refuse_row(struct enforce *e, size_t row, int error)
+{
+	e->rows[row].status = ENFORCE_REFUSED;
+	e->rows[row].error = -error;
+}
+
+static bool may_be_refused(const struct enforce *e, size_t row)
+{
+	return e->rows[row].tested && e->rows[row].status != ENFORCE_REFUSED;
+}
+
+/* An empty program first: loading all of them once more takes long. */
 static int load(struct enforce *e, struct fail *f)
 {
-	int r = try_load(e, &e->skel);
+	int r;
 
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct hook hook = { .attach = table[i].attach };
+
+		r = may_be_refused(e, i) ? probe_hook(&hook) : 0;
+		if (r < 0)
+			refuse_row(e, i, r);
+	}
+	r = try_load(e, &e->skel);
 	for (size_t i = 0; r < 0 && i < ROWS; i++) {
-		if (!e->rows[i].tested || e->rows[i].status == ENFORCE_REFUSED)
+		if (!may_be_refused(e, i))
 			continue;
-		e->rows[i].status = ENFORCE_REFUSED;
-		e->rows[i].error = -r;
+		refuse_row(e, i, r);
 		r = try_load(e, &e->skel);
 	}
 	if (!r)
 		r = e->skel ? policymaps_find(e->skel->obj, &e->maps) : -EIO;
 	if (r < 0)
 		return fail(f, r, "cannot load the programs with verdicts: %s", strerror(-r));
-	e->slot = FL_POLICY_SLOTS - 1; /* the first goes to slot 0 */
 	return 0;
+}
+
+static int load_first(struct enforce *e, struct fail *f)
+{
+	int r = pins_make_policy(e->pin_dir);
+
+	if (r < 0)
+		return fail(f, r, "cannot create '%s': %s", e->dir, strerror(-r));
+	r = load(e, f);
+	if (r < 0)
+		return r;
+	e->slot = FL_POLICY_SLOTS - 1; /* the first goes to slot 0 */
+	e->kept = (struct fl_policy_kept){ .shape = e->shape, .before = FL_AREA_NONE };
+	/* while the programs are attached one by one, none of them says no */
+	r = policymaps_use(&e->maps, FL_POLICY_NONE, false);
+	return r < 0 ? fail(f, r, "cannot write the policy: %s", strerror(-r)) : 0;
 }
 
 /* --- attaching --- */
 
-static struct bpf_program *program(const struct enforce *e, size_t row, size_t i)
+static bool is_wanted(const char *program, void *arg)
 {
-	const char *name = e->rows[row].programs[i];
+	const struct enforce *e = arg;
 
-	return name ? bpf_object__find_program_by_name(e->skel->obj, name) : NULL;
-}
-
-static void detach(struct enforce *e, size_t row)
-{
-	for (size_t i = 0; i < PROGRAMS; i++) {
-		bpf_link__destroy(e->links[row][i]);
-		e->links[row][i] = NULL;
+	for (size_t i = 0; i < ROWS; i++) {
+		for (size_t p = 0; p < PROGRAMS && e->rows[i].programs[p]; p++) {
+			if (e->rows[i].status == ENFORCE_ON &&
+			    !strcmp(e->rows[i].programs[p], program))
+				return true;
+		}
 	}
-	if (e->rows[row].status == ENFORCE_ON)
-		e->rows[row].status = ENFORCE_UNUSED;
+	return false;
 }
 
-static bool is_cgroup(const struct bpf_program *p)
+static void detach_unwanted(struct enforce *e)
 {
-	enum bpf_prog_type type = bpf_program__type(p);
-
-	return type != BPF_PROG_TYPE_TRACING && type != BPF_PROG_TYPE_LSM;
+	policylinks_keep(&e->links, is_wanted, e);
 }
 
 static int attach(struct enforce *e, size_t row)
 {
 	for (size_t i = 0; i < PROGRAMS && e->rows[row].programs[i]; i++) {
-		struct bpf_program *p = program(e, row, i);
+		struct bpf_program *p = bpf_object__find_program_by_name(e->skel->obj,
+									 e->rows[row].programs[i]);
+		int r = p ? policylinks_attach(&e->links, p) : -EOPNOTSUPP;
 
-		if (!p || bpf_program__fd(p) < 0)
-			return -EOPNOTSUPP;
-		e->links[row][i] = is_cgroup(p) ? bpf_program__attach_cgroup(p, e->cgroup_fd)
-						: bpf_program__attach(p);
-		if (!e->links[row][i])
-			return -errno;
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -269,9 +319,9 @@ static int attach_row(struct enforce *e, size_t row)
 		r->status = ENFORCE_ON;
 		return 1;
 	}
-	detach(e, row);
 	r->status = error ? ENFORCE_REFUSED : ENFORCE_SILENT;
 	r->error = -error;
+	detach_unwanted(e);
 	return 0;
 }
 
@@ -292,12 +342,24 @@ static int attach_hook(struct enforce *e, enum fl_hook hook, bool late_allowed, 
 	return fail(f, -EOPNOTSUPP, "this kernel has no way to judge at this hook");
 }
 
+static int attach_hooks(struct enforce *e, const struct enforce_policy *p, struct fail *f)
+{
+	int r = 0;
+
+	for (enum fl_hook hook = 0; !r && hook < FL_HOOKS; hook++) {
+		if (p->hooks >> hook & 1)
+			r = attach_hook(e, hook, p->late_allowed, f);
+	}
+	return r;
+}
+
 static void detach_all_but(struct enforce *e, __u32 hooks)
 {
 	for (size_t i = 0; i < ROWS; i++) {
-		if (!(hooks >> table[i].hook & 1))
-			detach(e, i);
+		if (e->rows[i].status == ENFORCE_ON && !(hooks >> table[i].hook & 1))
+			e->rows[i].status = ENFORCE_UNUSED;
 	}
+	detach_unwanted(e);
 }
 
 static __u32 hooks_on(const struct enforce *e)
@@ -311,40 +373,109 @@ static __u32 hooks_on(const struct enforce *e)
 	return hooks;
 }
 
-/* The policy is in its slot before a program may ask for it, and is used when all of them can. */
-int enforce_load(struct enforce *e, const struct compiled *c, __u32 hooks, bool fail_closed,
-		 bool late_allowed, struct fail *f)
-{
-	__u32 before = hooks_on(e), slot;
-	int r = e->skel ? 0 : load(e, f);
+/* --- what the next daemon reads --- */
 
-	if (r < 0)
-		return r;
-	if (!before) /* while the programs are attached one by one, none of them says no */
-		(void)policymaps_use(&e->maps, FL_POLICY_NONE, fail_closed, (__u32)getpid());
-	slot = (e->slot + 1) % FL_POLICY_SLOTS;
-	r = policymaps_write(&e->maps, slot, e->generation + 1, c);
-	if (r < 0)
-		(void)fail(f, r, "cannot write the policy: %s", strerror(-r));
-	for (enum fl_hook hook = 0; !r && hook < FL_HOOKS; hook++) {
-		if (hooks >> hook & 1)
-			r = attach_hook(e, hook, late_allowed, f);
+static int write_kept(struct enforce *e, const struct fl_policy_kept *kept)
+{
+	__u32 zero = 0;
+
+	if (bpf_map_update_elem(e->maps.kept, &zero, kept, BPF_ANY) < 0)
+		return -errno;
+	e->kept = *kept;
+	return 0;
+}
+
+/* Before P is in force. What is on trial now stays so until it no longer is. */
+static int keep(struct enforce *e, const struct enforce_policy *p)
+{
+	struct fl_policy_kept kept = e->kept;
+	struct fl_policy_area *area = &kept.areas[p->area];
+	int r = 0;
+
+	area->since_ns = p->since_ns;
+	if (!p->again)
+		r = kept_write(e->maps.texts, p->area, p->texts, p->text_count, &area->bytes);
+	if (p->trial_ends_ns) {
+		kept.trial |= 1u << p->area;
+		kept.trial_ends_ns = p->trial_ends_ns;
+		kept.before = p->before;
 	}
-	if (!r) {
-		r = policymaps_use(&e->maps, slot, fail_closed, (__u32)getpid());
-		if (r < 0)
-			(void)fail(f, r, "cannot write the policy: %s", strerror(-r));
-	}
+	return r < 0 ? r : write_kept(e, &kept);
+}
+
+static void settle(struct enforce *e, __u32 trial)
+{
+	struct fl_policy_kept kept = e->kept;
+
+	kept.trial = trial;
+	(void)write_kept(e, &kept);
+}
+
+int enforce_confirm(struct enforce *e)
+{
+	struct fl_policy_kept kept = e->kept;
+
+	kept.trial = 0;
+	return e->skel ? write_kept(e, &kept) : -ENOENT;
+}
+
+/* --- a policy --- */
+
+static int write_policy(struct enforce *e, const struct enforce_policy *p, __u32 slot,
+			struct fail *f)
+{
+	struct compiled compiled = *p->compiled;
+	int r = 0;
+
+	compiled.policy.area = p->area;
+	if (!p->again)
+		r = policymaps_no_hits(&e->maps, p->area, compiled.policy.rules);
+	if (!r)
+		r = policymaps_write(&e->maps, slot, e->generation + 1, &compiled);
+	return r < 0 ? fail(f, r, "cannot write the policy: %s", strerror(-r)) : 0;
+}
+
+static int use(struct enforce *e, const struct enforce_policy *p, __u32 slot, struct fail *f)
+{
+	const struct fl_policy_kept before = e->kept;
+	int r = keep(e, p);
+
+	if (!r)
+		r = policymaps_use(&e->maps, slot, p->fail_closed);
 	if (r < 0) {
-		detach_all_but(e, before);
-		if (!before)
-			enforce_clear(e);
-		return r;
+		(void)write_kept(e, &before);
+		return fail(f, r, "cannot write the policy: %s", strerror(-r));
 	}
 	e->slot = slot;
+	e->area = p->area;
 	e->generation++;
-	detach_all_but(e, hooks);
+	settle(e, p->trial_ends_ns ? 1u << p->area : 0);
 	return 0;
+}
+
+/* The policy is in its slot before a program may ask for it, and is used when all of them can. */
+int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail *f)
+{
+	__u32 before = hooks_on(e), slot;
+	bool first = !e->skel;
+	int r = first ? load_first(e, f) : 0;
+
+	slot = (e->slot + 1) % FL_POLICY_SLOTS;
+	if (!r)
+		r = write_policy(e, p, slot, f);
+	if (!r)
+		r = attach_hooks(e, p, f);
+	if (!r)
+		r = use(e, p, slot, f);
+	if (!r) {
+		detach_all_but(e, p->hooks);
+		return 0;
+	}
+	if (first)
+		enforce_clear(e);
+	else
+		detach_all_but(e, before);
+	return r;
 }
 
 /* A class before the value that names it. */
@@ -369,4 +500,104 @@ void enforce_clear(struct enforce *e)
 	detach_all_but(e, 0);
 	verdict_bpf__destroy(e->skel);
 	e->skel = NULL;
+	(void)pins_remove_policy(e->pin_dir);
+}
+
+/* --- after an earlier daemon --- */
+
+/* 1 it is there, 0 its daemon died before a policy was in force. */
+static int read_kept(struct enforce *e, struct fail *f)
+{
+	_cleanup_(cleanup_skel) struct verdict_bpf *skel = verdict_bpf__open();
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info), zero = 0;
+	char path[PATH_MAX];
+	_close_ int fd = -1;
+
+	if (!skel)
+		return fail(f, -errno, "cannot open the programs with verdicts");
+	snprintf(path, sizeof(path), "%s/policy_kept", e->dir);
+	fd = bpf_obj_get(path);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return fail(f, -errno, "cannot read '%s': %s", path, strerror(errno));
+	if (info.value_size == sizeof(e->kept) && bpf_map_lookup_elem(fd, &zero, &e->kept) < 0)
+		return fail(f, -errno, "cannot read '%s': %s", path, strerror(errno));
+	if (info.value_size == sizeof(e->kept) && !e->kept.shape)
+		return 0;
+	if (e->kept.shape == layout_shape(skel->obj))
+		return 1;
+	return fail(f, -ESTALE,
+		    "the policy at '%s' was put in force by a flownerd with another layout: remove "
+		    "all of it with 'flownerd --detach'",
+		    e->dir);
+}
+
+/* What rows its programs make up. */
+static void find_rows(struct enforce *e)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		struct enforce_row *row = &e->rows[i];
+		bool all = true;
+
+		for (size_t p = 0; p < PROGRAMS && row->programs[p]; p++)
+			all = all && policylinks_have(&e->links, row->programs[p]);
+		if (all)
+			row->status = ENFORCE_ON;
+	}
+}
+
+static void read_texts(const struct enforce *e, __u32 area, struct enforce_kept *ret_kept)
+{
+	*ret_kept = (struct enforce_kept){ .area = area };
+	if (area >= FL_POLICY_AREAS)
+		return;
+	ret_kept->since_ns = e->kept.areas[area].since_ns;
+	(void)kept_read(e->maps.texts, area, e->kept.areas[area].bytes, &ret_kept->texts,
+			&ret_kept->text_count);
+}
+
+static void read_resumed(const struct enforce *e, struct enforce_resumed *ret_resumed)
+{
+	struct enforce_resumed r = { .before.area = FL_AREA_NONE };
+
+	read_texts(e, e->area, &r.current);
+	if (e->kept.trial >> e->area & 1) {
+		r.trial_ends_ns = e->kept.trial_ends_ns;
+		read_texts(e, e->kept.before, &r.before);
+	}
+	*ret_resumed = r;
+}
+
+int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struct fail *f)
+{
+	struct fl_policy policy = { 0 };
+	int r = access(e->dir, F_OK) < 0 ? 0 : read_kept(e, f);
+
+	if (r > 0)
+		r = load(e, f) < 0 ? -EIO : 1;
+	if (r > 0 && (policymaps_used(&e->maps, &e->slot, &policy) < 0 || !policy.generation ||
+		      policy.area >= FL_POLICY_AREAS))
+		r = 0;
+	if (r <= 0) {
+		if (!r)
+			enforce_clear(e);
+		return r;
+	}
+	e->generation = policy.generation;
+	e->area = policy.area;
+	r = policylinks_resume(&e->links, e->skel->obj);
+	if (r < 0)
+		return fail(f, r, "cannot take over the policy at '%s': %s", e->dir, strerror(-r));
+	find_rows(e);
+	read_resumed(e, ret_resumed);
+	return 1;
+}
+
+void enforce_resumed_release(struct enforce_resumed *r)
+{
+	kept_free(r->current.texts, r->current.text_count);
+	kept_free(r->before.texts, r->before.text_count);
+	*r = (struct enforce_resumed){ 0 };
 }

@@ -13,6 +13,7 @@
 
 struct compiled;
 struct enforce;
+struct policy_text;
 
 enum enforce_status { ENFORCE_UNUSED, ENFORCE_ON, ENFORCE_REFUSED, ENFORCE_SILENT };
 
@@ -30,17 +31,60 @@ struct enforce_row {
 	int error; /* positive errno of the refusal */
 };
 
-/* CGROUP_FD where to attach; SCOPE the cgroup's id, 0 for all; PIN_DIR has the maps of track.h. */
+/*
+ * CGROUP_FD where to attach; SCOPE the cgroup's id, 0 for all; PIN_DIR has the maps of track.h, and
+ * below it is what the daemon that comes after a killed one continues with.
+ */
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce);
-void enforce_free(struct enforce *e); /* detaches */
+
+/* KEEP: the policy goes on without us; else everything is detached. */
+void enforce_free(struct enforce *e, bool keep);
+
+/* What is to be in force. */
+struct enforce_policy {
+	const struct compiled *compiled;
+	__u32 hooks;	   /* bit 1 << enum fl_hook: those it names */
+	bool fail_closed;  /* what cannot be judged is rejected */
+	bool late_allowed; /* a hook may be judged after the fact */
+	bool again;	   /* what AREA has is of this policy: its hits go on */
+	__u32 area;	   /* of policy.h: not that of another policy which is or may be in force */
+	__u64 since_ns;
+	__u64 trial_ends_ns; /* CLOCK_BOOTTIME; 0: no trial */
+	__u32 before;	     /* of a trial: area of what comes back then, or FL_AREA_NONE */
+	const struct policy_text *texts;
+	size_t text_count;
+};
 
 /*
- * C is the policy from now on, at once and as a whole; HOOKS (bits 1 << enum fl_hook) are those it
- * names. FAIL_CLOSED: what cannot be judged is rejected. On failure what was before stays.
- * -EOPNOTSUPP a hook can only be judged late and LATE_ALLOWED says no.
+ * P is the policy from now on, at once and as a whole. On failure what was before stays.
+ * -EOPNOTSUPP a hook can only be judged late and may not be.
  */
-int enforce_load(struct enforce *e, const struct compiled *c, __u32 hooks, bool fail_closed,
-		 bool late_allowed, struct fail *f);
+int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail *f);
+
+/* Nothing is on trial any more. */
+int enforce_confirm(struct enforce *e);
+
+/* What an earlier daemon had in force. No text: it cannot be read, or was too long. */
+struct enforce_kept {
+	__u32 area;
+	__u64 since_ns;
+	struct policy_text *texts;
+	size_t text_count;
+};
+
+struct enforce_resumed {
+	struct enforce_kept current;
+	struct enforce_kept before; /* of a trial; area FL_AREA_NONE: nothing */
+	__u64 trial_ends_ns;	    /* 0: no trial */
+};
+
+/*
+ * Takes the place of an earlier daemon, without a moment in which its policy is off. 1: there is
+ * one, and RET_RESUMED is released by the caller; 0: there is none. -ESTALE its maps have another
+ * layout.
+ */
+int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struct fail *f);
+void enforce_resumed_release(struct enforce_resumed *r);
 
 /*
  * The policy in use has another class for the value KEY (its slot is not read), or GONE: none. SET,

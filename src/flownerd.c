@@ -105,12 +105,13 @@ struct power {
 	int cgroup_fd;
 	struct enforce *enforce;
 	struct rules *rules;
+	bool foreign; /* what an earlier daemon left is not ours to take away */
 };
 
-static void power_release(struct power *p)
+static void power_release(struct power *p, bool keep)
 {
 	rules_free(p->rules);
-	enforce_free(p->enforce);
+	enforce_free(p->enforce, keep);
 	cleanup_close(&p->cgroup_fd);
 }
 
@@ -130,6 +131,11 @@ static int power_open(struct power *p, struct agent *agent, const char *cgroup, 
 	return r ? fail(f, r, "cannot prepare for a policy: %s", strerror(-r)) : 0;
 }
 
+static void say(const struct fail *line)
+{
+	fprintf(stderr, "flownerd: %s\n", line->text);
+}
+
 /* Before anybody is told that we are ready: who waits for us is under the policy. */
 static int load_policy(const struct agent *agent, struct fail *f)
 {
@@ -142,15 +148,35 @@ static int load_policy(const struct agent *agent, struct fail *f)
 	return 0;
 }
 
-/* The maps are filled before anybody is told that we are ready. */
-static int begin(struct agent *agent, struct track *t, struct rules *rules, struct fail *f)
+/* That of a killed daemon goes on; a trial may have ended since. 1 there is one. */
+static int resume_policy(struct agent *agent, struct power *power, struct fail *f)
 {
-	int r = agent_connect(agent, track_maps(t), track_ring(t)), found;
+	struct fail news;
+	int r;
+
+	agent->rules = power->rules;
+	r = rules_resume(power->rules, f);
+	power->foreign = r < 0;
+	if (r > 0 && *rules_trouble(power->rules))
+		fprintf(stderr, "flownerd: %s\n", rules_trouble(power->rules));
+	if (r > 0 && rules_run(power->rules, &news))
+		say(&news);
+	return r;
+}
+
+/* The maps are filled before anybody is told that we are ready. */
+static int begin(struct agent *agent, struct track *t, struct power *power, struct fail *f)
+{
+	int r = agent_connect(agent, track_maps(t), track_ring(t)), found, resumed = 0;
 
 	if (!r)
 		r = agent_recall(agent);
-	if (!r)
+	if (!r) {
+		resumed = resume_policy(agent, power, f);
+		if (resumed < 0)
+			return resumed;
 		r = agent_drain(agent);
+	}
 	if (r < 0)
 		return fail(f, r, "cannot read the event ring: %s", strerror(-r));
 	found = track_seed(t);
@@ -161,8 +187,7 @@ static int begin(struct agent *agent, struct track *t, struct rules *rules, stru
 		return fail(f, r, "cannot write the map 'meta': %s", strerror(-r));
 	(void)agent_reconcile(agent);
 	confine(agent, t);
-	agent->rules = rules;
-	r = load_policy(agent, f);
+	r = resumed ? 0 : load_policy(agent, f);
 	if (r < 0)
 		return r;
 	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
@@ -180,6 +205,7 @@ static int serve(struct config *c, struct hooks *hooks)
 	struct agent agent;
 	struct fail f;
 	__u64 scope = 0;
+	bool detach;
 	int r;
 
 	r = agent_init(&agent, c, hooks);
@@ -194,17 +220,20 @@ static int serve(struct config *c, struct hooks *hooks)
 	if (!r && cgroup) /* found, or r says why not: for analysers */
 		r = power_open(&power, &agent, cgroup, scope, &f);
 	if (!r)
-		r = begin(&agent, t, power.rules, &f);
+		r = begin(&agent, t, &power, &f);
 	if (!r) {
 		r = daemon_run(&agent, t);
 		if (r < 0)
 			(void)fail(&f, r, "stopped: %s", strerror(-r));
 		(void)notify("STOPPING=1");
 	}
-	power_release(&power);
+	detach = c->on_stop == CONFIG_STOP_DETACH || r < 0;
+	if (power.foreign)
+		detach = false;
+	power_release(&power, !detach);
 	agent.rules = NULL;
 	agent_release(&agent);
-	track_close(t, c->on_stop == CONFIG_STOP_DETACH || r < 0);
+	track_close(t, detach);
 	return r < 0 ? complain(&f, r) : EXIT_DONE;
 }
 

@@ -466,8 +466,9 @@ static void note_policy(json_t *notes, const struct agent *agent)
 							   row->limit ? row->limit : ""));
 	}
 	json_array_append_new(
-		notes, json_string("policy: it ends with the daemon; sockets of AF_PACKET pass by "
-				   "it; proceed_hard lifts nothing that others deny"));
+		notes, json_string("policy: a daemon that is killed leaves it in force, one that "
+				   "is stopped does not; sockets of AF_PACKET pass by it; "
+				   "proceed_hard lifts nothing that others deny"));
 	if (*rules_trouble(agent->rules))
 		json_array_append_new(notes,
 				      json_sprintf("policy: %s", rules_trouble(agent->rules)));

@@ -230,12 +230,45 @@ static void retire(const struct pins *p)
 	empty(p, "socket_to_process");
 }
 
+static int drop_dir(const char *dir)
+{
+	int r = drop_entries(dir, NULL, NULL);
+
+	return rmdir(dir) < 0 && errno != ENOENT && !r ? -errno : r;
+}
+
+/* The programs first: without their maps they would be in doubt. */
+int pins_remove_policy(const char *dir)
+{
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/" PINS_POLICY "/links", dir);
+	r = drop_dir(path);
+	*strrchr(path, '/') = '\0';
+	return r < 0 ? r : drop_dir(path);
+}
+
+int pins_make_policy(const char *dir)
+{
+	char path[PATH_MAX];
+	int r = pins_remove_policy(dir);
+
+	snprintf(path, sizeof(path), "%s/" PINS_POLICY, dir);
+	if (!r)
+		r = make_dir(path, 0700);
+	strncat(path, "/links", sizeof(path) - strlen(path) - 1);
+	return r < 0 ? r : make_dir(path, 0700);
+}
+
 int pins_remove(const struct pins *p)
 {
 	char links[PATH_MAX];
 	int r, dropped;
 
-	r = pins_drop_links(p, NULL, NULL);
+	r = pins_remove_policy(p->dir);
+	dropped = pins_drop_links(p, NULL, NULL);
+	r = r < 0 ? r : dropped;
 	retire(p);
 	dropped = drop_entries(p->dir, NULL, NULL);
 	if (rmdir(pins_link_path(p, "", links, sizeof(links))) < 0 && errno != ENOENT && !r)

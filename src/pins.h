@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The pin directory: who owns it, what mode its entries have, and how all of it goes away. Links
- * live below links/, one by the name of its program; maps beside it by their own name.
+ * live below links/, one by the name of its program; maps beside it by their own name. What a
+ * policy needs is in a directory of its own, and comes and goes with that.
  */
 #ifndef FLOWNER_PINS_H
 #define FLOWNER_PINS_H
@@ -30,6 +31,14 @@ int pins_publish(const struct pins *p, const char *name, const char *group);
 
 /* Takes away every link pin for which KEEP says no (all when KEEP is NULL). */
 int pins_drop_links(const struct pins *p, bool (*keep)(const char *name, void *arg), void *arg);
+
+/*
+ * Below DIR, what a policy is pinned in: its maps, and in links/ its programs. Made anew: what was
+ * there is taken away first. Negative errno.
+ */
+#define PINS_POLICY "policy"
+int pins_make_policy(const char *dir);
+int pins_remove_policy(const char *dir);
 
 /* Everything, the directory too. Programs whose last reference was a pin are detached by it. */
 int pins_remove(const struct pins *p);

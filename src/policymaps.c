@@ -2,11 +2,13 @@
 #include "policymaps.h"
 #include "cleanup.h"
 #include "compile.h"
+#include "procfs.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PORTS 65536u
 
@@ -21,6 +23,7 @@ int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps
 		{ "policy_rules", &m.rules },	    { "policy_hits", &m.hits },
 		{ "policy_classes", &m.classes },   { "policy_values", &m.values },
 		{ "policy_prefixes", &m.prefixes }, { "policy_ports", &m.ports },
+		{ "policy_kept", &m.kept },	    { "policy_texts", &m.texts },
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -79,39 +82,36 @@ static int clear_slot(const struct policymaps *m, __u32 slot)
 	return r;
 }
 
-static int write_classes(const struct policymaps *m, __u32 slot, const struct compiled *c)
+/* COUNT elements of an array from FIRST on, in one call: there are 131072 ports. */
+static int write_array(int fd, __u32 first, const void *values, __u32 count)
 {
-	int r = 0;
+	_free_ __u32 *keys = calloc(count + 1, sizeof(*keys));
+	__u32 written = count;
 
-	for (__u32 i = 0; !r && i < c->class_count; i++) {
-		__u32 index = slot * FL_CLASSES_MAX + i;
-
-		r = update(m->classes, &index, &c->classes[i]);
-	}
-	return r;
+	if (!keys)
+		return -ENOMEM;
+	for (__u32 i = 0; i < count; i++)
+		keys[i] = first + i;
+	if (!count || bpf_map_update_batch(fd, keys, values, &written, NULL) == 0)
+		return 0;
+	return -errno;
 }
 
-static int no_hits(const struct policymaps *m, __u32 index)
+/* Of each CPU its own: there is no such call for them before 5.13. */
+int policymaps_no_hits(const struct policymaps *m, __u32 area, __u32 rules)
 {
-	int cpus = libbpf_num_possible_cpus();
+	int cpus = libbpf_num_possible_cpus(), r = 0;
 	_free_ __u64 *zeros = NULL;
 
 	if (cpus < 0)
 		return cpus;
 	zeros = calloc((size_t)cpus, sizeof(*zeros));
-	return zeros ? update(m->hits, &index, zeros) : -ENOMEM;
-}
+	if (!zeros)
+		return -ENOMEM;
+	for (__u32 rule = 0; !r && rule < rules; rule++) {
+		__u32 index = area * FL_RULES_MAX + rule;
 
-static int write_rules(const struct policymaps *m, __u32 slot, const struct compiled *c)
-{
-	int r = 0;
-
-	for (__u32 i = 0; !r && i < c->policy.rules; i++) {
-		__u32 index = slot * FL_RULES_MAX + i;
-
-		r = update(m->rules, &index, &c->rules[i]);
-		if (!r)
-			r = no_hits(m, index);
+		r = update(m->hits, &index, zeros);
 	}
 	return r;
 }
@@ -139,12 +139,9 @@ static int write_ports(const struct policymaps *m, __u32 slot, const struct comp
 {
 	int r = 0;
 
-	for (__u32 side = 0; side < 2; side++) {
-		for (__u32 port = 0; c->ports[side] && !r && port < PORTS; port++) {
-			__u32 index = (slot * 2 + side) * PORTS + port;
-
-			r = update(m->ports, &index, &c->ports[side][port]);
-		}
+	for (__u32 side = 0; !r && side < 2; side++) {
+		if (c->ports[side])
+			r = write_array(m->ports, (slot * 2 + side) * PORTS, c->ports[side], PORTS);
 	}
 	return r;
 }
@@ -158,9 +155,9 @@ int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 	policy.generation = generation;
 	r = clear_slot(m, slot);
 	if (!r)
-		r = write_classes(m, slot, c);
+		r = write_array(m->classes, slot * FL_CLASSES_MAX, c->classes, c->class_count);
 	if (!r)
-		r = write_rules(m, slot, c);
+		r = write_array(m->rules, slot * FL_RULES_MAX, c->rules, c->policy.rules);
 	if (!r)
 		r = write_values(m, slot, c);
 	if (!r)
@@ -168,14 +165,30 @@ int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 	return r ? r : update(m->policies, &slot, &policy);
 }
 
-int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed, __u32 daemon_pid)
+int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed)
 {
 	struct fl_policy_state state = { .slot = slot,
 					 .fail_closed = fail_closed,
-					 .daemon_pid = daemon_pid };
+					 .daemon_pid = (__u32)getpid(),
+					 .daemon_ticks = procfs_own_ticks() };
 	__u32 zero = 0;
 
 	return update(m->state, &zero, &state);
+}
+
+int policymaps_used(const struct policymaps *m, __u32 *ret_slot, struct fl_policy *ret_policy)
+{
+	struct fl_policy_state state;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(m->state, &zero, &state) < 0)
+		return -errno;
+	if (state.slot >= FL_POLICY_SLOTS)
+		return -ENOENT;
+	if (bpf_map_lookup_elem(m->policies, &state.slot, ret_policy) < 0)
+		return -errno;
+	*ret_slot = state.slot;
+	return 0;
 }
 
 int policymaps_selftest(const struct policymaps *m, __u32 pid)
@@ -189,9 +202,9 @@ int policymaps_selftest(const struct policymaps *m, __u32 pid)
 	return update(m->state, &zero, &state);
 }
 
-int policymaps_hits(const struct policymaps *m, __u32 slot, __u32 rule, __u64 *ret_hits)
+int policymaps_hits(const struct policymaps *m, __u32 area, __u32 rule, __u64 *ret_hits)
 {
-	__u32 index = slot * FL_RULES_MAX + rule;
+	__u32 index = area * FL_RULES_MAX + rule;
 	int cpus = libbpf_num_possible_cpus();
 	_free_ __u64 *values = NULL;
 	__u64 hits = 0;

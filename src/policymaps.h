@@ -18,6 +18,8 @@ struct policymaps { /* fds, the object's */
 	int values;
 	int prefixes;
 	int ports;
+	int kept;
+	int texts;
 };
 
 /* -ENOENT OBJECT lacks one of them. */
@@ -30,17 +32,23 @@ int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps
 int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 		     const struct compiled *c);
 
+/* The first RULES rules of AREA have matched nothing yet. */
+int policymaps_no_hits(const struct policymaps *m, __u32 area, __u32 rules);
+
 /*
  * From now on SLOT is the policy, or FL_POLICY_NONE. One write: every verdict is of one of them.
- * FAIL_CLOSED: what cannot be judged is rejected. DAEMON_PID is never denied.
+ * FAIL_CLOSED: what cannot be judged is rejected. This process is never denied.
  */
-int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed, __u32 daemon_pid);
+int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed);
+
+/* What is in use: its slot, its generation and area. -ENOENT nothing is. */
+int policymaps_used(const struct policymaps *m, __u32 *ret_slot, struct fl_policy *ret_policy);
 
 /* listen() of PID is denied from now on, to see whether it is; 0: of nobody. */
 int policymaps_selftest(const struct policymaps *m, __u32 pid);
 
-/* Attempts that rule RULE of SLOT decided, over all CPUs. */
-int policymaps_hits(const struct policymaps *m, __u32 slot, __u32 rule, __u64 *ret_hits);
+/* Attempts that rule RULE of AREA decided, over all CPUs. */
+int policymaps_hits(const struct policymaps *m, __u32 area, __u32 rule, __u64 *ret_hits);
 
 /*
  * While in use: one value more, or another class of it (a file or cgroup that has come; a class not

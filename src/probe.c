@@ -27,6 +27,7 @@ struct trial {
 
 static const struct trial trials[] = {
 	{ "lsm/", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, false, false },
+	{ "fmod_ret/", BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, false, false },
 	{ "fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, false, false },
 	{ "fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, false, false },
 	{ "tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, false, false },

@@ -295,6 +295,17 @@ bool procfs_runs(const struct fl_proc_key *key)
 	return id.start_ticks == ticks(key->start_ns);
 }
 
+__u64 procfs_own_ticks(void)
+{
+	struct identity id = {};
+	char text[2048];
+
+	if (text_read(AT_FDCWD, "/proc/self/stat", text, sizeof(text)) <= 0 ||
+	    stat_parse(text, &id))
+		return 0;
+	return id.start_ticks;
+}
+
 void procfs_release(struct procfs *proc)
 {
 	if (!proc)

@@ -38,6 +38,9 @@ void procfs_release(struct procfs *proc);
  */
 bool procfs_runs(const struct fl_proc_key *key);
 
+/* When this process started, as /proc/self/stat has it; 0: it cannot be read. */
+__u64 procfs_own_ticks(void);
+
 /* PID has the file INODE of DEV mapped: for file systems whose stat() gives another device. */
 bool procfs_maps_file(__u32 pid, __u32 dev, __u64 inode);
 

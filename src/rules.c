@@ -2,7 +2,8 @@
 /*
  * Three states: no policy, a policy, a policy on trial with what was before it (a policy or none).
  * A load while a trial is under way replaces what is tried; what was before stays what was before.
- * A trial ends with the daemon, and so does every policy: what is to come back is in policy.d.
+ * All of it ends with a daemon that stops, and goes on without one that was killed: the next one
+ * takes it up, and puts back what was before when the trial has ended meanwhile.
  */
 #include "rules.h"
 #include "agent.h"
@@ -217,12 +218,36 @@ static bool allows_late(const struct ruleset *set, struct policy_place *ret_plac
 	return safety_enforceable(set->policy, ~(1u << FL_HOOK_LISTEN), ret_place, &hook) == 0;
 }
 
-static int put_in_force(struct rules *r, struct ruleset *set, struct fail *f)
+/* Neither that of what is in force nor of what may come back. */
+static __u32 free_area(const struct rules *r)
+{
+	__u32 area = 0;
+
+	while ((r->current && r->current->area == area) || (r->before && r->before->area == area))
+		area++;
+	return area;
+}
+
+/* BEFORE is what comes back at the end of the trial. */
+static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_ns,
+			const struct ruleset *before, struct fail *f)
 {
 	struct policy_place place = { 0 };
 	bool late = allows_late(set, &place);
-	int e = enforce_load(r->enforce, set->compiled, ruleset_hooks(set), set->policy->enforced,
-			     late, f);
+	struct enforce_policy p = {
+		.compiled = set->compiled,
+		.hooks = ruleset_hooks(set),
+		.fail_closed = set->policy->enforced,
+		.late_allowed = late,
+		.again = set->area != FL_AREA_NONE,
+		.area = set->area == FL_AREA_NONE ? free_area(r) : set->area,
+		.since_ns = set->since_ns ? set->since_ns : clock_ns(CLOCK_BOOTTIME),
+		.trial_ends_ns = trial_ends_ns,
+		.before = before ? before->area : FL_AREA_NONE,
+		.texts = set->texts,
+		.text_count = set->text_count,
+	};
+	int e = enforce_load(r->enforce, &p, f);
 
 	if (e == -EOPNOTSUPP && !late && place.file) {
 		struct fail why = *f;
@@ -233,7 +258,8 @@ static int put_in_force(struct rules *r, struct ruleset *set, struct fail *f)
 	if (e < 0)
 		return e;
 	set->generation = enforce_generation(r->enforce);
-	set->since_ns = clock_ns(CLOCK_BOOTTIME);
+	set->area = p.area;
+	set->since_ns = p.since_ns;
 	r->trouble.text[0] = '\0';
 	return 0;
 }
@@ -257,21 +283,21 @@ static void forget_before(struct rules *r)
 }
 
 /* SET is in force: what was becomes what was before, or is gone. */
-static void take_place(struct rules *r, struct ruleset *set, __u64 trial_ns)
+static void take_place(struct rules *r, struct ruleset *set, __u64 trial_ends_ns)
 {
 	bool on_trial = r->trial_ends_ns;
 
 	tell_all(r);
-	if (trial_ns && !on_trial)
+	if (trial_ends_ns && !on_trial)
 		r->before = r->current;
 	else
 		ruleset_free(r->current);
-	if (!trial_ns)
+	if (!trial_ends_ns)
 		forget_before(r);
 	r->current = set;
 	(void)watch(r, resolution_fd(set->resolution));
-	if (trial_ns)
-		set_trial(r, clock_ns(CLOCK_BOOTTIME) + trial_ns);
+	if (trial_ends_ns)
+		set_trial(r, trial_ends_ns);
 }
 
 static int refuse_callers(const struct rules_order *order, const struct living *l, struct fail *f)
@@ -305,6 +331,7 @@ int rules_load(struct rules *r, const struct rules_order *order, struct rules_ou
 {
 	_cleanup_(cleanup_ruleset) struct ruleset *set = NULL;
 	_cleanup_(living_release) struct living living = { 0 };
+	__u64 ends = order->trial_ns ? clock_ns(CLOCK_BOOTTIME) + order->trial_ns : 0;
 	int e;
 
 	if (order->trial_ns && order->cut)
@@ -320,10 +347,10 @@ int rules_load(struct rules *r, const struct rules_order *order, struct rules_ou
 		return fail(f, e, "cannot read the flows: %s", strerror(-e));
 	e = refuse_callers(order, &living, f);
 	if (!e)
-		e = put_in_force(r, set, f);
+		e = put_in_force(r, set, ends, r->trial_ends_ns ? r->before : r->current, f);
 	if (e < 0)
 		return e;
-	take_place(r, TAKE_PTR(set), order->trial_ns);
+	take_place(r, TAKE_PTR(set), ends);
 	settle(r, order, &living, ret_outcome);
 	return 0;
 }
@@ -332,6 +359,7 @@ int rules_confirm(struct rules *r, struct fail *f)
 {
 	if (!r->trial_ends_ns)
 		return fail(f, -ENOENT, "no policy is on trial");
+	(void)enforce_confirm(r->enforce);
 	forget_before(r);
 	return 0;
 }
@@ -348,7 +376,7 @@ static void clear(struct rules *r)
 
 int rules_clear(struct rules *r, struct fail *f)
 {
-	if (!r->current)
+	if (!enforce_generation(r->enforce))
 		return fail(f, -ENOENT, "no policy is loaded");
 	clear(r);
 	return 0;
@@ -368,7 +396,7 @@ static void roll_back(struct rules *r, struct fail *news)
 		(void)fail(&why, 0, "out of memory");
 		e = ruleset_compile(before);
 		if (!e)
-			e = put_in_force(r, before, &why);
+			e = put_in_force(r, before, 0, NULL, &why);
 	}
 	if (e < 0) {
 		clear(r);
@@ -385,6 +413,71 @@ static void roll_back(struct rules *r, struct fail *news)
 	ruleset_free(r->current);
 	r->current = before;
 	(void)fail(news, 0, "nobody confirmed the policy in time: what was before is in force");
+}
+
+/* --- after an earlier daemon --- */
+
+static int make_again(struct rules *r, const struct enforce_kept *kept, struct ruleset **ret_set,
+		      struct fail *f)
+{
+	int e = -EINVAL;
+
+	(void)fail(f, e, "its texts are not there");
+	if (kept->text_count)
+		e = ruleset_new(r->agent, r->cgroup_mount, kept->texts, kept->text_count, ret_set,
+				f);
+	if (e < 0)
+		return e;
+	(*ret_set)->area = kept->area;
+	(*ret_set)->since_ns = kept->since_ns;
+	(void)watch(r, resolution_fd((*ret_set)->resolution));
+	return 0;
+}
+
+static void take_up_trial(struct rules *r, const struct enforce_resumed *found)
+{
+	struct fail why;
+
+	if (!found->trial_ends_ns)
+		return;
+	set_trial(r, found->trial_ends_ns);
+	if (found->before.area != FL_AREA_NONE &&
+	    make_again(r, &found->before, &r->before, &why) < 0)
+		(void)fail(&r->trouble, 0,
+			   "what was before the trial cannot be read any more, and will not come "
+			   "back: %.700s",
+			   why.text);
+}
+
+/* What was said before is told by its old generation; from then on there is ours. */
+static int take_up(struct rules *r, const struct enforce_resumed *found, struct fail *f)
+{
+	int e;
+
+	take_up_trial(r, found);
+	e = make_again(r, &found->current, &r->current, f);
+	if (e < 0)
+		return e;
+	r->current->generation = enforce_generation(r->enforce);
+	tell_all(r);
+	return put_in_force(r, r->current, r->trial_ends_ns, r->before, f);
+}
+
+int rules_resume(struct rules *r, struct fail *f)
+{
+	struct enforce_resumed found = { 0 };
+	struct fail why;
+	int e = enforce_resume(r->enforce, &found, f);
+
+	if (e <= 0)
+		return e;
+	if (take_up(r, &found, &why) < 0)
+		(void)fail(&r->trouble, 0,
+			   "the policy of an earlier flownerd is in force, and this one cannot "
+			   "follow it: clear it, or load it anew: %.700s",
+			   why.text);
+	enforce_resumed_release(&found);
+	return 1;
 }
 
 /* --- names --- */
@@ -413,7 +506,7 @@ static void follow(struct rules *r, int e)
 	(void)fail(&why, e, "%s", strerror(-e));
 	e = ruleset_compile(r->current);
 	if (!e)
-		e = put_in_force(r, r->current, &why);
+		e = put_in_force(r, r->current, r->trial_ends_ns, r->before, &why);
 	if (e < 0)
 		(void)fail(&r->trouble, e,
 			   "what names of the policy stand for has changed, and the policy could "
@@ -532,7 +625,7 @@ int rules_load_dir(struct rules *r, const char *dir, bool *ret_harmless, struct 
 	if (e < 0)
 		return e;
 	if (!files.count) {
-		if (r->current)
+		if (enforce_generation(r->enforce))
 			clear(r);
 		return 0;
 	}

@@ -57,6 +57,12 @@ int rules_confirm(struct rules *r, struct fail *f);
 int rules_clear(struct rules *r, struct fail *f);
 
 /*
+ * Continues with the policy that an earlier daemon left in force, its trial too. 1: it did, 0:
+ * there was none; on failure what is in force goes on without us.
+ */
+int rules_resume(struct rules *r, struct fail *f);
+
+/*
  * The policy of DIR/(any).yaml; without such files none. As rules_load(), and -errno of a file.
  * *RET_HARMLESS when it fails: nothing in there could have been enforced.
  */

@@ -132,6 +132,7 @@ int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct poli
 
 	if (r < 0)
 		return refuse(&error, r, f);
+	set->area = FL_AREA_NONE;
 	set->world = (struct resolve_world){ cgroup_mount, namespace_cookie, agent };
 	r = policy_parse(set->texts, count, &set->policy, &error);
 	if (!r)

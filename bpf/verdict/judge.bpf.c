@@ -4,14 +4,6 @@
 #include "event.bpf.h"
 #include "match.bpf.h"
 
-/* Who is never denied: the daemon itself, and the one without whom nothing runs. */
-static __always_inline bool judge_exempt(const struct fl_policy_state *state,
-					 const struct fl_attempt *a)
-{
-	return a->owner.proc.pid == 1 ||
-	       (a->owner.proc.pid && a->owner.proc.pid == state->daemon_pid);
-}
-
 static __noinline int judge_tell(const struct fl_attempt *a, const struct fl_said *said)
 {
 	struct fl_verdict_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -29,23 +21,24 @@ static __noinline int judge_tell(const struct fl_attempt *a, const struct fl_sai
 	return 0;
 }
 
-static __always_inline void judge_hit(__u32 slot, __u32 rule)
+static __always_inline void judge_hit(__u32 area, __u32 rule)
 {
-	__u32 index = slot * FL_RULES_MAX + rule;
+	__u32 index = area * FL_RULES_MAX + rule;
 	__u64 *hits = bpf_map_lookup_elem(&policy_hits, &index);
 
 	if (hits)
 		__sync_fetch_and_add(hits, 1);
 }
 
-static __always_inline void judge_rule(__u32 slot, __u32 rule, __u32 *verdict, __u64 *tag)
+static __always_inline void judge_rule(const struct fl_policy *policy, __u32 slot, __u32 rule,
+				       __u32 *verdict, __u64 *tag)
 {
 	__u32 index = slot * FL_RULES_MAX + rule;
 	struct fl_policy_rule *r = bpf_map_lookup_elem(&policy_rules, &index);
 
 	*verdict = r ? r->verdict : FL_REJECT;
 	*tag = r ? r->tag : 0;
-	judge_hit(slot, rule);
+	judge_hit(policy->area, rule);
 }
 
 /* No rule decides: the default of the hook does, or in audit would. */
@@ -82,11 +75,11 @@ static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struc
 		return r;
 	said->generation = policy->generation;
 	if (j.audited != FL_NO_RULE) {
-		judge_rule(slot, j.audited, &said->audit_verdict, &said->audit_tag);
+		judge_rule(policy, slot, j.audited, &said->audit_verdict, &said->audit_tag);
 		said->flags |= FL_VERDICT_AUDITED;
 	}
 	if (j.rule != FL_NO_RULE) {
-		judge_rule(slot, j.rule, &said->verdict, &said->tag);
+		judge_rule(policy, slot, j.rule, &said->verdict, &said->tag);
 		said->flags |= FL_VERDICT_ENFORCED;
 	} else {
 		judge_default(policy, a->hook, j.audited != FL_NO_RULE, said);
@@ -108,7 +101,7 @@ __u32 judge(const struct fl_attempt *a)
 	__u32 zero = 0;
 
 	state = bpf_map_lookup_elem(&policy_state, &zero);
-	if (!state || state->slot == FL_POLICY_NONE || judge_exempt(state, a))
+	if (!state || state->slot == FL_POLICY_NONE || fl_policy_exempts(state, &a->owner.proc))
 		return FL_PROCEED_SOFT;
 	if (judge_policy(a, state->slot, &said)) {
 		count(FL_CNT_VERDICT_FAILED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The maps of the policy: the daemon writes them, the verdict programs read. Layouts are in
- * include/flowner/policy.h. There are two of everything, one for each slot; a verdict reads the
+ * include/flowner/policy.h. There are two of every table, one for each slot; a verdict reads the
  * slot once, so it is of one policy as a whole.
  */
 #ifndef FLOWNER_VERDICT_POLICY_BPF_H
@@ -35,10 +35,10 @@ struct {
 	__type(value, struct fl_policy_rule);
 } policy_rules SEC(".maps") __weak;
 
-/* By slot * FL_RULES_MAX + rule: attempts that the rule decided, or in audit would have. */
+/* By area * FL_RULES_MAX + rule: attempts that the rule decided, or in audit would have. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FL_POLICY_SLOTS *FL_RULES_MAX);
+	__uint(max_entries, FL_POLICY_AREAS *FL_RULES_MAX);
 	__type(key, __u32);
 	__type(value, __u64);
 } policy_hits SEC(".maps") __weak;
@@ -76,5 +76,26 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } policy_ports SEC(".maps") __weak;
+
+/* No program reads these: whose policy it is, for the daemon that comes after a killed one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fl_policy_kept);
+} policy_kept SEC(".maps") __weak;
+
+/* By area * FL_TEXT_CHUNKS + chunk. */
+struct policy_chunk {
+	char text[FL_TEXT_CHUNK];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, FL_POLICY_AREAS *FL_TEXT_CHUNKS);
+	__type(key, __u32);
+	__type(value, struct policy_chunk);
+} policy_texts SEC(".maps") __weak;
 
 #endif /* FLOWNER_VERDICT_POLICY_BPF_H */

@@ -11,8 +11,7 @@
 #define FLOWNER_CHECK_H
 
 #include <flowner/flow.h>
-
-#define FL_RULE static inline __attribute__((always_inline))
+#include <flowner/rule.h>
 
 #define FL_CHECK_SEED 0x9e3779b97f4a7c15ULL
 #define FL_CHECK_PRIME 0xff51afd7ed558ccdULL

@@ -11,6 +11,7 @@
 #ifndef FLOWNER_POLICY_H
 #define FLOWNER_POLICY_H
 
+#include <flowner/check.h>
 #include <flowner/flow.h>
 #include <flowner/verdict.h>
 
@@ -101,7 +102,7 @@ struct fl_policy_rule {
 struct fl_policy {
 	__u64 generation;
 	__u32 rules;
-	__u32 pad;
+	__u32 area;				  /* where its hits are counted, see below */
 	struct fl_rule_set enforced;		  /* rules that are; the others are in audit */
 	struct fl_policy_rule defaults[FL_HOOKS]; /* when no rule matches */
 	__u32 other[FL_DIMS];			  /* class of a value that no rule names */
@@ -117,12 +118,37 @@ struct fl_policy_state {
 	__u32 fail_closed;  /* 1: what cannot be judged is rejected; else it is counted */
 	__u32 daemon_pid;   /* never denied, nor is pid 1 */
 	__u32 selftest_pid; /* listen() of this process is denied, to see whether a denial works */
+	__u64 daemon_ticks; /* when it started: another process may get its number */
 };
 
 #define FL_POLICY_NONE 0xffffffffu
 #define FL_POLICY_HALF 0xfffffffeu
 
 #define FL_NO_RULE 0xffffffffu
+
+/*
+ * A policy as its daemon knows it has an AREA: its hits, and the texts it was made of. It may move
+ * from slot to slot while its names come to stand for something else; the area stays. One is in
+ * force, one may wait for the end of a trial, one may be loaded.
+ */
+#define FL_POLICY_AREAS 3
+#define FL_AREA_NONE FL_POLICY_AREAS
+#define FL_TEXT_CHUNK 4096
+#define FL_TEXT_CHUNKS 4096 /* of one policy */
+
+struct fl_policy_area {
+	__u64 since_ns; /* CLOCK_BOOTTIME */
+	__u64 bytes;	/* of its texts, as kept.c writes them; 0: they were too long */
+};
+
+/* For the daemon that comes after a killed one. Written before the policy is in force. */
+struct fl_policy_kept {
+	__u64 shape;	     /* of what these maps hold, see layout.h */
+	__u64 trial_ends_ns; /* CLOCK_BOOTTIME */
+	__u32 trial;	     /* bit 1 << area: the policy of that one is on trial */
+	__u32 before;	     /* area of what was before the trial; FL_AREA_NONE: nothing was */
+	struct fl_policy_area areas[FL_POLICY_AREAS];
+};
 
 /* Number 0 of every chain. */
 #define FL_MEMBER_POLICY 0
@@ -150,9 +176,19 @@ struct fl_verdict_event {
 };
 
 /* Whose attempts no policy denies: without them nobody is left to change it. */
-FL_VERDICT_RULE int fl_policy_exempt(__u32 pid, __u32 daemon_pid)
+FL_RULE int fl_policy_exempt(__u32 pid, __u32 daemon_pid)
 {
 	return pid == 1 || (pid && pid == daemon_pid);
+}
+
+#define FL_TICK_NS 10000000 /* of times in /proc/PID/stat, on every architecture */
+
+/* The same while the daemon may be dead and its number another's. */
+FL_RULE int fl_policy_exempts(const struct fl_policy_state *state, const struct fl_proc_key *proc)
+{
+	if (!fl_policy_exempt(proc->pid, state->daemon_pid))
+		return 0;
+	return proc->pid == 1 || proc->start_ns / FL_TICK_NS == state->daemon_ticks;
 }
 
 /* What a policy says to an attempt. */
@@ -161,7 +197,7 @@ struct fl_judgement {
 	__u32 audited; /* first rule in audit before it, FL_NO_RULE: none */
 };
 
-FL_VERDICT_RULE void fl_rule_set_meet(struct fl_rule_set *set, const struct fl_rule_set *with)
+FL_RULE void fl_rule_set_meet(struct fl_rule_set *set, const struct fl_rule_set *with)
 {
 	for (unsigned int i = 0; i < FL_RULE_WORDS; i++)
 		set->words[i] &= with->words[i];
@@ -171,7 +207,7 @@ FL_VERDICT_RULE void fl_rule_set_meet(struct fl_rule_set *set, const struct fl_r
  * Number of the lowest set bit; WORD is not 0. By counting the bits below it, without a branch: BPF
  * has no instruction for it, and its verifier would follow each way of every branch.
  */
-FL_VERDICT_RULE __u32 fl_lowest_bit(__u64 word)
+FL_RULE __u32 fl_lowest_bit(__u64 word)
 {
 	__u64 below = (word & -word) - 1;
 
@@ -182,8 +218,8 @@ FL_VERDICT_RULE __u32 fl_lowest_bit(__u64 word)
 }
 
 /* First rule of SET that is enforced, or with FLIP ~0 in audit. FL_NO_RULE there is none. */
-FL_VERDICT_RULE __u32 fl_policy_first(const struct fl_policy *policy, const struct fl_rule_set *set,
-				      __u64 flip)
+FL_RULE __u32 fl_policy_first(const struct fl_policy *policy, const struct fl_rule_set *set,
+			      __u64 flip)
 {
 	for (__u32 i = 0; i < FL_RULE_WORDS; i++) {
 		__u64 word = set->words[i] & (policy->enforced.words[i] ^ flip);
@@ -195,8 +231,8 @@ FL_VERDICT_RULE __u32 fl_policy_first(const struct fl_policy *policy, const stru
 }
 
 /* A rule in audit is as if it were not there; what it would have said is told beside it. */
-FL_VERDICT_RULE struct fl_judgement fl_policy_judge(const struct fl_policy *policy,
-						    const struct fl_rule_set *matching)
+FL_RULE struct fl_judgement fl_policy_judge(const struct fl_policy *policy,
+					    const struct fl_rule_set *matching)
 {
 	struct fl_judgement j = {
 		.rule = fl_policy_first(policy, matching, 0),
@@ -213,7 +249,9 @@ FL_ASSERT_SIZE(fl_attempt, 176);
 FL_ASSERT_SIZE(fl_policy_key, 24);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);
 FL_ASSERT_SIZE(fl_policy_rule, 16);
-FL_ASSERT_SIZE(fl_policy_state, 16);
+FL_ASSERT_SIZE(fl_policy_state, 24);
+FL_ASSERT_SIZE(fl_policy_area, 16);
+FL_ASSERT_SIZE(fl_policy_kept, 72);
 FL_ASSERT_SIZE(fl_verdict_event, 232);
 
 #endif /* FLOWNER_POLICY_H */

@@ -6,9 +6,8 @@
 #ifndef FLOWNER_VERDICT_H
 #define FLOWNER_VERDICT_H
 
+#include <flowner/rule.h>
 #include <linux/types.h>
-
-#define FL_VERDICT_RULE static inline __attribute__((always_inline))
 
 /* The numbers are those of eBPF for Windows. Any other number is REJECT. */
 enum fl_verdict {
@@ -34,7 +33,7 @@ struct fl_chain {
 	__u32 ended;   /* nobody after this one is asked */
 };
 
-FL_VERDICT_RULE enum fl_verdict fl_verdict_of(__u32 value)
+FL_RULE enum fl_verdict fl_verdict_of(__u32 value)
 {
 	switch (value) {
 	case FL_PROCEED_SOFT:
@@ -47,7 +46,7 @@ FL_VERDICT_RULE enum fl_verdict fl_verdict_of(__u32 value)
 }
 
 /* REJECT before HARD before SOFT. */
-FL_VERDICT_RULE enum fl_verdict fl_verdict_join(enum fl_verdict a, enum fl_verdict b)
+FL_RULE enum fl_verdict fl_verdict_join(enum fl_verdict a, enum fl_verdict b)
 {
 	if (a == FL_REJECT || b == FL_REJECT)
 		return FL_REJECT;
@@ -55,7 +54,7 @@ FL_VERDICT_RULE enum fl_verdict fl_verdict_join(enum fl_verdict a, enum fl_verdi
 }
 
 /* Without a member everything may proceed. */
-FL_VERDICT_RULE struct fl_chain fl_chain_begin(void)
+FL_RULE struct fl_chain fl_chain_begin(void)
 {
 	struct fl_chain chain = { .verdict = FL_PROCEED_SOFT };
 
@@ -66,7 +65,7 @@ FL_VERDICT_RULE struct fl_chain fl_chain_begin(void)
  * MEMBER says VALUE; REDIRECTED: it has rewritten the destination. REJECT and the first redirect
  * end the chain; HARD does not: a later member may still reject.
  */
-FL_VERDICT_RULE void fl_chain_add(struct fl_chain *chain, __u32 member, __u32 value, int redirected)
+FL_RULE void fl_chain_add(struct fl_chain *chain, __u32 member, __u32 value, int redirected)
 {
 	enum fl_verdict said = fl_verdict_of(value);
 	enum fl_verdict joined = fl_verdict_join((enum fl_verdict)chain->verdict, said);

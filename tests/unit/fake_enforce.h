@@ -13,7 +13,9 @@
 
 static struct {
 	__u64 generation; /* 0 = nothing is in force */
-	__u64 loads, clears, changes;
+	__u64 loads, clears, changes, confirms;
+	struct enforce_policy policy;
+	const struct enforce_resumed *left; /* by an earlier daemon; NULL nothing */
 	__u32 hooks, rules;
 	bool fail_closed, late_allowed;
 	int refuse; /* given by the next load when not 0 */
@@ -29,23 +31,46 @@ int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce 
 	return -ENOSYS;
 }
 
-void enforce_free(struct enforce *e)
+void enforce_free(struct enforce *e, bool keep)
 {
 	(void)e;
+	(void)keep;
 }
 
-int enforce_load(struct enforce *e, const struct compiled *c, __u32 hooks, bool fail_closed,
-		 bool late_allowed, struct fail *f)
+int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail *f)
 {
 	(void)e;
 	if (enforced.refuse)
 		return fail(f, enforced.refuse, "the kernel says no");
 	enforced.generation = ++enforced.loads;
-	enforced.hooks = hooks;
-	enforced.rules = c->policy.rules;
-	enforced.fail_closed = fail_closed;
-	enforced.late_allowed = late_allowed;
+	enforced.hooks = p->hooks;
+	enforced.rules = p->compiled->policy.rules;
+	enforced.fail_closed = p->fail_closed;
+	enforced.late_allowed = p->late_allowed;
+	enforced.policy = *p;
 	return 0;
+}
+
+int enforce_confirm(struct enforce *e)
+{
+	(void)e;
+	enforced.confirms++;
+	return 0;
+}
+
+int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struct fail *f)
+{
+	(void)e;
+	(void)f;
+	if (!enforced.left)
+		return 0;
+	*ret_resumed = *enforced.left;
+	return 1;
+}
+
+void enforce_resumed_release(struct enforce_resumed *r)
+{
+	(void)r; /* the test's */
 }
 
 int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,

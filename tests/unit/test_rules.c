@@ -3,6 +3,7 @@
  * Which policy is in force: loading, trials and their end, what is cut, what stands in policy.d.
  * The agent and the verdict programs are fakes; the policy, its names and tables are the real ones.
  */
+#include "clock.h"
 #include "fake_agent.h"
 #include "label.h"
 #include "rules.h"
@@ -166,6 +167,93 @@ static void late_denials_are_for_rules_that_allow_them(void **state)
 	assert_true(enforced.late_allowed);
 }
 
+/* --- after a killed daemon --- */
+
+static struct enforce_kept kept_of(struct policy_text *text, __u32 area)
+{
+	return (struct enforce_kept){ area, 7000 + area, text, text ? 1 : 0 };
+}
+
+static struct policy_text text_of(const char *text)
+{
+	return (struct policy_text){ "x.yaml", text, strlen(text) };
+}
+
+static void what_was_in_force_goes_on(void **state)
+{
+	struct policy_text text = text_of(policy("ssh", "listen", ""));
+	const struct enforce_resumed left = { kept_of(&text, 2), kept_of(NULL, FL_AREA_NONE), 0 };
+
+	(void)state;
+	assert_int_equal(rules_resume(rules, &f), 0);
+	enforced.left = &left;
+	enforced.loads = enforced.generation = 41;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_string_equal(in_force(), "ssh");
+	assert_int_equal(rules_current(rules)->generation, 42);
+	assert_int_equal(rules_current(rules)->since_ns, 7002);
+	assert_int_equal(enforced.policy.area, 2);
+	assert_true(enforced.policy.again);
+	assert_int_equal(load("other"), 0);
+	assert_int_not_equal(enforced.policy.area, 2);
+	assert_false(enforced.policy.again);
+}
+
+static void a_trial_goes_on(void **state)
+{
+	char before[512];
+	struct policy_text old, new = text_of(policy("old", "listen", ""));
+	struct enforce_resumed left;
+
+	(void)state;
+	strcpy(before, new.text);
+	old = text_of(before);
+	new = text_of(policy("new", "listen", ""));
+	left = (struct enforce_resumed){ kept_of(&new, 0), kept_of(&old, 1),
+					 clock_ns(CLOCK_BOOTTIME) + 3600 * S };
+	enforced.left = &left;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_int_equal(rules_trial_ends_ns(rules), left.trial_ends_ns);
+	assert_false(rules_run(rules, &f));
+	assert_int_equal(enforced.policy.before, 1);
+	assert_int_equal(try("newer"), 0);
+	assert_int_equal(enforced.policy.area, 2); /* neither of the others */
+	assert_int_equal(enforced.policy.before, 1);
+	wait_for_the_end();
+	assert_string_equal(in_force(), "old");
+	assert_int_equal(enforced.policy.area, 1);
+	assert_int_equal(enforced.policy.trial_ends_ns, 0);
+}
+
+static void a_trial_that_ended_meanwhile_is_taken_back(void **state)
+{
+	struct policy_text text = text_of(policy("new", "listen", ""));
+	const struct enforce_resumed left = { kept_of(&text, 0), kept_of(NULL, FL_AREA_NONE), 1 };
+
+	(void)state;
+	enforced.left = &left;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_true(rules_run(rules, &f));
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(enforced.clears, 1);
+}
+
+static void what_cannot_be_read_stays_in_force_and_is_told(void **state)
+{
+	struct policy_text text = text_of("rules: [");
+	const struct enforce_resumed left = { kept_of(&text, 0), kept_of(NULL, FL_AREA_NONE), 0 };
+
+	(void)state;
+	enforced.left = &left;
+	enforced.generation = 3;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_string_equal(in_force(), "none");
+	assert_non_null(strstr(rules_trouble(rules), "x.yaml:"));
+	assert_int_equal(enforced.clears + enforced.loads, 0);
+	assert_int_equal(rules_clear(rules, &f), 0);
+	assert_string_equal(rules_trouble(rules), "");
+}
+
 /* --- trials --- */
 
 static void a_confirmed_trial_stays(void **state)
@@ -175,6 +263,7 @@ static void a_confirmed_trial_stays(void **state)
 	assert_int_equal(load_as(policy("new", "listen", ""), 60 * S, false, false, 0), 0);
 	assert_true(rules_trial_ends_ns(rules));
 	assert_int_equal(rules_confirm(rules, &f), 0);
+	assert_int_equal(enforced.confirms, 1);
 	assert_int_equal(rules_trial_ends_ns(rules), 0);
 	assert_int_equal(rules_confirm(rules, &f), -ENOENT);
 	assert_string_equal(in_force(), "new");
@@ -376,6 +465,10 @@ int main(void)
 		T(what_is_no_policy_changes_nothing),
 		T(what_the_kernel_refuses_changes_nothing),
 		T(late_denials_are_for_rules_that_allow_them),
+		T(what_was_in_force_goes_on),
+		T(a_trial_goes_on),
+		T(a_trial_that_ended_meanwhile_is_taken_back),
+		T(what_cannot_be_read_stays_in_force_and_is_told),
 		T(a_confirmed_trial_stays),
 		T(a_trial_ends_with_what_was_before),
 		T(a_trial_of_the_first_policy_ends_with_none),

@@ -155,6 +155,24 @@ static void sets_meet(void **state)
 		assert_int_equal(a.words[rule / 64] >> rule % 64 & 1, rule % 15 == 0);
 }
 
+static void the_daemon_is_exempt_and_not_who_has_its_number_now(void **state)
+{
+	const struct fl_policy_state ps = { .daemon_pid = 7, .daemon_ticks = 123 };
+	struct fl_proc_key proc = { .pid = 7, .start_ns = 1239999999 };
+
+	(void)state;
+	assert_true(fl_policy_exempts(&ps, &proc));
+	proc.start_ns = 1240000000;
+	assert_false(fl_policy_exempts(&ps, &proc));
+	proc.pid = 8;
+	proc.start_ns = 1239999999;
+	assert_false(fl_policy_exempts(&ps, &proc));
+	proc.pid = 0;
+	assert_false(fl_policy_exempts(&ps, &proc));
+	proc.pid = 1;
+	assert_true(fl_policy_exempts(&ps, &proc));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +185,7 @@ int main(void)
 		cmocka_unit_test(the_first_rule_decides),
 		cmocka_unit_test(rules_in_audit_decide_nothing),
 		cmocka_unit_test(sets_meet),
+		cmocka_unit_test(the_daemon_is_exempt_and_not_who_has_its_number_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The link of a cgroup changes its program in one step. Others cannot: there the new one is
+ * attached beside the old, whose pin then goes, and for a moment both are asked.
+ */
+#include "policylinks.h"
+#include "cleanup.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+static const char *pin_of(const struct policylinks *l, const char *name, const char *more,
+			  char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/%s%s", l->dir, name, more);
+	return path;
+}
+
+static struct policylink *find(const struct policylinks *l, const char *program)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (!strcmp(l->links[i].program, program))
+			return (struct policylink *)&l->links[i];
+	}
+	return NULL;
+}
+
+bool policylinks_have(const struct policylinks *l, const char *program)
+{
+	return find(l, program);
+}
+
+static int add(struct policylinks *l, const char *program, struct bpf_link *link)
+{
+	if (l->count == POLICYLINKS_MAX)
+		return -E2BIG;
+	l->links[l->count++] = (struct policylink){ program, link };
+	return 0;
+}
+
+static bool is_cgroup(const struct bpf_program *p)
+{
+	enum bpf_prog_type type = bpf_program__type(p);
+
+	return type != BPF_PROG_TYPE_TRACING && type != BPF_PROG_TYPE_LSM;
+}
+
+/* Under a new name first, then over what is there: one of them always holds a program. */
+static int pin(const struct policylinks *l, const char *name, struct bpf_link *link)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+
+	pin_of(l, name, "-new", fresh);
+	unlink(fresh);
+	if (bpf_obj_pin(bpf_link__fd(link), fresh) < 0)
+		return -errno;
+	unlink(pin_of(l, name, "", path)); /* bpffs replaces nothing */
+	return rename(fresh, path) < 0 ? -errno : 0;
+}
+
+int policylinks_attach(struct policylinks *l, struct bpf_program *p)
+{
+	const char *name = bpf_program__name(p);
+	struct bpf_link *link;
+	int r;
+
+	if (find(l, name))
+		return 0;
+	if (bpf_program__fd(p) < 0)
+		return -EOPNOTSUPP;
+	link = is_cgroup(p) ? bpf_program__attach_cgroup(p, l->cgroup_fd) : bpf_program__attach(p);
+	if (!link)
+		return -errno;
+	r = pin(l, name, link);
+	if (!r)
+		r = add(l, name, link);
+	if (r < 0)
+		bpf_link__destroy(link);
+	return r;
+}
+
+void policylinks_keep(struct policylinks *l, bool (*wanted)(const char *program, void *arg),
+		      void *arg)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct policylink *at = &l->links[i];
+		char path[PATH_MAX];
+
+		if (wanted && wanted(at->program, arg)) {
+			l->links[kept++] = *at;
+			continue;
+		}
+		unlink(pin_of(l, at->program, "", path));
+		bpf_link__destroy(at->link);
+	}
+	l->count = kept;
+}
+
+/* --- in another's place --- */
+
+static int replace(struct policylinks *l, struct bpf_program *p)
+{
+	const char *name = bpf_program__name(p);
+	char path[PATH_MAX];
+	struct bpf_link *link;
+	int r;
+
+	if (!is_cgroup(p))
+		return policylinks_attach(l, p);
+	link = bpf_link__open(pin_of(l, name, "", path));
+	if (!link)
+		return -errno;
+	r = bpf_link__update_program(link, p);
+	if (!r)
+		r = add(l, name, link);
+	if (r < 0)
+		bpf_link__destroy(link);
+	return r;
+}
+
+static void cleanup_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+int policylinks_resume(struct policylinks *l, struct bpf_object *object)
+{
+	_cleanup_(cleanup_dir) DIR *dir = opendir(l->dir);
+	const struct dirent *e;
+	struct bpf_program *p;
+
+	if (!dir)
+		return -errno;
+	bpf_object__for_each_program(p, object)
+	{
+		char path[PATH_MAX];
+		int r = 0;
+
+		if (access(pin_of(l, bpf_program__name(p), "", path), F_OK) == 0)
+			r = replace(l, p);
+		if (r < 0)
+			return r;
+	}
+	while ((e = readdir(dir))) {
+		if (*e->d_name != '.' && !find(l, e->d_name))
+			unlinkat(dirfd(dir), e->d_name, 0);
+	}
+	return 0;
+}
+
+void policylinks_release(struct policylinks *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		bpf_link__destroy(l->links[i].link);
+	l->count = 0;
+}

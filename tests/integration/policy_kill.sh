@@ -1,0 +1,198 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The daemon is killed while a policy is in force: nobody gets through meanwhile, nor while the next
+# one takes over, which shows the same policy with the hits that came in between. A trial ends also
+# when nobody was there at its end.
+# timeout: 180
+. "$(dirname "$0")/lib.sh"
+
+policy() { # NAME PORT: who connects to PORT is rejected
+	cat <<-END >"$T/$1.yaml"
+		mode: enforce
+		rules:
+		  - name: $1
+		    hooks: [connect]
+		    remote: {port: $2}
+		    verdict: reject
+		  - name: late
+		    hooks: [listen]
+		    local: {port: 7009}
+		    verdict: reject
+		    allow_async: true
+	END
+}
+
+answer() { # NAME COMMAND...: as `try`, in one line
+	try "$@"
+	echo "${R[*]}"
+}
+
+lets_in() { # PORT
+	matches "connect to $1" "$(answer client connect tcp 127.0.0.1 "$1")" '^ok '
+}
+
+rejects() { # PORT
+	matches "connect to $1" "$(answer client connect tcp 127.0.0.1 "$1")" \
+		'^error (Permission denied|Operation not permitted)$'
+}
+
+in_force() { flowner policy show -j | jq -r '.rules[0].name // "none"'; }
+hits() { flowner policy show -j | jq '.rules[0].hits'; }
+ends() { flowner policy show -j | jq -r .trial_ends; }
+past() { [[ $(date -u +%FT%TZ) > ${1%%.*}Z ]]; } # TIME: to the second, and one more
+
+hammer() { # what it says at its end is in $T/hammer
+	(
+		echo "$BASHPID" >"$CGROUP/cgroup.procs"
+		exec nsenter -t "$NETNS" -n "$BUILD/tests/hammer" "$1" >"$T/hammer"
+	) &
+	HAMMER=$!
+}
+
+hammered() { # nobody got through
+	local tries through
+	kill "$HAMMER"
+	wait "$HAMMER"
+	read -r tries through <"$T/hammer"
+	((tries > 10)) || fail "only $tries attempts were made"
+	same "who got through of $tries" "$through" 0
+	TRIED=$tries
+}
+
+start_daemon
+own_netns
+in_netns sysctl -qw net.ipv4.tcp_syn_retries=1
+actor server
+actor client
+tell server listen tcp 127.0.0.1 7001
+tell server listen tcp 127.0.0.1 7002
+policy one 7001
+policy two 7002
+
+# --- killed, and another ---
+
+exits 0 flowner policy load "$T/one.yaml"
+since=$(flowner policy show -j | jq -r .since)
+way=$(flowner policy show -j |
+	jq -r '.ways[] | select(.hook == "listen" and .status == "on") | .late')
+rejects 7001
+same "hits" "$(hits)" 1
+kill_daemon
+rejects 7001
+lets_in 7002
+if [[ $way == true ]]; then
+	tell server listen tcp 127.0.0.1 7009
+	late=${R[0]}
+	same "a client of who should not listen" \
+		"$(answer client connect tcp 127.0.0.1 7009)" 'error Connection timed out'
+else
+	matches "listen" "$(answer server listen tcp 127.0.0.1 7009)" '^error Permission denied'
+fi
+hammer 7001
+start_daemon
+same "in force" "$(in_force)" one
+hammered
+rejects 7001
+same "hits" "$(hits)" "$((TRIED + 3))"
+[[ $way != true ]] || same "accept of who should not listen" "$(answer server accept "$late")" \
+	'error Invalid argument'
+same "since" "$(flowner policy show -j | jq -r '.since[:19]')" "${since:0:19}"
+lets_in 7002
+
+# what it says comes by the new one
+FLOWNER_SOCKET=$SOCK "$BUILD/flowner" watch -j >"$T/events" 2>/dev/null &
+watcher=$!
+watched() { (($(flowner stats -j | jq .streams.open) > 0)); }
+eventually 10 watched
+rejects 7001
+told() { jq -r 'select(.event.action == "verdict").rule.name' "$T/events" | grep -qx one; }
+eventually 20 told
+kill "$watcher"
+wait "$watcher" || true
+
+# twice in a row
+kill_daemon
+start_daemon
+kill_daemon
+rejects 7001
+start_daemon
+same "hits" "$(hits)" "$((TRIED + 5))"
+exits 0 flowner policy load "$T/two.yaml"
+rejects 7002
+lets_in 7001
+same "hits of another policy" "$(hits)" 1
+exits 0 flowner policy clear
+lets_in 7002
+[[ ! -e $PINS/policy ]] || fail "pins of the policy are left: $(ls -R "$PINS/policy")"
+
+# --- on trial ---
+
+exits 0 flowner policy load "$T/one.yaml"
+rejects 7001
+exits 0 flowner policy load "$T/two.yaml" --try 600s
+until=$(ends)
+kill_daemon
+rejects 7002
+start_daemon
+same "in force" "$(in_force)" two
+same "until" "$(ends | cut -c 1-19)" "${until:0:19}"
+exits 0 flowner policy load "$T/one.yaml" --try "$((3 * TEST_SLOW))s" # what was before stays that
+until=$(ends)
+kill_daemon
+rejects 7001
+eventually 10 past "$until"
+rejects 7001 # until there is somebody to take it back
+start_daemon
+matches "what it says" "$(<"$T/flownerd.log")" \
+	'nobody confirmed the policy in time: what was before'
+same "in force" "$(in_force)" one
+same "on trial" "$(ends)" null
+same "hits" "$(hits)" 1
+exits 0 flowner policy clear
+exits 0 flowner policy load "$T/two.yaml" --try "$((3 * TEST_SLOW))s"
+until=$(ends)
+kill_daemon
+eventually 10 past "$until"
+start_daemon
+same "in force" "$(in_force)" none
+lets_in 7002
+exits 0 flowner policy load "$T/two.yaml" --try 600s
+exits 0 flowner policy confirm
+kill_daemon
+start_daemon
+same "on trial" "$(ends)" null
+rejects 7002
+
+# --- another layout, then detached ---
+
+kill_daemon
+# shellcheck disable=SC2046 # words
+bpftool map update pinned "$PINS/policy/policy_kept" key 0 0 0 0 value $(yes 1 | head -n 72)
+exits 1 in_cgroup "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" \
+	--policy-dir "$T/policy.d"
+matches "why it does not start" "$(<"$T/err")" "another layout.*flownerd --detach"
+rejects 7002
+mine=$(objects_of_pins)
+exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"
+lets_in 7002
+[[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
+eventually 10 freed "$mine"
+
+# --- told to stop ---
+
+start_daemon
+exits 0 flowner policy load "$T/one.yaml"
+rejects 7001
+mine=$(objects_of_pins)
+stop_daemon
+lets_in 7001
+[[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
+eventually 10 freed "$mine"
+printf 'on_stop: keep\n' >"$T/keep"
+start_daemon --config "$T/keep"
+exits 0 flowner policy load "$T/one.yaml"
+stop_daemon
+rejects 7001
+start_daemon
+same "in force" "$(in_force)" one
+rejects 7001
