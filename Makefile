@@ -140,6 +140,7 @@ bench:
 	@+$(MAKE) --no-print-directory all $(B)/tests/churn $(B)/tests/lookup
 	@tests/bench/bench.sh $(BENCH) $(B)
 	@tests/bench/lookup.sh $(B)
+	@tests/bench/listen.sh $(B)
 fresh-root:
 	@packaging/deps.sh fresh-root
 	@tests/fresh-root.sh

@@ -3,10 +3,8 @@
 # `make bench`: what a loopback session costs with nothing attached, with flownerd, with tcplife.
 # usage: bench.sh [--rounds N] [--sessions N] [--max RATIO] BUILD_DIR
 #
-# Every round runs every variant once, so that a slow minute of the machine hits all of them; a
-# ratio is a variant's time over that of the bare run of the same round, and the median of those is
-# shown with the lowest and the highest. `control` is bare a second time: what it shows beside 1.00
-# is noise. --max: status 1 when flownerd's median for a connection is above RATIO.
+# How it is measured: rounds.sh. --max: status 1 when flownerd's median for a connection is above
+# RATIO.
 #
 # `uncounted` and `counted` are flownerd with `counts: off` and `counts: all`; else it counts TCP.
 # `watched` is flownerd with one client reading its event stream. tcplife's tracepoint needs
@@ -26,6 +24,8 @@ done
 BUILD=$(realpath "${1:?BUILD_DIR}")
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/../integration/lib.sh"
+# shellcheck source=tests/bench/rounds.sh
+. "$(dirname "$0")/rounds.sh"
 
 MODES=(tcp tcp-null udp)
 VARIANTS=(bare control flownerd uncounted counted watched tcplife tcplife-bpfcc)
@@ -95,57 +95,21 @@ measure() { # VARIANT
 	stop_variant "$1"
 }
 
-# --- the table ---
-
-median_row() { # MODE VARIANT -> "median_ns median_ratio lowest highest"
-	paste "$T/$1.bare" "$T/$1.$2" | awk '
-		function sort(a, n,   i, j, v) {
-			for (i = 2; i <= n; i++) {
-				v = a[i]
-				for (j = i - 1; j && a[j] > v; j--) a[j + 1] = a[j]
-				a[j + 1] = v
-			}
-		}
-		function median(a, n) {
-			return (a[int((n + 1) / 2)] + a[int((n + 2) / 2)]) / 2
-		}
-		{ ns[NR] = $2; ratio[NR] = $2 / $1 }
-		END {
-			sort(ns, NR); sort(ratio, NR)
-			printf "%.0f %.2f ", median(ns, NR), median(ratio, NR)
-			printf "%.2f %.2f\n", ratio[1], ratio[NR]
-		}'
-}
-
-table() { # MODE
-	local variant ns ratio low high
-	printf '\n%-14s %10s %8s %8s %8s   (%s rounds)\n' "$1" ns ratio lowest highest "$rounds"
-	for variant in "${VARIANTS[@]}"; do
-		[[ $1 != udp || $variant != tcplife* ]] || continue
-		if [[ -e $T/$variant.why ]]; then
-			printf '%-14s not run: %s\n' "$variant" "$(<"$T/$variant.why")"
-		elif [[ -e $T/$1.$variant ]]; then
-			read -r ns ratio low high < <(median_row "$1" "$variant")
-			printf '%-14s %10s %8s %8s %8s\n' "$variant" "$ns" "$ratio" "$low" "$high"
-			[[ $variant != flownerd || $1 == udp ]] || echo "$ratio" >>"$T/ratios"
-			[[ $variant != control ]] || echo "$ratio" >>"$T/controls"
-		fi
-	done
+too_dear() { # MODE
+	local ratio
+	read -r _ ratio _ < <(median_row "$1" flownerd)
+	awk -v ratio="$ratio" -v max="$max" 'BEGIN { exit !(ratio > max) }'
 }
 
 main() {
-	local round variant mode
+	local mode
 	tool=''
-	for ((round = 1; round <= rounds; round++)); do
-		echo "round $round of $rounds" >&2
-		for variant in "${VARIANTS[@]}"; do measure "$variant"; done
+	rounds measure
+	tables
+	for mode in "${MODES[@]}"; do
+		[[ -z $max || $mode == udp ]] || ! too_dear "$mode" ||
+			fail "a connection costs more than $max times bare with flownerd"
 	done
-	echo "$(uname -sr), $(nproc) CPUs, load $(cut -d' ' -f1 /proc/loadavg)"
-	for mode in "${MODES[@]}"; do table "$mode"; done
-	awk '$1 < 0.95 || $1 > 1.05 { noisy = 1 } END { exit !noisy }' "$T/controls" &&
-		printf '\nA control is not near 1.00: this machine was too busy to measure on.\n'
-	[[ -z $max ]] || ! awk -v max="$max" '$1 > max { bad = 1 } END { exit !bad }' "$T/ratios" ||
-		fail "a connection costs more than $max times bare with flownerd"
 }
 
 main
