@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 bpftool=$1 object=$2
 shift 2
 flags=("$@")
-all='spdx columns guards length printk sleep surface table format shellcheck cppcheck tidy'
+all='spdx columns guards length printk sleep surface table windows format shellcheck cppcheck tidy'
 failed=0
 jobs=$(nproc)
 
@@ -78,6 +78,18 @@ check_surface() { # vmlinux/surface.txt
 }
 
 check_table() { tests/vm/table.sh lint; } # README.md's is of tests/vm/expected.txt
+
+# Every test that windows-tests.md names is there; every row names one, or says why there is none.
+check_windows() {
+	local page=packaging/doc/windows-tests.md test file word
+	grep '^| `' "$page" | tr '`' '\n' | grep '^tests/' | sort -u | while read -r test; do
+		file=${test%%:*} word=${test#"${test%%:*}"}
+		[[ -e $file ]] && grep -qwe "${word#:}" "$file" || echo "$page: there is no '$test'"
+	done
+	awk -F ' [|] ' -v page="$page" '/^[|] `/ { rows++ }
+		/^[|] `/ && $3 !~ /`tests\/|^none:|^later/ { print page ":" NR ": names no test" }
+		END { if (rows != 59) print page ": " rows " rows, not 59" }' "$page"
+}
 
 check_format() { # other versions format otherwise
 	local version
