@@ -415,6 +415,31 @@ static int do_many(const struct command *c)
 	return printf("ok %lu\n", done);
 }
 
+/* tries MS PROTO ADDR PORT: connect() calls to where nobody is, for so long; answers how many went
+ * out and how many were denied, or with any other error */
+static int do_tries(const struct command *c)
+{
+	unsigned long ms = c->words > 4 ? strtoul(c->word[1], NULL, 10) : 0, out = 0, denied = 0;
+	unsigned long long end = now_ns() + ms * 1000000ull;
+	struct address to;
+
+	if (!ms || read_address(c->word[3], c->word[4], &to) < 0)
+		return -EINVAL;
+	do {
+		_close_ int fd = new_socket(c->word[2], to.any.ss_family);
+
+		if (fd < 0)
+			return fd;
+		if (connect(fd, (struct sockaddr *)&to.any, to.len) == 0 || errno == ECONNREFUSED)
+			out++;
+		else if (errno == EACCES || errno == EPERM)
+			denied++;
+		else
+			return fails();
+	} while (now_ns() < end);
+	return printf("ok %lu %lu\n", out, denied);
+}
+
 /* take N FD: N accept() calls, all kept open */
 static int do_take(const struct command *c)
 {
@@ -511,7 +536,7 @@ static const struct told commands[] = {
 	{ "fork", do_fork },	     { "exec", do_exec },	    { "ignore", do_ignore },
 	{ "segments", do_segments }, { "drain", do_drain },	    { "shut", do_shut },
 	{ "bind", do_bind },	     { "begin", do_begin },	    { "call", do_call },
-	{ "window", do_window },
+	{ "window", do_window },     { "tries", do_tries },
 };
 
 int main(int argc, char **argv)

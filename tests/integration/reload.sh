@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Policies that take turns while processes connect all the time: each attempt is judged by one of
+# them as a whole. What both reject never gets through, what both allow is never denied. A policy is
+# attached at the hooks it names and nowhere else, and leaves nothing. Rules that name a namespace
+# are asked before those that do not, and only in it.
+# timeout: 180
+. "$(dirname "$0")/lib.sh"
+
+NEVER=7001 ALWAYS=7002 EITHER=7003
+TRIES_MS=$((3000 * TEST_SLOW))
+
+rule() { # NAME VERDICT TERMS
+	printf '  - {name: %s, hooks: [connect], verdict: %s, %s}\n' "$1" "$2" "$3"
+}
+
+policy() { # FILE VERDICT: of EITHER
+	{
+		echo 'mode: enforce'
+		echo 'rules:'
+		rule always allow "remote: {port: $ALWAYS}"
+		rule either "$2" "remote: {port: $EITHER}"
+		rule never reject "remote: {port: $NEVER}"
+	} >"$T/$1.yaml"
+}
+
+attached() { # names of the verdict programs, in one line
+	bpftool cgroup show "$CGROUP" -j |
+		jq -r '[.[].name | select(startswith("verdict_"))] | sort | unique | join(" ")'
+}
+
+# --- atomic ---
+
+begin() { # NAME PROTO ADDRESS PORT: answers when it has tried for so long
+	actor "$1"
+	echo "tries $TRIES_MS $2 $3 $4" >&"${ACTOR_TO[$1]}"
+}
+
+end() { # NAME: PASSED and DENIED
+	local what
+	read -r -t "$((100 * TEST_SLOW))" what PASSED DENIED <&"${ACTOR_FROM[$1]}" ||
+		fail "$1 does not answer"
+	same "$1: it had another error" "$what" ok
+	dismiss "$1"
+}
+
+running() { # is one of them still at it?
+	local name
+	for name in "${!NAMES[@]}"; do
+		read -r -t 0 <&"${ACTOR_FROM[$name]}" || return 0
+	done
+	return 1
+}
+
+under_load() {
+	local proto address name i=0 passed=0 denied=0
+	declare -A NAMES
+	for proto in tcp udp; do
+		for address in 127.0.0.1 ::1 ::ffff:127.0.0.1; do
+			for port in $NEVER $ALWAYS $EITHER; do
+				name=$proto-${address//:/}-$port
+				begin "$name" "$proto" "$address" "$port"
+				NAMES[$name]=$port
+			done
+		done
+	done
+	while running; do
+		exits 0 flowner policy load "$T/$((i % 2 ? 1 : 2)).yaml"
+		i=$((i + 1))
+	done
+	for name in "${!NAMES[@]}"; do
+		end "$name"
+		case ${NAMES[$name]} in
+		"$NEVER") same "$name: got through" "$PASSED" 0 ;;
+		"$ALWAYS") same "$name: denied" "$DENIED" 0 ;;
+		*) passed=$((passed + PASSED)) denied=$((denied + DENIED)) ;;
+		esac
+	done
+	((passed && denied)) || fail "the policies did not take turns: $passed, $denied"
+	echo "$i loads; of the port they differ about $passed got through, $denied were denied"
+}
+
+# --- attached where it is named ---
+
+named_hooks() {
+	same "attached for connect" "$(attached)" \
+		'verdict_connect4 verdict_connect6 verdict_sendmsg4 verdict_sendmsg6'
+	sed -i 's/\[connect\]/[bind]/; s/remote/local/' "$T/1.yaml"
+	exits 0 flowner policy load "$T/1.yaml"
+	same "attached for bind" "$(attached)" \
+		'verdict_bind4 verdict_bind6 verdict_post_bind4 verdict_post_bind6'
+	exits 0 flowner policy clear
+	same "attached without a policy" "$(attached)" ''
+}
+
+# --- namespaces ---
+
+namespaces() {
+	local first=$NETNS proto address inode
+	actor native
+	NETNS=''
+	actor other_keeper unshare -n
+	NETNS=${ACTOR_PID[other_keeper]}
+	in_netns ip link set lo up
+	actor stranger
+	inode=$(stat -L -c %i "/proc/$first/ns/net")
+	{
+		echo 'mode: enforce'
+		echo 'rules:'
+		rule everywhere reject "remote: {port: $NEVER}"
+		rule here allow "remote: {port: $NEVER}, netns: $inode"
+	} >"$T/policy.yaml"
+	exits 0 flowner policy load "$T/policy.yaml"
+	for proto in tcp udp; do
+		for address in 127.0.0.1 ::1 ::ffff:127.0.0.1; do
+			tell native tries 1 "$proto" "$address" "$NEVER"
+			same "$proto to $address where a rule names the namespace" \
+				"$((R[0] > 0 && R[1] == 0))" 1
+			tell stranger tries 1 "$proto" "$address" "$NEVER"
+			same "$proto to $address elsewhere" "$((R[0] == 0 && R[1] > 0))" 1
+		done
+	done
+}
+
+main() {
+	start_daemon
+	own_netns
+	policy 1 allow
+	policy 2 reject
+	exits 0 flowner policy load "$T/1.yaml"
+	under_load
+	named_hooks
+	namespaces
+	nothing_lost
+}
+main
