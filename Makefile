@@ -6,6 +6,7 @@
 #   sudo make run    build, start flownerd, show live sessions until Ctrl-C or for RUN_SECONDS=n
 #   sudo make test   unit and integration tests on the running kernel; TESTS="a b" picks some
 #   sudo make bench  what flownerd costs beside bare and tcplife; BENCH="--max 1.35" is a gate
+#   sudo make install    put it under PREFIX, uninstall takes it away: packaging/install.mk
 #   make lint        static analysis, format and the rules of the house; make format formats
 #   make fuzz        see tests/fuzz/fuzz.mk
 #   make surface     the kernel fields we read, as in vmlinux/surface.txt; surface-update writes it
@@ -36,7 +37,7 @@ ifeq ($(shell id -u)$(filter 0,$(TREE_UID)),0)
 SHELL := setpriv
 .SHELLFLAGS := --reuid=$(TREE_UID) --regid=$(TREE_GID) --clear-groups sh -c
 endif
-ROOT_TARGETS := deps run test bench fresh-root
+ROOT_TARGETS := deps run test bench fresh-root install uninstall
 $(ROOT_TARGETS): private SHELL := /bin/sh
 $(ROOT_TARGETS): private .SHELLFLAGS := -c
 
@@ -46,6 +47,7 @@ endif
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 VERSION := 0.1.0
+PREFIX ?= /usr/local
 , := ,
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Werror=switch
@@ -84,7 +86,7 @@ TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%, \
 .DELETE_ON_ERROR:
 all: $(B)/flownerd $(B)/flowner
 
-include src/libflowner.mk
+include src/libflowner.mk packaging/install.mk
 -include $(wildcard tests/*/*.mk)
 
 # --- the kernel side: several sources, one object, one skeleton ---

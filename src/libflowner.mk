@@ -5,11 +5,10 @@
 # first, so that its own bpf_map_lookup_elem() does not meet libbpf's.
 
 SOVERSION := 0
-PREFIX ?= /usr/local
 LIB_SRC := $(wildcard src/libflowner*.c) \
 	$(addprefix src/,address.c dial.c flowtext.c intake.c mapread.c response.c)
 LIB_OBJ := $(LIB_SRC:src/%.c=$(B)/pic/%.o)
-LIB_FILES := $(B)/libflowner.so $(B)/libflowner.a $(B)/flowner.pc
+LIB_FILES := $(B)/libflowner.so $(B)/libflowner.a
 OBJCOPY := $(TRIPLET:%=%-)objcopy
 
 all: $(LIB_FILES)
@@ -25,8 +24,6 @@ $(B)/libflowner.so: $(B)/libflowner.so.$(SOVERSION)
 $(B)/libflowner.a: $(LIB_OBJ)
 	$(call say,AR  )rm -f $@ && $(CC) -r -nostdlib -o $(B)/pic/all.o $(LIB_OBJ) && \
 		$(OBJCOPY) --localize-hidden $(B)/pic/all.o && $(AR) rcs $@ $(B)/pic/all.o
-$(B)/flowner.pc: packaging/flowner.pc.in
-	$(call say,PC  )sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
 
 $(B)/pic:
 	@mkdir -p $@
