@@ -21,4 +21,5 @@ $(KERNEL_EXAMPLES): $(B)/tests/%: tests/example/%.c | $(B)/tests
 		-MP -o $@ $< -lbpf -lelf -lz
 $(B)/tests/flowid.bpf.o: tests/example/flowid.bpf.c | $(B)/tests
 	$(call say,BPF )$(CLANG) -target bpf -O2 -g -Wall -Wextra -Werror -Iinclude \
-		$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP -c $< -o $@
+		$(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) \
+		-MMD -MP -c $< -o $@
