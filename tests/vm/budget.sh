@@ -1,22 +1,41 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # In a test machine: what verifying each program costs here against budget.txt; do all load?
-# usage: budget.sh NAME [update]     NAME: of the kernel, the column of budget.txt
-# More than twice the listed number of instructions fails. `update` prints this kernel's table.
+# usage: budget.sh NAME      NAME: of the kernel, the column of budget.txt
+#        budget.sh update    makes of budget.txt what the last run of matrix.sh saw, `make vm-table`
+# More than twice the listed number of instructions fails.
 set -euo pipefail
 
-BUDGET=$(dirname "$0")/budget.txt
-kernel=$1 mode=${2:-check}
-now=$(build/tests/verify) || { echo "$now"; exit 1; }
+HERE=$(dirname "$0")
+BUDGET=$HERE/budget.txt
 
-if [[ $mode == update ]]; then
-	awk -v kernel="$kernel" '$2 ~ /^[0-9]+$/ { print kernel, $1, $2 }' <<<"$now"
-	exit
-fi
-awk -v kernel="$kernel" '
-	NR == FNR { if ($1 == kernel) budget[$2] = $3; next }
-	$2 !~ /^[0-9]+$/ { next }
-	{ printf "%-22s %7d of %7d\n", $1, $2, 2 * budget[$1] }
-	!($1 in budget) { print "    not in budget.txt"; bad = 1; next }
-	$2 > 2 * budget[$1] { print "    too dear"; bad = 1 }
-	END { exit bad }' "$BUDGET" <(echo "$now")
+check() { # KERNEL
+	local now
+	now=$(build/tests/verify) || { echo "$now"; exit 1; }
+	awk -v kernel="$1" '
+		NR == FNR { if ($1 == kernel) budget[$2] = $3; next }
+		$2 !~ /^[0-9]+$/ { next }
+		{ printf "%-22s %7d of %7d\n", $1, $2, 2 * budget[$1] }
+		!($1 in budget) { print "    not in budget.txt"; bad = 1; next }
+		$2 > 2 * budget[$1] { print "    too dear"; bad = 1 }
+		END { exit bad }' "$BUDGET" <(echo "$now")
+}
+
+# What was not run stays as it is.
+update() {
+	local file kernel new
+	for file in "$HERE"/../../build/vm/*.txt; do
+		kernel=$(basename "$file" .txt)
+		new=$(awk -v kernel="$kernel" 'NF == 4 && $2 ~ /^[0-9]+$/ && $3 == "of" \
+			{ print kernel, $1, $2 }' "$file")
+		[[ -n $new ]] || continue
+		{ awk -v kernel="$kernel" '$1 != kernel' "$BUDGET"; echo "$new"; } >"$BUDGET.new"
+		{ grep '^#' "$BUDGET.new"; grep -v '^#' "$BUDGET.new" | sort -V; } >"$BUDGET"
+		rm "$BUDGET.new"
+	done
+}
+
+case ${1:?usage: budget.sh NAME|update} in
+update) update ;;
+*) check "$1" ;;
+esac

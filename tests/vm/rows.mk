@@ -2,8 +2,8 @@
 #
 #   sudo make break-rows    breaks each row of the hook table in turn and shows the test that fails;
 #                           ROWS="accept_lsm exec_tp" picks some
-#   make vm-table           what the last `make test-vm` saw becomes expected.txt and the table of
-#                           README.md
+#   make vm-table           what the last `make test-vm` saw becomes expected.txt, budget.txt and
+#                           the table of README.md
 
 TEST_BINS += $(B)/tests/break.so
 
@@ -16,6 +16,7 @@ break-rows:
 	@tests/vm/rows.sh $(ROWS)
 vm-table:
 	@tests/vm/table.sh update build/vm/results.jsonl
+	@tests/vm/budget.sh update
 
 $(B)/tests/break.so: tests/vm/break.c | $(B)/tests
 	$(call say,CC  )$(CC) $(DEFINES) $(WARN) $(CFLAGS) -MMD -MP -shared -fPIC -o $@ $< \
