@@ -3,6 +3,7 @@
 # The programs of others: tests/example/flowid.bpf.c finds flow id and owner in sock_ops, cgroup, tc
 # and XDP programs by include/flowner/flowner.bpf.h, for both ends; against what SO_COOKIE told.
 # modules: sch_ingress cls_bpf
+# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 own_netns

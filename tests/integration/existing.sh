@@ -3,6 +3,7 @@
 # Sockets older than the agent, in two network namespaces: listeners, connections, some of them in
 # the queue of accept() or in a process asleep in it, and UDP. Right from the first answer on, and
 # right when they are used and closed afterwards.
+# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 mkfifo "$T/hold.to" "$T/hold.from"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # A connection that a child accepts without asking for the address: from its first send or receive
 # on the child is the owner, not the parent, who listens. While it is open, not only at its end.
+# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 way() { # MOMENT: attach points that are on

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # An end that every other hook missed is seen when the kernel frees the socket, not by the sweep.
+# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 printf 'reconcile: 1h\n' >"$T/config"

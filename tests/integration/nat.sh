@@ -4,6 +4,7 @@
 # masqueraded and with a published port, and somebody outside; the daemon is where the translation
 # is. Then a namespace that translates for itself.
 # modules: bridge nf_conntrack_netlink nft_chain_nat nft_nat nft_masq nft_ct
+# what it sees is the kernel's doing
 ((EUID)) || [[ ${NAT_NETNS:-} ]] || exec env NAT_NETNS=1 unshare -n bash "$0"
 . "$(dirname "$0")/lib.sh"
 

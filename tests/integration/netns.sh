@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Network namespaces one after the other with one inode: a session of the first, over by now, does
 # not answer for the second, where nobody ever had it. Of a namespace that is no more it does.
+# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 inode() { stat -L -c %i "/proc/$NETNS/ns/net"; }

@@ -4,6 +4,7 @@
 # and UDP. Nothing wrong, nothing missing, nothing lost; afterwards the maps hold exactly the
 # sockets the kernel has and the processes that own them, and every opened flow is accounted for.
 # timeout: 400
+# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 STORM=${STORM:-100000}

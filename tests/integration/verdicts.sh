@@ -5,6 +5,7 @@
 # what was told and what was counted. That a rejected attempt looks as it does is what flownerd says
 # of this kernel, and is seen to be so.
 # timeout: 600
+# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 # --- the table ---

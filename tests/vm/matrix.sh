@@ -6,6 +6,8 @@
 # KERNEL as in fetch.sh, or `here`: the running one, as root, and only what it has of itself.
 #
 #	TIERS="stock lowest"   only the verifier's budget and the truth in these, see tiers.sh
+#	QUICK=1                the budget, unit tests, those integration tests that tests/run.sh
+#	                       takes for this, and the truth with all hooks and with the fewest
 #	JOBS=2                 so many machines at a time (default 1); one keeps one core busy
 #
 # Each machine's whole output is in build/vm/KERNEL.txt.
@@ -22,8 +24,8 @@ run() { # KERNEL
 		cd "$VM/../.."
 		SCOPE='' REPEAT=1 exec tests/vm/tiers.sh stock
 	fi
-	VM_TIMEOUT=${VM_TIMEOUT:-1800} \
-		exec "$VM/run.sh" "$1" tests/vm/suite.sh "$1" "${TIERS[@]}"
+	VM_TIMEOUT=${VM_TIMEOUT:-3600} \
+		exec "$VM/run.sh" "$1" env QUICK="${QUICK:-}" tests/vm/suite.sh "$1" "${TIERS[@]}"
 }
 
 failures() { # KERNEL

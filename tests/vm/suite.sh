@@ -4,6 +4,8 @@
 # `make test`, every one; the ground truth in each tier.
 # usage: suite.sh KERNEL [TIER...]     with tiers, see tiers.sh: the budget and the truth in those
 #
+# QUICK=1: see matrix.sh
+#
 # Emulation is slow: sessions by the thousand and not by the hundred thousand, and time.
 export TEST_SLOW=${TEST_SLOW:-6} STORM=${STORM:-3000} REPEAT=${REPEAT:-1} KILLS=${KILLS:-3}
 export MATCHES=${MATCHES:-200000}
@@ -20,5 +22,6 @@ kernel=${1:?usage: suite.sh KERNEL [TIER...]}
 shift
 part tests/vm/budget.sh "$kernel"
 (($# > 0)) || part tests/run.sh build
+(($# > 0)) || [[ ! ${QUICK:-} ]] || set -- stock lowest
 part tests/vm/tiers.sh "$@"
 exit "$status"
