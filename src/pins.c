@@ -146,8 +146,8 @@ int pins_publish(const struct pins *p, const char *name, const char *group)
 }
 
 /*
- * Without it the programs of a link run on until the kernel has freed the inode of its pin, a moment
- * after whoever removed it went on. Links to cgroups know how; others say EOPNOTSUPP.
+ * Without it the programs of a link run on until the kernel has freed the inode of its pin, a
+ * moment after whoever removed it went on. Links to cgroups know how; others say EOPNOTSUPP.
  */
 static void detach(const char *dir, const char *name)
 {
