@@ -4,21 +4,13 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct argument {
-	const char *name;
-	const char *value; /* placeholder; NULL = takes none */
-	const char *help;
-	size_t offset; /* into struct arguments; of a flag when there is no value */
-};
-
 #define AT(field) offsetof(struct arguments, field)
 
-static const struct argument table[] = {
+const struct argument argument_table[] = {
 	{ "config", "FILE", "configuration (default " CONFIG_PATH ", if it is there)", AT(config) },
 	{ "socket", "PATH", "where to answer (default /run/flowner/flowner.sock)", AT(socket) },
 	{ "pin-dir", "DIR", "where to pin maps and programs (default /sys/fs/bpf/flowner)",
@@ -36,20 +28,21 @@ static const struct argument table[] = {
 	  AT(detach) },
 	{ "help", NULL, "this text", 0 },
 	{ "version", NULL, "the version", 0 },
+	{ NULL, NULL, NULL, 0 },
 };
 
-#define ROWS (sizeof(table) / sizeof(table[0]))
+#define ROWS (sizeof(argument_table) / sizeof(argument_table[0]) - 1)
 
 static void print_help(void)
 {
 	printf("flownerd: which process owns this connection? The daemon; ask it with "
 	       "flowner(1).\n\n");
-	for (size_t i = 0; i < ROWS; i++) {
+	for (const struct argument *row = argument_table; row->name; row++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "--%s%s%s", table[i].name, table[i].value ? " " : "",
-			 table[i].value ? table[i].value : "");
-		printf("  %-20s %s\n", left, table[i].help);
+		snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value ? " " : "",
+			 row->value ? row->value : "");
+		printf("  %-20s %s\n", left, row->help);
 	}
 }
 
@@ -57,8 +50,8 @@ static void long_options(struct option *options)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		options[i] = (struct option){
-			.name = table[i].name,
-			.has_arg = table[i].value ? required_argument : no_argument,
+			.name = argument_table[i].name,
+			.has_arg = argument_table[i].value ? required_argument : no_argument,
 		};
 	}
 	options[ROWS] = (struct option){ 0 };
@@ -110,7 +103,7 @@ int arguments_parse(int argc, char **argv, struct arguments *ret_args)
 			return usage("no value for", argv[optind - 1]);
 		if (c)
 			return unknown_option(argv[optind - 1]);
-		r = set(&args, &table[index]);
+		r = set(&args, &argument_table[index]);
 		if (r)
 			return r;
 	}

@@ -4,6 +4,7 @@
 #define FLOWNER_ARGUMENTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct config;
 
@@ -18,6 +19,15 @@ struct arguments {
 	const char *without; /* list for hooks_forbid() */
 	bool detach;
 };
+
+struct argument {
+	const char *name;  /* of the long option; there are no letters */
+	const char *value; /* placeholder; NULL = takes none */
+	const char *help;
+	size_t offset; /* into struct arguments; of a flag when there is no value */
+};
+
+extern const struct argument argument_table[]; /* ended by a NULL name */
 
 /* 0 go on, 1 help or version was printed, -EINVAL wrong usage, told to stderr. */
 int arguments_parse(int argc, char **argv, struct arguments *ret_args);

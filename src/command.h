@@ -34,9 +34,10 @@ struct command {
 	int max_args;			    /* -1 = any number */
 	int (*run)(struct options *o);	    /* returns an exit code */
 	const struct command *const *verbs; /* instead of the rest: ended by NULL, each named
-					     * "COMMAND VERB" */
+					     * "COMMAND VERB", those of flowner "COMMAND" */
 };
 
+extern const struct command command_flowner; /* its verbs are all commands */
 extern const struct command command_list;
 extern const struct command command_who;
 extern const struct command command_show;

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * flowner.yaml. The schema says which keys there are and that all values are words; one table says
- * what each word means, between which bounds, and where it goes. Nothing is stored before all of
- * the file was found good.
- */
+/* flowner.yaml, by settings.c. Nothing is stored before all of the file was found good. */
 #include "config.h"
 
 #include "cleanup.h"
+#include "settings.h"
 #include "textfile.h"
 #include "yamlfile.h"
 
@@ -15,125 +12,17 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define FILE_MAX_BYTES (64u << 10)
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
-#define LIST_END NULL
-
-struct raw {
-	char *socket, *pin_dir, *cgroup, *group, *policy_dir;
-	char *accept, *on_stop, *scope, *counts;
-	struct raw_recent {
-		char *flows, *age;
-	} recent;
-	struct raw_limits {
-		char *flows, *processes, *ring;
-	} limits;
-	char *poll, *reconcile, *udp_idle;
-};
-
-#define WORD(type, name)                                                                           \
-	CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, 1,     \
-			       CYAML_UNLIMITED)
-
-static const cyaml_schema_field_t recent_fields[] = {
-	WORD(struct raw_recent, flows),
-	WORD(struct raw_recent, age),
-	CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t limits_fields[] = {
-	WORD(struct raw_limits, flows),
-	WORD(struct raw_limits, processes),
-	WORD(struct raw_limits, ring),
-	CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t fields[] = {
-	WORD(struct raw, socket),
-	WORD(struct raw, pin_dir),
-	WORD(struct raw, cgroup),
-	WORD(struct raw, group),
-	WORD(struct raw, policy_dir),
-	WORD(struct raw, accept),
-	WORD(struct raw, on_stop),
-	WORD(struct raw, scope),
-	WORD(struct raw, counts),
-	CYAML_FIELD_MAPPING("recent", CYAML_FLAG_OPTIONAL, struct raw, recent, recent_fields),
-	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
-	WORD(struct raw, poll),
-	WORD(struct raw, reconcile),
-	WORD(struct raw, udp_idle),
-	CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t schema = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw, fields),
-};
-
-enum kind {
-	KIND_PATH,     /* absolute; max = bytes with the NUL */
-	KIND_NAME,     /* of a user group; max likewise */
-	KIND_CHOICE,   /* index into choices */
-	KIND_COUNT,    /* min..max */
-	KIND_DURATION, /* min..max of unit_ns */
-	KIND_RING,     /* bytes min..max, rounded up to what a ring buffer may have */
-};
-
-struct setting {
-	const char *where;
-	enum kind kind;
-	size_t raw_offset, offset, bytes;
-	uint64_t min, max, unit_ns;
-	const char *const *choices;
-};
-
-static const char *const accept_choices[] = { "auto", "syscall", LIST_END };
-static const char *const on_stop_choices[] = { "detach", "keep", LIST_END };
-static const char *const scope_choices[] = { "host", "container", LIST_END };
-static const char *const counts_choices[] = { "off", "tcp", "all", LIST_END };
-
-#define AT(from, to)                                                                               \
-	.raw_offset = offsetof(struct raw, from), .offset = offsetof(struct config, to),           \
-	.bytes = sizeof(((struct config *)0)->to)
-#define SUN_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
-#define DAY_S 86400ull
-
-/* Choices stand in the order of their enum in config.h. */
-static const struct setting settings[] = {
-	{ "socket", KIND_PATH, AT(socket, socket), .max = SUN_PATH_MAX },
-	{ "pin_dir", KIND_PATH, AT(pin_dir, pin_dir), .max = 4096 },
-	{ "cgroup", KIND_PATH, AT(cgroup, cgroup), .max = 4096 },
-	{ "group", KIND_NAME, AT(group, group), .max = 33 },
-	{ "policy_dir", KIND_PATH, AT(policy_dir, policy_dir), .max = 4096 },
-	{ "accept", KIND_CHOICE, AT(accept, accept), .choices = accept_choices },
-	{ "on_stop", KIND_CHOICE, AT(on_stop, on_stop), .choices = on_stop_choices },
-	{ "scope", KIND_CHOICE, AT(scope, scope), .choices = scope_choices },
-	{ "counts", KIND_CHOICE, AT(counts, counts), .choices = counts_choices },
-	{ "recent.flows", KIND_COUNT, AT(recent.flows, recent.flows), .min = 1, .max = 100000000 },
-	{ "recent.age", KIND_DURATION, AT(recent.age, recent.age_s), .min = 1, .max = 365 * DAY_S,
-	  .unit_ns = NS_PER_S },
-	{ "limits.flows", KIND_COUNT, AT(limits.flows, limits.flows), .min = 64, .max = 1u << 26 },
-	{ "limits.processes", KIND_COUNT, AT(limits.processes, limits.processes), .min = 16,
-	  .max = 1u << 22 },
-	{ "limits.ring", KIND_RING, AT(limits.ring, limits.ring_bytes), .min = 1, .max = 1u << 30 },
-	{ "poll", KIND_DURATION, AT(poll, poll_ms), .min = 1, .max = 10000, .unit_ns = NS_PER_MS },
-	{ "reconcile", KIND_DURATION, AT(reconcile, reconcile_s), .min = 1, .max = DAY_S,
-	  .unit_ns = NS_PER_S },
-	{ "udp_idle", KIND_DURATION, AT(udp_idle, udp_idle_s), .min = 1, .max = DAY_S,
-	  .unit_ns = NS_PER_S },
-};
-
-#define SETTINGS (sizeof(settings) / sizeof(*settings))
 
 static bool is_string(const struct setting *s)
 {
 	return s->kind == KIND_PATH || s->kind == KIND_NAME;
 }
 
-static char **raw_word(const struct setting *s, struct raw *raw)
+static char **raw_word(const struct setting *s, void *raw)
 {
 	return (char **)((char *)raw + s->raw_offset);
 }
@@ -192,7 +81,7 @@ int duration_parse(const char *text, uint64_t *ret_ns)
 		{ "s", NS_PER_S },
 		{ "m", 60 * NS_PER_S },
 		{ "h", 3600 * NS_PER_S },
-		{ "d", DAY_S * NS_PER_S },
+		{ "d", 86400 * NS_PER_S },
 		{ NULL, 0 },
 	};
 
@@ -345,10 +234,10 @@ static void setting_store(const struct setting *s, uint64_t value, struct config
 		memcpy(target(s, c), &narrow, sizeof(narrow));
 }
 
-static int numbers_read(struct raw *raw, struct config *next, const struct setting **ret_bad,
-			char *why, size_t size)
+static int numbers_read(void *raw, struct config *next, const struct setting **ret_bad, char *why,
+			size_t size)
 {
-	for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
+	for (const struct setting *s = settings; s->where; s++) {
 		const char *word = *raw_word(s, raw);
 		uint64_t value = 0;
 
@@ -364,9 +253,9 @@ static int numbers_read(struct raw *raw, struct config *next, const struct setti
 	return 0;
 }
 
-static void strings_take(struct raw *raw, struct config *c)
+static void strings_take(void *raw, struct config *c)
 {
-	for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
+	for (const struct setting *s = settings; s->where; s++) {
 		char **word = raw_word(s, raw), **field = target(s, c);
 
 		if (!is_string(s) || !*word)
@@ -409,7 +298,7 @@ int config_parse(struct config *c, const char *text, size_t size, const char *na
 	char why[256];
 	int r;
 
-	r = yamlfile_load(text, size, &schema, &data, &error);
+	r = yamlfile_load(text, size, &settings_schema, &data, &error);
 	if (r) {
 		tell(name, error.line, error.column, NULL, error.why);
 		return r;
@@ -423,7 +312,7 @@ int config_parse(struct config *c, const char *text, size_t size, const char *na
 		*c = next;
 		strings_take(data, c);
 	}
-	yamlfile_free(&schema, data);
+	yamlfile_free(&settings_schema, data);
 	return r;
 }
 
@@ -467,7 +356,7 @@ void config_release(struct config *c)
 {
 	if (!c)
 		return;
-	for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
+	for (const struct setting *s = settings; s->where; s++) {
 		if (is_string(s)) {
 			free(*(char **)target(s, c));
 			*(char **)target(s, c) = NULL;

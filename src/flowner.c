@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The command line: which subcommands there are, and finding the one that is meant. */
+/* The command line: finding the subcommand that is meant. */
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -12,42 +12,24 @@
 #include "command.h"
 #include "options.h"
 
-static const struct command *const commands[] = {
-	&command_list,	 &command_who,	  &command_show,  &command_watch,   &command_abort,
-	&command_policy, &command_doctor, &command_stats, &command_metrics,
-};
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-static const struct filter_field main_options[] = {
-	{ .name = "version", .letter = 'V', .flag = true, .help = "print the version" },
-	{ .name = NULL },
-};
-
-/* What stands before the subcommand; the rest is not looked at. */
-static const struct command flowner = {
-	.name = "COMMAND",
-	.arguments = "[ARGUMENTS]",
-	.help = "Which process owns this connection?",
-	.options = main_options,
-	.max_args = -1,
-};
-
 static const struct command *find_command(const char *name)
 {
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
+	for (size_t i = 0; command_flowner.verbs[i]; i++)
+		if (strcmp(command_flowner.verbs[i]->name, name) == 0)
+			return command_flowner.verbs[i];
 	return NULL;
 }
 
 static int print_help(void)
 {
-	printf("Usage: flowner %s %s\n%s\n\nCommands:\n", flowner.name, flowner.arguments,
-	       flowner.help);
-	for (size_t i = 0; i < COMMANDS; i++)
+	const struct command *const *commands = command_flowner.verbs;
+
+	printf("Usage: flowner %s %s\n%s\n\nCommands:\n", command_flowner.name,
+	       command_flowner.arguments, command_flowner.help);
+	for (size_t i = 0; commands[i]; i++)
 		printf("  %-10s %s\n", commands[i]->name, commands[i]->help);
 	printf("  %-10s %s\n", "help", "Show what a command takes: 'flowner help list'.");
-	options_help_rows(&flowner, stdout);
+	options_help_rows(&command_flowner, stdout);
 	return command_end(EXIT_FOUND);
 }
 
@@ -130,7 +112,7 @@ static int run(struct options *o, int argc, char **argv)
 {
 	const struct command *cmd;
 
-	if (options_parse(o, &flowner, true, argc, argv) < 0)
+	if (options_parse(o, &command_flowner, true, argc, argv) < 0)
 		return command_usage("", o->why);
 	if (options_own(o, "version")) {
 		puts("flowner " FLOWNER_VERSION);

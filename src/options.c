@@ -22,7 +22,7 @@ enum global {
 	GLOBAL_HELP,
 };
 
-static const struct filter_field globals[] = {
+const struct filter_field options_global[] = {
 	[GLOBAL_SOCKET] = { .name = "socket",
 			    .value = "PATH",
 			    .help = "socket of the daemon (also $FLOWNER_SOCKET)" },
@@ -99,7 +99,7 @@ static void rows_init(struct rows *rows, const struct command *cmd)
 	add_rows(rows, cmd->options, NULL);
 	if (cmd->filters)
 		add_rows(rows, filter_fields, cmd->no_filters);
-	add_rows(rows, globals, NULL);
+	add_rows(rows, options_global, NULL);
 }
 
 static const struct filter_field *find_row(const struct rows *rows, int c)
@@ -184,8 +184,8 @@ static int set_global(struct options *o, enum global which, const char *value)
 
 static int set_option(struct options *o, const struct filter_field *row, const char *value)
 {
-	if (row >= globals && row <= &globals[GLOBAL_HELP])
-		return set_global(o, (enum global)(row - globals), value);
+	if (row >= options_global && row <= &options_global[GLOBAL_HELP])
+		return set_global(o, (enum global)(row - options_global), value);
 	for (size_t i = 0; o->own_rows && o->own_rows[i].name && i < OPTIONS_OWN_MAX; i++) {
 		if (row == &o->own_rows[i]) {
 			o->own[i] = row->flag ? "" : value;
@@ -298,7 +298,7 @@ void options_help_rows(const struct command *cmd, FILE *out)
 	if (cmd->filters)
 		help_rows("Filters, all of which must hold; of one given twice either may",
 			  filter_fields, cmd->no_filters, out);
-	help_rows("Options of every command", globals, NULL, out);
+	help_rows("Options of every command", options_global, NULL, out);
 	fprintf(out, "\nExit status: 0 found or done, 1 not found, 2 wrong usage, 3 no daemon,\n"
 		     "4 not permitted or failed.\n");
 }

@@ -28,6 +28,9 @@ struct options {
 	char why[OPTIONS_WHY_TEXT];
 };
 
+/* What every command takes, ended by a NULL name. */
+extern const struct filter_field options_global[];
+
 /* The defaults and $FLOWNER_SOCKET. */
 void options_init(struct options *o);
 void options_release(struct options *o);
