@@ -107,7 +107,7 @@ ways() {
 		[[ $late == false ]] || DENIED[$hook]="ok ${sees##*: }" # listen(), then accept()
 	done < <(flowner policy show -j |
 		jq -r '.ways[] | select(.status == "on") | "\(.hook) \(.late) \(.sees)"')
-	same "hooks that judge" "${!DENIED[*]}" "${!FIRST_PORT[*]}"
+	same "hooks that judge" "${#DENIED[@]}" "${#FIRST_PORT[@]}"
 }
 
 # --- attempts: IT is what the judged one gets, OTHER what the other end does ---
@@ -269,14 +269,12 @@ judged() { # WIRE
 
 # What flownerd is to have told and counted of it.
 expect() { # TIMES
-	local verdict=${VERDICTS[$V]} enforced=true kind=enforced outcome type=$SERVER_TYPE
-	local role=null
-	local rule=$HOOK-$verdict
+	local verdict=${VERDICTS[$V]} enforced=true kind=enforced outcome=success
+	local rule=$HOOK-$verdict role=null type=$SERVER_TYPE
 	[[ $ATTEMPT != bind_chosen ]] || rule=bind_chosen-$verdict
 	HITS[$rule]=$((${HITS[$rule]:-0} + $1))
 	[[ $verdict != proceed_soft ]] || return 0
 	[[ $MODE == enforce ]] || enforced=false kind=audited
-	outcome=success
 	[[ $verdict != reject || $MODE == audit ]] || outcome=failure
 	case $HOOK in
 	listen) role=listener ;;
