@@ -38,7 +38,8 @@ architecture() { # KERNEL
 machine() { # ARCH
 	case $1 in
 	amd64)
-		QEMU=(qemu-system-x86_64 -cpu max)
+		# every rep movsb counts here, byte by byte: let it not be thought fast
+		QEMU=(qemu-system-x86_64 -cpu 'max,-erms,-fsrm')
 		APPEND='console=ttyS0 no_timer_check'
 		;;
 	arm64)
