@@ -86,7 +86,7 @@ TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%, \
 .DELETE_ON_ERROR:
 all: $(B)/flownerd $(B)/flowner
 
-include src/libflowner.mk packaging/install.mk
+include src/libflowner.mk packaging/manuals.mk packaging/install.mk
 -include $(wildcard tests/*/*.mk)
 
 # --- the kernel side: several sources, one object, one skeleton ---
@@ -150,7 +150,8 @@ deps:
 	@packaging/deps.sh build test $(if $(LINT),lint) && echo 'deps: nothing is missing'
 lint:
 	@packaging/deps.sh build test lint
-	@+$(MAKE) --no-print-directory $(addprefix $(B)/,$(addsuffix .skel.h,$(SKELETONS)))
+	@+$(MAKE) --no-print-directory $(addprefix $(B)/,$(addsuffix .skel.h,$(SKELETONS))) \
+		$(MANUALS) $(COMPLETIONS)
 	@tests/lint.sh $(BPFTOOL) $(B)/flowner.bpf.o $(DEFINES)
 surface: $(B)/flowner.bpf.o
 	@tests/surface.sh check $(BPFTOOL) $<
@@ -158,7 +159,8 @@ surface-update: $(B)/flowner.bpf.o
 	@tests/surface.sh update $(BPFTOOL) $<
 
 format:
-	clang-format -i $(wildcard include/*/*.h src/*.[ch] bpf/*.[ch] bpf/*/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard include/*/*.h src/*.[ch] bpf/*.[ch] bpf/*/*.[ch] tests/*/*.[ch] \
+		packaging/*/*.[ch])
 
 $(B) $(B)/bpf $(B)/bpf/verdict $(B)/unit $(B)/tests:
 	@mkdir -p $@

@@ -16,7 +16,9 @@ CXX := $(TRIPLET)-g++ --sysroot=$(SYSROOT)
 AR := $(TRIPLET)-ar
 CLANG := clang --sysroot=$(SYSROOT)
 PKG_CONFIG := PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig pkg-config
-BPFTOOL := qemu-$(TRIPLET:%-linux-gnu=%) -L $(SYSROOT) $(SYSROOT)/usr/sbin/bpftool
+# for what runs while building
+EMULATOR := qemu-$(TRIPLET:%-linux-gnu=%) -L $(SYSROOT)
+BPFTOOL := $(EMULATOR) $(SYSROOT)/usr/sbin/bpftool
 BPF_TARGET := $(if $(filter s390x,$(ARCH)),bpfeb,bpfel)
 
 # make makes what it reads and starts over: only then are libraries looked for.

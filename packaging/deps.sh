@@ -15,7 +15,7 @@ debian_packages() {
 		libjansson-dev libcyaml-dev libyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
 	test) echo libcmocka-dev liburing-dev libpcap0.8-dev g++ pkgconf iproute2 nftables curl jq \
 		procps ;;
-	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags ;;
+	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags mandoc zsh ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
 	fresh-root) echo debootstrap git ;;
@@ -55,7 +55,7 @@ fedora_packages() {
 		util-linux ;;
 	test) echo libcmocka-devel liburing-devel libpcap-devel gcc-c++ pkgconf iproute \
 		curl jq procps-ng libasan libubsan nftables ;;
-	lint) echo clang-tools-extra cppcheck ShellCheck ctags ;;
+	lint) echo clang-tools-extra cppcheck ShellCheck ctags mandoc zsh ;;
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;
 	fresh-root) echo debootstrap git ;;

@@ -13,6 +13,8 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/flowner
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 
 define INSTALLED
 0755 $(B)/flownerd               $(SBINDIR)/
@@ -22,7 +24,12 @@ link libflowner.so.$(SOVERSION)             $(LIBDIR)/libflowner.so
 0644 $(B)/libflowner.a           $(LIBDIR)/
 0644 packaging/flowner.pc.in     $(LIBDIR)/pkgconfig/
 0644 include/flowner/*.h         $(INCLUDEDIR)/flowner/
-0644 packaging/man/*.3         $(MANDIR)/man3/
+0644 $(B)/man/*.1                $(MANDIR)/man1/
+0644 $(B)/man/*.3                $(MANDIR)/man3/
+0644 $(B)/man/*.5                $(MANDIR)/man5/
+0644 $(B)/man/*.8                $(MANDIR)/man8/
+0644 $(B)/completion/flowner.bash           $(BASHDIR)/flowner
+0644 $(B)/completion/_flowner    $(ZSHDIR)/
 0644 README.md                   $(DOCDIR)/
 0644 packaging/doc/*.md          $(DOCDIR)/
 0644 packaging/examples/*.yaml   $(DOCDIR)/examples/

@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.."
 bpftool=$1 object=$2
 shift 2
 flags=("$@")
-all='spdx columns guards length printk sleep surface table windows format shellcheck cppcheck tidy'
+all='spdx columns guards length printk sleep surface table windows manuals format shellcheck
+	cppcheck tidy'
 failed=0
 jobs=$(nproc)
 
@@ -27,7 +28,7 @@ c_files() { files '*.c' '*.h'; }
 scripts() { files '*.sh'; [[ ! -e .ci/run ]] || echo .ci/run; }
 sources() { c_files; scripts; files Makefile '*.mk'; }
 # not BPF programs: another target, another libc
-user_c() { c_files | grep -E '^(src|tests)/.*\.c$' | grep -v '\.bpf\.c$'; }
+user_c() { c_files | grep -E '^(src|tests|packaging)/.*\.c$' | grep -v '\.bpf\.c$'; }
 
 # --- checks: findings to stdout, one a line, none when all is well ---
 
@@ -91,6 +92,12 @@ check_windows() {
 		END { if (rows != 59) print page ": " rows " rows, not 59" }' "$page"
 }
 
+check_manuals() { # whether what they refer to is installed here is no matter
+	local pages=("${object%/*}"/man/*)
+	[[ -e ${pages[0]} ]] || echo "no manual in ${object%/*}/man"
+	mandoc -T lint "${pages[@]}" 2>/dev/null | grep -v 'referenced manual not found' || true
+}
+
 check_format() { # other versions format otherwise
 	local version
 	version=$(clang-format --version | grep -o 'version [0-9]*')
@@ -116,7 +123,8 @@ check_cppcheck() { # leaks are for LeakSanitizer: this knows no __attribute__((c
 }
 
 check_shellcheck() { # SC2119: start_daemon without options is meant
-	scripts | xargs shellcheck --format=gcc -x -P SCRIPTDIR -e SC2119 || true
+	{ scripts; echo "${object%/*}/completion/flowner.bash"; } |
+		xargs shellcheck --format=gcc -x -P SCRIPTDIR -e SC2119 || true
 }
 
 main() {

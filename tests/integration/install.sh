@@ -35,7 +35,13 @@ wanted() {
 		'644 /opt/lib/pkgconfig/flowner.pc' \
 		'644 /opt/share/doc/flowner/README.md' \
 		'644 /opt/share/doc/flowner/examples/packets.c' \
+		'644 /opt/share/bash-completion/completions/flowner' \
+		'644 /opt/share/man/man1/flowner.1' \
 		'644 /opt/share/man/man3/libflowner.3' \
+		'644 /opt/share/man/man5/flowner-policy.5' \
+		'644 /opt/share/man/man5/flowner.yaml.5' \
+		'644 /opt/share/man/man8/flownerd.8' \
+		'644 /opt/share/zsh/site-functions/_flowner' \
 		'libflowner.so.0 /opt/lib/libflowner.so'
 	every 'include/flowner/*.h' /opt/include/flowner
 	every 'packaging/doc/*.md' /opt/share/doc/flowner
