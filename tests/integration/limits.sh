@@ -68,8 +68,15 @@ late() {
 		.hook == "listen" and .status == "on" and .late)' >"$T/out"
 }
 
+# Where other programs sit at the entry of kernel functions, this one can say no.
+can_say_no() {
+	flowner doctor -j | jq -e 'any(.hooks[]; .status == "on" and
+		(.attach | test("^(fentry|fexit|lsm)/")))' >"$T/out"
+}
+
 asynchronous() {
 	load 0 listen '    allow_async: true'
+	! late || ! can_say_no || fail "listen() is undone where it could be denied"
 	if late; then
 		doctor_says 'listen() succeeds, accept() fails a moment later: EINVAL'
 		exits 0 flowner policy clear
