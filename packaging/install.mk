@@ -15,6 +15,9 @@ MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/flowner
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 define INSTALLED
 0755 $(B)/flownerd               $(SBINDIR)/
@@ -30,6 +33,9 @@ link libflowner.so.$(SOVERSION)             $(LIBDIR)/libflowner.so
 0644 $(B)/man/*.8                $(MANDIR)/man8/
 0644 $(B)/completion/flowner.bash           $(BASHDIR)/flowner
 0644 $(B)/completion/_flowner    $(ZSHDIR)/
+0644 packaging/flowner.service.in           $(UNITDIR)/
+0644 packaging/flowner.sysusers  $(SYSUSERSDIR)/flowner.conf
+0644 packaging/flowner.tmpfiles  $(TMPFILESDIR)/flowner.conf
 0644 README.md                   $(DOCDIR)/
 0644 packaging/doc/*.md          $(DOCDIR)/
 0644 packaging/examples/*.yaml   $(DOCDIR)/examples/

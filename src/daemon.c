@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "config.h"
 #include "fail.h"
+#include "notify.h"
 #include "rules.h"
 #include "track.h"
 
@@ -24,6 +25,7 @@ enum source {
 	SOURCE_RING,
 	SOURCE_API,
 	SOURCE_RULES,
+	SOURCE_WATCHDOG,
 };
 
 struct loop {
@@ -31,6 +33,7 @@ struct loop {
 	int signals;
 	int poll_timer;
 	int reconcile_timer;
+	int watchdog_timer; /* -1 when nobody watches */
 	bool stop;
 	bool more; /* the ring may hold records */
 };
@@ -41,6 +44,7 @@ static void loop_release(struct loop *l)
 	cleanup_close(&l->signals);
 	cleanup_close(&l->poll_timer);
 	cleanup_close(&l->reconcile_timer);
+	cleanup_close(&l->watchdog_timer);
 }
 
 static int add(struct loop *l, int fd, enum source source)
@@ -77,6 +81,16 @@ static int stop_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static int watch(struct loop *l)
+{
+	uint64_t ms = notify_watchdog_ms();
+
+	if (!ms)
+		return 0;
+	l->watchdog_timer = timer(ms);
+	return add(l, l->watchdog_timer, SOURCE_WATCHDOG);
+}
+
 static int loop_open(struct loop *l, const struct agent *agent)
 {
 	const struct config *c = agent->config;
@@ -99,7 +113,7 @@ static int loop_open(struct loop *l, const struct agent *agent)
 		r = add(l, api_fd(agent->api), SOURCE_API);
 	if (!r && agent->rules)
 		r = add(l, rules_fd(agent->rules), SOURCE_RULES);
-	return r;
+	return r ? r : watch(l);
 }
 
 static void timer_done(int fd)
@@ -169,12 +183,16 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 	case SOURCE_RULES:
 		run_rules(agent);
 		break;
+	case SOURCE_WATCHDOG:
+		timer_done(l->watchdog_timer);
+		(void)notify("WATCHDOG=1");
+		break;
 	}
 }
 
 int daemon_run(struct agent *agent, struct track *track)
 {
-	_cleanup_(loop_release) struct loop l = { -1, -1, -1, -1, false, false };
+	_cleanup_(loop_release) struct loop l = { -1, -1, -1, -1, -1, false, false };
 	struct epoll_event events[8];
 	int r = loop_open(&l, agent);
 

@@ -3,7 +3,12 @@
 #ifndef FLOWNER_NOTIFY_H
 #define FLOWNER_NOTIFY_H
 
+#include <stdint.h>
+
 /* Sends STATE ("READY=1") to $NOTIFY_SOCKET. 0 when there is none. */
 int notify(const char *state);
+
+/* How often $WATCHDOG_USEC wants to hear WATCHDOG=1 of us, halved; 0 when nobody wants to. */
+uint64_t notify_watchdog_ms(void);
 
 #endif

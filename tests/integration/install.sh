@@ -33,6 +33,9 @@ wanted() {
 		'644 /opt/lib/libflowner.a' \
 		'644 /opt/lib/libflowner.so.0' \
 		'644 /opt/lib/pkgconfig/flowner.pc' \
+		'644 /opt/lib/systemd/system/flowner.service' \
+		'644 /opt/lib/sysusers.d/flowner.conf' \
+		'644 /opt/lib/tmpfiles.d/flowner.conf' \
 		'644 /opt/share/doc/flowner/README.md' \
 		'644 /opt/share/doc/flowner/examples/packets.c' \
 		'644 /opt/share/bash-completion/completions/flowner' \
@@ -78,6 +81,26 @@ same "the library says" "$(LD_LIBRARY_PATH=$root/opt/lib "$T/user")" \
 	"$(pkg-config --modversion flowner)"
 same "the archive says" "$("$T/alone")" "$(pkg-config --modversion flowner)"
 matches "the program needs" "$(readelf -d "$T/user")" 'NEEDED.*\[libflowner\.so\.0\]'
+
+# --- the service ---
+
+if command -v systemd-analyze >/dev/null; then
+	sed "s|/opt/|$root/opt/|" "$root/opt/lib/systemd/system/flowner.service" \
+		>"$T/flowner.service"
+	exits 0 systemd-analyze verify --man=no "$T/flowner.service"
+	same "what systemd says to the unit" "$(cat "$T/out" "$T/err")" ''
+	if systemd-analyze --help | grep -q -e --offline; then # since 250
+		exits 0 systemd-analyze security --offline=yes --threshold=25 "$T/flowner.service"
+	fi
+fi
+if command -v systemd-sysusers && command -v systemd-tmpfiles; then
+	mkdir -p "$T/new/etc"
+	exits 0 systemd-sysusers --root "$T/new" "$root/opt/lib/sysusers.d/flowner.conf"
+	matches "groups of a new machine" "$(<"$T/new/etc/group")" '^flowner:x:[0-9]+:$'
+	exits 0 systemd-tmpfiles --root "$T/new" --create "$root/opt/lib/tmpfiles.d/flowner.conf"
+	same "directories of a new machine" "$(stat -c %a "$T"/new/{run,etc}/flowner | xargs)" \
+		'755 755'
+fi
 
 # --- and away ---
 

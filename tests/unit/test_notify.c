@@ -107,6 +107,31 @@ static void as_long_as_an_address_can_be(void **state)
 	unlink(path);
 }
 
+static void watchdog(void **state)
+{
+	char pid[16];
+
+	(void)state;
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	assert_int_equal(notify_watchdog_ms(), 0);
+	setenv("WATCHDOG_USEC", "30000000", 1);
+	assert_int_equal(notify_watchdog_ms(), 15000);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("WATCHDOG_PID", pid, 1);
+	assert_int_equal(notify_watchdog_ms(), 15000);
+	setenv("WATCHDOG_PID", "1", 1);
+	assert_int_equal(notify_watchdog_ms(), 0);
+	unsetenv("WATCHDOG_PID");
+	setenv("WATCHDOG_USEC", "500", 1);
+	assert_int_equal(notify_watchdog_ms(), 1);
+	setenv("WATCHDOG_USEC", "0", 1);
+	assert_int_equal(notify_watchdog_ms(), 0);
+	setenv("WATCHDOG_USEC", "soon", 1);
+	assert_int_equal(notify_watchdog_ms(), 0);
+	unsetenv("WATCHDOG_USEC");
+}
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -122,10 +147,9 @@ static int remove_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_path),
-		cmocka_unit_test(by_abstract_name),
-		cmocka_unit_test(by_nobody),
-		cmocka_unit_test(as_long_as_an_address_can_be),
+		cmocka_unit_test(by_path),   cmocka_unit_test(by_abstract_name),
+		cmocka_unit_test(by_nobody), cmocka_unit_test(as_long_as_an_address_can_be),
+		cmocka_unit_test(watchdog),
 	};
 
 	return cmocka_run_group_tests_name("notify", tests, make_directory, remove_directory);
