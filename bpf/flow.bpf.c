@@ -40,8 +40,12 @@ static __noinline int flow_index(__u64 id, const struct fl_socket *s, enum fl_st
 		.members = flow_members(&s->key),
 		.check = s->check,
 	};
+	/* what is found open may have ended since, and a newer session may have its key */
+	__u64 flags = s->opened_ns || key_local_only(&s->key) ? BPF_ANY : BPF_NOEXIST;
 
-	if (bpf_map_update_elem(&l7_connections, &s->key, &c, BPF_ANY))
+	int r = bpf_map_update_elem(&l7_connections, &s->key, &c, flags);
+
+	if (r && r != -EEXIST)
 		count(FL_CNT_CONNECTIONS_FULL);
 	return 0;
 }
@@ -143,6 +147,8 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 		return -ENOENT;
 	key = s->key;
 	proc = s->owner.proc;
+	if (key.proto == FL_TCP)
+		socket_mark_ended(s->cookie);
 	c = bpf_map_lookup_elem(&l7_connections, &key);
 	/* while the element is ours to read; two CPUs that end one flow at once may both tell */
 	if (was_session(id, &key, c))

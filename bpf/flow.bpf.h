@@ -57,6 +57,26 @@ static __always_inline void flow_state(__u64 id, struct fl_connection *c, enum f
 		c->state = state;
 }
 
+/* The flow of this TCP socket has ended. Said before anything of it is taken out: who finds no flow
+ * finds this. */
+static __always_inline void socket_mark_ended(__u64 cookie)
+{
+	__u32 place = cookie & (ENDED_PLACES - 1);
+	__u64 *ended = bpf_map_lookup_elem(&ended_sockets, &place);
+
+	if (ended)
+		*ended = cookie;
+}
+
+/* False also when so many have ended since that another one has its place. */
+static __always_inline bool socket_ended_lately(__u64 cookie)
+{
+	__u32 place = cookie & (ENDED_PLACES - 1);
+	__u64 *ended = bpf_map_lookup_elem(&ended_sockets, &place);
+
+	return ended && *ended == cookie;
+}
+
 /* The verbs, in flow.bpf.c: __hidden functions are verified in the caller's context. */
 
 /* S is complete but for its check word. 0, or -EEXIST when the flow is already known. */

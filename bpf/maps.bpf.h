@@ -34,6 +34,17 @@ struct {
 	__type(value, struct fl_socket);
 } socket_to_process SEC(".maps") __weak;
 
+/* Cookies of the TCP sockets that ended last, each where its low bits say. The kernel shows a
+ * socket as open for a moment after its end was told: seed.bpf.c looks here, and says how. */
+#define ENDED_PLACES 16384 /* a power of two */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENDED_PLACES);
+	__type(key, __u32);
+	__type(value, __u64);
+} ended_sockets SEC(".maps") __weak;
+
 /* UDP flow id -> what went through it. Made before the flow and deleted with it; not part of
  * socket_to_process, whose elements are replaced while datagrams come in. */
 struct {

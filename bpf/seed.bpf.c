@@ -3,6 +3,18 @@
  * Sockets that were open before the agent: found by walking every descriptor of every process, and,
  * for those no descriptor holds (waiting to be accepted, or draining), every TCP socket of a
  * namespace. `current` is the reader here: owners come from the task walked, never from it.
+ *
+ * Hooks hold the socket's lock and the walk does not, so a socket may end while it is looked at.
+ * The kernel ends one in this order: sockops STATE_CB, the port is given back, the tracepoint, the
+ * state becomes CLOSE. Each of the two hooks marks the socket in ended_sockets before it takes its
+ * flow out, or looks for it in vain; the walk looks for the flow, then for the mark, then puts it
+ * in, then looks for the mark again.
+ *  - Its flow was known and is told ended: who finds it gone finds the mark, and puts nothing in.
+ *  - Not known, and the tracepoint came before the flow was in: the second look sees the mark, and
+ *    the walk ends the flow itself.
+ *  - Not known, and the tracepoint comes later: it finds the flow.
+ *  - Neither hook ran (skipped, or another's mark took the place): the state says it, or else
+ *    reconciliation finds no socket.
  * BPF_NOEXIST in flow_insert() leaves alone what a hook has recorded meanwhile.
  */
 #include "tcp.bpf.h"
@@ -26,15 +38,56 @@ static __always_inline bool tcp_is_flow(__u8 state)
 	return state != FL_STATE_CLOSE && state != FL_STATE_TIME_WAIT && state <= FL_STATE_CLOSING;
 }
 
-static __always_inline int seed_insert(struct sock *sk, struct fl_socket *s, enum fl_state state)
+/* By its tuple: for a later life, where the socket itself does not tell its flow. */
+static __always_inline bool key_is_of(const struct fl_key *key, __u64 cookie)
 {
-	if (flow_insert(s->cookie, s, state))
+	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, key);
+	struct fl_socket *s;
+	__u64 id;
+
+	if (!c)
+		return false;
+	id = c->flow_id;
+	s = bpf_map_lookup_elem(&socket_to_process, &id);
+	return s && s->cookie == cookie;
+}
+
+/* A TCP socket with a flow that is not told yet, and not told ended: S has its key and cookie.
+ * *RET_ID is the flow's. */
+static __noinline bool tcp_is_new(struct sock *sk, const struct fl_socket *s, __u64 *ret_id)
+{
+	__u64 id = tcp_flow_id_traced(sk, s->cookie);
+
+	*ret_id = id;
+	if (bpf_map_lookup_elem(&socket_to_process, &id) || socket_ended_lately(s->cookie))
+		return false;
+	if (!s->key.local_port)
+		return false; /* given back: it is being closed */
+	return can_tracing_socket || !key_is_of(&s->key, s->cookie);
+}
+
+/* Ended while it was put in; perhaps its hook took the flow out before we had the tuple in. */
+static __noinline int seed_ended(__u64 id, const struct fl_key *key)
+{
+	struct fl_connection *c;
+
+	flow_end(id, FL_REASON_NONE, NULL);
+	c = bpf_map_lookup_elem(&l7_connections, key);
+	if (c && c->flow_id == id && c->members <= 1)
+		bpf_map_delete_elem(&l7_connections, key);
+	return 0;
+}
+
+static __noinline int seed_insert(struct sock *sk, __u64 id, struct fl_socket *s,
+				  enum fl_state state)
+{
+	if (flow_insert(id, s, state))
 		return 0;
 	count(FL_CNT_SEEDED);
 	process_flow_added(bpf_map_lookup_elem(&processes, &s->owner.proc));
-	/* closed while we were inserting: its end found nothing to take out */
-	if (s->key.proto == FL_TCP && BPF_CORE_READ(sk, __sk_common.skc_state) == FL_STATE_CLOSE)
-		flow_end(s->cookie, FL_REASON_NONE, NULL);
+	if (s->key.proto == FL_TCP && (socket_ended_lately(s->cookie) ||
+				       BPF_CORE_READ(sk, __sk_common.skc_state) == FL_STATE_CLOSE))
+		seed_ended(id, &s->key);
 	return 0;
 }
 
@@ -112,15 +165,18 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 {
 	struct fl_socket s = { .role = FL_ROLE_EXISTING, .accepted = 1 };
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	__u64 id;
 
 	if (proto == FL_TCP && !tcp_is_flow(state))
 		return 0;
 	s.cookie = seed_cookie(sk);
-	if (!s.cookie || bpf_map_lookup_elem(&socket_to_process, &s.cookie))
+	if (!s.cookie)
 		return 0;
+	id = s.cookie;
 	key_from_sock(sk, proto, &s.key);
-	if (proto == FL_TCP && !s.key.local_port)
-		return 0; /* it is being closed: its end was told a moment ago */
+	if (proto == FL_TCP ? !tcp_is_new(sk, &s, &id)
+			    : bpf_map_lookup_elem(&socket_to_process, &id) != NULL)
+		return 0;
 	owner_of_task(task, &s.owner);
 	seed_process(task, &s.owner, s.key.netns_cookie, sk);
 	if (proto == FL_UDP) {
@@ -132,7 +188,7 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 		s.role = FL_ROLE_LISTENER;
 		seed_share(sk, &s.owner);
 	}
-	return seed_insert(sk, &s, state);
+	return seed_insert(sk, id, &s, state);
 }
 
 /* A file of another kind has something else where a socket's has its struct socket. */
@@ -182,12 +238,13 @@ static __noinline int seed_unheld(struct sock *sk, __u8 state)
 {
 	struct fl_socket s = { .accepted = 1 };
 	struct fl_connection *listener;
+	__u64 id;
 
 	s.cookie = seed_cookie(sk);
-	if (!s.cookie || bpf_map_lookup_elem(&socket_to_process, &s.cookie))
+	if (!s.cookie)
 		return 0;
 	key_from_sock(sk, FL_TCP, &s.key);
-	if (!s.key.local_port)
+	if (!tcp_is_new(sk, &s, &id))
 		return 0;
 	if (state == FL_STATE_ESTABLISHED || state == FL_STATE_CLOSE_WAIT) {
 		s.role = FL_ROLE_ACCEPTOR;
@@ -196,7 +253,7 @@ static __noinline int seed_unheld(struct sock *sk, __u8 state)
 		if (listener && listener->flow_id)
 			s.owner = listener->owner;
 	}
-	return seed_insert(sk, &s, state);
+	return seed_insert(sk, id, &s, state);
 }
 
 SEC("iter/tcp")

@@ -138,12 +138,22 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 	return 0;
 }
 
+/* The daemon looks at everybody's descriptors: a socket that its process closes meanwhile is closed
+ * when the daemon lets go of it. */
+static __always_inline bool current_walks(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fl_config *c = config_get();
+
+	return c && c->walker == (__u32)BPF_CORE_READ(task, tgid);
+}
+
 /* The holder of the socket lock is `current`, unless it came to abort somebody else's socket. */
 static __always_inline bool in_owner_context(struct tcp_sock *tp)
 {
 	struct sock *sk = (struct sock *)tp;
 
-	return sk->sk_lock.owned && sk->sk_err != ECONNABORTED;
+	return sk->sk_lock.owned && sk->sk_err != ECONNABORTED && !current_walks();
 }
 
 /* accept() without an address buffer shows itself at the first act in process context. */

@@ -9,16 +9,6 @@
 
 #define IPPROTO_TCP 6
 
-static __always_inline __u64 id_of_sock(struct sock *sk, __u64 cookie)
-{
-	struct fl_life *life;
-
-	if (!can_tracing_socket)
-		return cookie;
-	life = bpf_sk_storage_get(&tcp_lives, sk, 0, 0);
-	return life ? life->flow_id : cookie;
-}
-
 static __always_inline void state_of_seeded(__u64 id, enum fl_state state)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
@@ -30,9 +20,22 @@ static __always_inline void state_of_seeded(__u64 id, enum fl_state state)
 	flow_state(id, c, state);
 }
 
-static __always_inline void closed(struct sock *sk, __u64 id, enum fl_state old)
+/* The flow of a socket that closes. The walk may be putting it in just now (seed.bpf.c): the end is
+ * marked first, then looked for. */
+static __always_inline struct fl_socket *closing(__u64 id, __u64 cookie)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+
+	if (s || socket_ended_lately(cookie))
+		return s;
+	socket_mark_ended(cookie);
+	return bpf_map_lookup_elem(&socket_to_process, &id);
+}
+
+static __always_inline void closed(struct sock *sk, __u64 cookie, enum fl_state old)
+{
+	__u64 id = tcp_flow_id_traced(sk, cookie);
+	struct fl_socket *s = closing(id, cookie);
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct fl_counts counts = {};
 	bool seeded, counted;
@@ -59,7 +62,7 @@ int BPF_PROG(track_set_state, struct sock *sk, int old, int new)
 	if (!cookie)
 		return 0;
 	if (new == FL_STATE_CLOSE) {
-		closed(sk, id_of_sock(sk, cookie), old);
+		closed(sk, cookie, old);
 		return 0;
 	}
 	/* a child being cloned: it may still have the cookie of its listener (seen in 5.10) */
@@ -67,6 +70,6 @@ int BPF_PROG(track_set_state, struct sock *sk, int old, int new)
 		return 0;
 	c = config_get();
 	if (c && c->seeded)
-		state_of_seeded(id_of_sock(sk, cookie), new);
+		state_of_seeded(tcp_flow_id_traced(sk, cookie), new);
 	return 0;
 }

@@ -17,6 +17,18 @@ static __always_inline __u64 tcp_flow_id(struct bpf_sock *bs, __u64 cookie)
 	return life ? life->flow_id : cookie;
 }
 
+/* The same for tracing programs and iterators; where they reach no storage a later life is not told
+ * from the first. */
+static __always_inline __u64 tcp_flow_id_traced(struct sock *sk, __u64 cookie)
+{
+	struct fl_life *life;
+
+	if (!can_tracing_socket)
+		return cookie;
+	life = bpf_sk_storage_get(&tcp_lives, sk, 0, 0);
+	return life ? life->flow_id : cookie;
+}
+
 /* What this socket does from now on is another flow than before. */
 static __always_inline void tcp_next_life(struct bpf_sock *bs)
 {

@@ -219,16 +219,25 @@ static bool owner_known(const struct fl_owner *owner)
 	return owner->proc.pid != 0;
 }
 
+/* What was seen opening stands against what was only found open (opened_ns 0), whatever that says;
+ * else the final owner against an interim one. */
+static bool stands_against(const struct fl_flow *held, const struct fl_flow *more)
+{
+	if (!held->opened_ns != !more->opened_ns)
+		return held->opened_ns != 0;
+	return held->accepted || !more->accepted;
+}
+
 static void merge_owner(struct fl_flow *held, const struct fl_flow *more)
 {
-	if (!owner_known(&held->owner) || (more->accepted && !held->accepted)) {
-		if (owner_known(&more->owner))
-			held->owner = more->owner;
-		if (more->role != FL_ROLE_UNKNOWN)
-			held->role = more->role;
-	}
-	if (more->accepted)
+	bool stays = stands_against(held, more);
+
+	if (owner_known(&more->owner) && (!stays || !owner_known(&held->owner))) {
+		held->owner = more->owner;
 		held->accepted = more->accepted;
+	}
+	if (more->role != FL_ROLE_UNKNOWN && (!stays || held->role == FL_ROLE_UNKNOWN))
+		held->role = more->role;
 }
 
 /* LOST only says that nobody saw the end, so any other word is better; NONE is an ordinary close.

@@ -278,6 +278,7 @@ static void reset(struct fl_config *config, void *arg)
 	(void)arg;
 	config->watched = 0;
 	config->selftest_pid = 0;
+	config->walker = (__u32)getpid();
 }
 
 /* Before the self-test: whoever comes next can tell what was only that. */

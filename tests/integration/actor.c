@@ -371,6 +371,23 @@ static int do_reset(const struct command *c)
 	return do_close(c);
 }
 
+/* resets FIRST N: N sockets among the descriptors from FIRST on, each closed with a RST */
+static int do_resets(const struct command *c)
+{
+	struct linger now = { .l_onoff = 1 };
+	size_t left = bytes_of(c, 2);
+
+	for (int fd = fd_of(c); left; fd++) {
+		if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0) {
+			left--;
+			close(fd);
+		} else if (errno != ENOTSOCK) {
+			return fails();
+		}
+	}
+	return puts("ok");
+}
+
 /* reconnect FD ADDR PORT: the same socket lets go of its peer and connects again */
 static int do_reconnect(const struct command *c)
 {
@@ -396,11 +413,20 @@ static int do_relisten(const struct command *c)
 	return answer_socket(fd_of(c), before);
 }
 
-/* many N PROTO ADDR PORT: N connect() calls, all kept open */
+/* A port that was asked for is the socket's until it is closed. */
+static int bind_port(int fd, sa_family_t family, unsigned long port)
+{
+	struct sockaddr_in6 any = { .sin6_family = family, .sin6_port = htons((in_port_t)port) };
+
+	return bind(fd, (struct sockaddr *)&any, sizeof(any));
+}
+
+/* many N PROTO ADDR PORT [FROM]: N connect() calls, all kept open; from local ports FROM on */
 static int do_many(const struct command *c)
 {
 	unsigned long n = c->words > 4 ? strtoul(c->word[1], NULL, 10) : 0, done = 0;
 	struct rlimit files = { .rlim_cur = n + 64, .rlim_max = n + 64 };
+	unsigned long from = c->words > 5 ? strtoul(c->word[5], NULL, 10) : 0;
 	struct address to;
 
 	if (!n || read_address(c->word[3], c->word[4], &to) < 0)
@@ -409,6 +435,8 @@ static int do_many(const struct command *c)
 	for (; done < n; done++) {
 		int fd = new_socket(c->word[2], to.any.ss_family);
 
+		if (fd >= 0 && from && bind_port(fd, to.any.ss_family, from + done) < 0)
+			return fails();
 		if (fd < 0 || connect(fd, (struct sockaddr *)&to.any, to.len) < 0)
 			return fails();
 	}
@@ -536,7 +564,7 @@ static const struct told commands[] = {
 	{ "fork", do_fork },	     { "exec", do_exec },	    { "ignore", do_ignore },
 	{ "segments", do_segments }, { "drain", do_drain },	    { "shut", do_shut },
 	{ "bind", do_bind },	     { "begin", do_begin },	    { "call", do_call },
-	{ "window", do_window },     { "tries", do_tries },
+	{ "window", do_window },     { "tries", do_tries },	    { "resets", do_resets },
 };
 
 int main(int argc, char **argv)

@@ -2,19 +2,24 @@
 /*
  * A kernel that says no, for badinput.sh: preloaded, it makes chosen bpf(2) calls fail with
  * REFUSE_ERRNO. REFUSE_PROGRAM is the name of a program that will not load, REFUSE_LINK of one that
- * will not attach, REFUSE_PIN what is in the path of objects that cannot be pinned.
+ * will not attach, REFUSE_PIN what is in the path of objects that cannot be pinned. And one that
+ * lets the caller wait, for walk.sh: before an iterator is made it writes REFUSE_WAIT.held and
+ * waits until REFUSE_WAIT is there.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-
-long syscall(long number, ...);
+#include <time.h>
+#include <unistd.h>
 
 static bool is_program(const char *name, const char *variable)
 {
@@ -41,6 +46,22 @@ static bool is_below(__u64 path, const char *variable)
 	return part && strstr((const char *)(uintptr_t)path, part);
 }
 
+static void wait_for(const char *path)
+{
+	static const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	char held[PATH_MAX];
+	int fd;
+
+	if (!path || !access(path, F_OK))
+		return;
+	snprintf(held, sizeof(held), "%s.held", path);
+	fd = open(held, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	while (access(path, F_OK) < 0)
+		nanosleep(&pause, NULL);
+}
+
 static bool refused(long command, const union bpf_attr *attr)
 {
 	switch (command) {
@@ -50,6 +71,9 @@ static bool refused(long command, const union bpf_attr *attr)
 		return is_program_of(attr->link_create.prog_fd, "REFUSE_LINK");
 	case BPF_OBJ_PIN:
 		return is_below(attr->pathname, "REFUSE_PIN");
+	case BPF_ITER_CREATE:
+		wait_for(getenv("REFUSE_WAIT"));
+		return false;
 	default:
 		return false;
 	}

@@ -304,6 +304,63 @@ static void test_an_acceptor_replaces_the_interim_owner_only(void **state)
 	assert_int_equal(get(flows, 1)->owner.proc.pid, 2);
 }
 
+/* What the walk of the open sockets says of one: open since before the agent, and held by PID. */
+static struct fl_flow found_open(__u64 id, __u32 pid)
+{
+	struct fl_flow f = flow(id, 0);
+
+	f.opened_ns = 0;
+	f.owner = owner(pid);
+	f.role = FL_ROLE_EXISTING;
+	f.accepted = 1;
+	f.ended_ns = 1000;
+	return f;
+}
+
+static void test_found_open_never_overrides_what_was_seen(void **state)
+{
+	_flows_ struct flows *flows = new_flows(10, HOUR);
+	struct fl_flow seen = flow(1, 7), found = found_open(1, 3);
+
+	(void)state;
+	seen.owner = owner(42);
+	seen.role = FL_ROLE_ACCEPTOR; /* interim: not even then */
+	assert_int_equal(flows_ended(flows, &seen), 0);
+	assert_int_equal(flows_ended(flows, &found), 0);
+	assert_memory_equal(get(flows, 1), &seen, sizeof(seen));
+}
+
+static void test_found_open_fills_what_nobody_saw(void **state)
+{
+	_flows_ struct flows *flows = new_flows(10, HOUR);
+	struct fl_flow seen = flow(1, 7), found = found_open(1, 3);
+
+	(void)state;
+	assert_int_equal(flows_ended(flows, &seen), 0);
+	assert_int_equal(flows_ended(flows, &found), 0);
+	assert_int_equal(get(flows, 1)->owner.proc.pid, 3);
+	assert_int_equal(get(flows, 1)->accepted, 1);
+	assert_int_equal(get(flows, 1)->opened_ns, 10);
+	assert_int_equal(get(flows, 1)->key.local_port, 7);
+	assert_int_equal(get(flows, 1)->ended_ns, 19);
+}
+
+static void test_what_was_seen_overrides_found_open(void **state)
+{
+	_flows_ struct flows *flows = new_flows(10, HOUR);
+	struct fl_flow seen = flow(1, 7), found = found_open(1, 3);
+
+	(void)state;
+	seen.owner = owner(42);
+	seen.role = FL_ROLE_ACCEPTOR;
+	assert_int_equal(flows_ended(flows, &found), 0);
+	assert_int_equal(flows_ended(flows, &seen), 0);
+	assert_int_equal(get(flows, 1)->owner.proc.pid, 42);
+	assert_int_equal(get(flows, 1)->role, FL_ROLE_ACCEPTOR);
+	assert_int_equal(get(flows, 1)->accepted, 0);
+	assert_int_equal(get(flows, 1)->opened_ns, 10);
+}
+
 static void test_accept_after_close(void **state)
 {
 	_flows_ struct flows *flows = new_flows(10, HOUR);
@@ -411,6 +468,9 @@ int main(void)
 		cmocka_unit_test(test_second_end_adds_what_it_knows),
 		cmocka_unit_test(test_second_end_takes_nothing_away),
 		cmocka_unit_test(test_an_acceptor_replaces_the_interim_owner_only),
+		cmocka_unit_test(test_found_open_never_overrides_what_was_seen),
+		cmocka_unit_test(test_found_open_fills_what_nobody_saw),
+		cmocka_unit_test(test_what_was_seen_overrides_found_open),
 		cmocka_unit_test(test_accept_after_close),
 		cmocka_unit_test(test_the_other_end_lived_at_the_same_time),
 		cmocka_unit_test(test_growing_and_turning),

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Makes the moment long in which a TCP socket has been told ended and is not yet closed. */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#define STATE_CLOSE 7
+#define TURNS 4000 /* a verifier follows 8192 jumps */
+#define CALLS 100
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u32 netns_inum = 0;
+const volatile __u16 remote_port = 0;
+const volatile __u64 wait_ns = 0;
+__u64 waited = 0; /* sockets */
+
+/* A global function: verified once, however often it is called. False when the time is over. */
+__noinline bool wait_a_little(__u64 until)
+{
+	for (int i = 0; i < TURNS; i++)
+		if (bpf_ktime_get_ns() > until)
+			return false;
+	return true;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(wait_closing, struct sock *sk, int old, int new)
+{
+	__u64 until = bpf_ktime_get_ns() + wait_ns;
+
+	if (new != STATE_CLOSE ||
+	    bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)) != remote_port ||
+	    BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) != netns_inum)
+		return 0;
+	__sync_fetch_and_add(&waited, 1);
+	for (int i = 0; i < CALLS; i++)
+		if (!wait_a_little(until))
+			break;
+	return 0;
+}
