@@ -27,30 +27,8 @@ static __always_inline void image_gone(struct task_struct *task, __u32 exec_id, 
 	record_send(&x, sizeof(x));
 }
 
-/* Preferred at entry, where the task is still whole: live counts this thread too. */
-SEC("fentry/do_exit")
-int BPF_PROG(exit_fentry, long code)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	note_fired(FL_PROBE_EXIT);
-	if (BPF_CORE_READ(task, signal, live.counter) == 1)
-		image_gone(task, (__u32)BPF_CORE_READ(task, self_exec_id), false);
-	return 0;
-}
-
-SEC("kprobe/do_exit")
-int BPF_KPROBE(exit_kprobe, long code)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	note_fired(FL_PROBE_EXIT);
-	if (BPF_CORE_READ(task, signal, live.counter) == 1)
-		image_gone(task, (__u32)BPF_CORE_READ(task, self_exec_id), false);
-	return 0;
-}
-
-/* The portable form: after live was counted down; its second argument is too young to use. */
+/* After live was counted down: of two last threads that end at once both may see 0, at the entry of
+ * do_exit() neither 1. The second argument is too young to use. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(exit_tp, struct task_struct *task)
 {

@@ -252,7 +252,8 @@ static __noinline __u64 peer_known(struct __sk_buff *skb, struct fl_udp *u, stru
 		return 0;
 	if (!egress && taken_over(skb, u, s, k))
 		return NOT_KNOWN;
-	s->active_ns = bpf_ktime_get_boot_ns();
+	if (s->active_ns)
+		s->active_ns = bpf_ktime_get_boot_ns();
 	return id;
 }
 

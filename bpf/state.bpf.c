@@ -59,6 +59,9 @@ int BPF_PROG(track_set_state, struct sock *sk, int old, int new)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	cookie = sk->__sk_common.skc_cookie.counter;
+	/* older than the agent: the walk may give it one while it closes, and look for the mark */
+	if (!cookie && new == FL_STATE_CLOSE && can_tracing_socket)
+		cookie = bpf_get_socket_cookie(sk);
 	if (!cookie)
 		return 0;
 	if (new == FL_STATE_CLOSE) {

@@ -11,7 +11,7 @@ __noinline int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, 
 	int r;
 
 	s.opened_ns = bpf_ktime_get_boot_ns();
-	s.active_ns = s.opened_ns;
+	s.active_ns = id == u->own_id ? 0 : s.opened_ns; /* the socket's own lives as long as it */
 	s.accepted = role != FL_ROLE_ACCEPTOR;
 	if (state == FL_STATE_ESTABLISHED)
 		flow_count_udp(id);

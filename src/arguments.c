@@ -23,7 +23,7 @@ const struct argument argument_table[] = {
 	{ "scope", "container", "run in a private cgroup namespace and see only what is in it",
 	  AT(scope) },
 	{ "without", "HOOKS",
-	  "do without these, as other kernels must: 'lsm,fexit' or 'fentry/do_exit'", AT(without) },
+	  "do without these, as other kernels must: 'lsm,fexit' or 'iter/tcp'", AT(without) },
 	{ "detach", NULL, "remove what an earlier flownerd left in the kernel, and end",
 	  AT(detach) },
 	{ "help", NULL, "this text", 0 },

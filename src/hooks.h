@@ -48,7 +48,7 @@ struct hook *hooks_row(struct hooks *h, size_t i); /* for the one who attaches *
 
 /*
  * Does without what LIST names, words with commas between: a way of attaching ("lsm", all of them)
- * or one row ("fentry/do_exit"). Returns a word that names no optional row, or NULL: none does.
+ * or one row ("fentry/__sk_free"). Returns a word that names no optional row, or NULL: none does.
  */
 const char *hooks_forbid(struct hooks *h, const char *list);
 

@@ -178,7 +178,7 @@ static void kinds(void **state)
 		{ "iter/task_file", false, true, false },
 		{ "lsm/sock_graft", false, false, false },
 		{ "tp_btf/inet_sock_set_state", false, false, false },
-		{ "kprobe/do_exit", false, false, true },
+		{ "kprobe/__sk_free", false, false, true },
 		{ "kretprobe/inet_csk_accept", false, false, true },
 	};
 
@@ -241,26 +241,25 @@ static void a_hook_that_ends_with_the_daemon_says_so(void **state)
 {
 	struct hooks *h = *state;
 
-	set(h, "exit_kprobe", HOOK_ON);
-	assert_null(loss(h, "exit_kprobe"));
-	hooks_row(h, row_of(h, "exit_kprobe"))->unpinned = true;
-	assert_non_null(strstr(loss(h, "exit_kprobe"), "a killed daemon"));
-	set(h, "exit_kprobe", HOOK_SILENT);
-	assert_null(loss(h, "exit_kprobe"));
+	set(h, "free_kprobe", HOOK_ON);
+	assert_null(loss(h, "free_kprobe"));
+	hooks_row(h, row_of(h, "free_kprobe"))->unpinned = true;
+	assert_non_null(strstr(loss(h, "free_kprobe"), "a killed daemon"));
+	set(h, "free_kprobe", HOOK_SILENT);
+	assert_non_null(strstr(loss(h, "free_kprobe"), "waits for the sweep"));
 }
 
 static void better_rows_make_up_for_worse(void **state)
 {
 	struct hooks *h = *state;
 
-	set(h, "exit_tp", HOOK_REFUSED);
-	set(h, "exit_kprobe", HOOK_ON);
-	assert_null(loss(h, "exit_tp"));
-	assert_null(loss(h, "exit_fentry"));
-	assert_null(loss(h, "exit_kprobe"));
-	set(h, "exit_kprobe", HOOK_SILENT);
-	assert_non_null(loss(h, "exit_tp"));
-	assert_null(loss(h, "exit_kprobe")); /* told once */
+	set(h, "free_kprobe", HOOK_REFUSED);
+	set(h, "free_fentry", HOOK_ON);
+	assert_null(loss(h, "free_kprobe"));
+	assert_null(loss(h, "free_fentry"));
+	set(h, "free_fentry", HOOK_SILENT);
+	assert_non_null(loss(h, "free_kprobe"));
+	assert_null(loss(h, "free_fentry")); /* told once */
 }
 
 /* One of two rows of a rank does not stand for the other, but then both are off: see track.c. */
@@ -306,10 +305,10 @@ static void named_ones_are_off(void **state)
 	struct hooks *h = *state;
 
 	assert_null(hooks_forbid(h, ""));
-	assert_null(hooks_forbid(h, "lsm,fentry/do_exit"));
+	assert_null(hooks_forbid(h, "lsm,fentry/__sk_free"));
 	assert_int_equal(hooks_row(h, row_of(h, "accept_lsm"))->status, HOOK_OFF);
-	assert_int_equal(hooks_row(h, row_of(h, "exit_fentry"))->status, HOOK_OFF);
-	assert_int_equal(hooks_row(h, row_of(h, "free_fentry"))->status, HOOK_UNUSED);
+	assert_int_equal(hooks_row(h, row_of(h, "free_fentry"))->status, HOOK_OFF);
+	assert_int_equal(hooks_row(h, row_of(h, "take_fentry"))->status, HOOK_UNUSED);
 	assert_string_equal(hooks_tier(h), "no LSM");
 	assert_null(hooks_forbid(h, "fexit,kretprobe"));
 	assert_string_equal(hooks_tier(h), "lowest");

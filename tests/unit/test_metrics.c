@@ -41,8 +41,8 @@ static int setup(void **state)
 	fake_hook("accept", "fexit/inet_csk_accept", 1, NULL, HOOK_REFUSED)->error = 1;
 	fake_hook("accept", "cgroup/getpeername4", 2, "the acceptor", HOOK_ON);
 	fake_hook("accept", "cgroup/getpeername6", 2, "the acceptor", HOOK_ON);
-	fake_hook("exit", "fentry/do_exit", 0, NULL, HOOK_ON);
-	fake_hook("exit", "kprobe/do_exit", 1, NULL, HOOK_ON);
+	fake_hook("free", "fentry/__sk_free", 0, NULL, HOOK_ON);
+	fake_hook("free", "kprobe/__sk_free", 1, NULL, HOOK_ON);
 	fake_hook("udp", "cgroup_skb/egress", 0, NULL, HOOK_REFUSED);
 	fake_hook("udp", "kprobe/udp_sendmsg", 1, "UDP", HOOK_REFUSED);
 	fake_end(make_flow(0x222, 1000, "10.0.0.2", 40002, "10.0.0.9", 443), 20 * S);
