@@ -34,6 +34,7 @@ struct loop {
 	int poll_timer;
 	int reconcile_timer;
 	int watchdog_timer; /* -1 when nobody watches */
+	unsigned int polls; /* ever */
 	bool stop;
 	bool more; /* the ring may hold records */
 };
@@ -168,6 +169,8 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 		timer_done(l->poll_timer);
 		l->more = true;
 		agent_tick(agent);
+		if (l->polls++ % (1000 / agent->config->poll_ms + 1) == 0)
+			track_count_skipped(track);
 		break;
 	case SOURCE_RECONCILE:
 		timer_done(l->reconcile_timer);
@@ -192,7 +195,7 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 
 int daemon_run(struct agent *agent, struct track *track)
 {
-	_cleanup_(loop_release) struct loop l = { -1, -1, -1, -1, -1, false, false };
+	_cleanup_(loop_release) struct loop l = { -1, -1, -1, -1, -1, 0, false, false };
 	struct epoll_event events[8];
 	int r = loop_open(&l, agent);
 

@@ -83,6 +83,8 @@ static const struct family peers_left = { "flowner_udp_peers_left", "counter", N
 
 static const struct family aborts = { "flowner_aborts", "counter", NULL,
 				      "Flows that somebody asked to cut, by what came of it." };
+static const struct family runs_skipped = { "flowner_runs_skipped", "counter", NULL,
+					    "Runs of tracing programs that the kernel skipped." };
 static const struct family verdicts = { "flowner_verdicts_failed", "counter", NULL,
 					"Attempts that could not be judged." };
 
@@ -145,6 +147,8 @@ static struct sample sample_of(enum fl_counter counter)
 		return (struct sample){ &aborts, "outcome", "refused" };
 	case FL_CNT_VERDICT_FAILED:
 		return (struct sample){ &verdicts, NULL, NULL };
+	case FL_CNT_RUNS_SKIPPED:
+		return (struct sample){ &runs_skipped, NULL, NULL };
 	case FL_CNT_MAX:
 		break;
 	}
@@ -488,6 +492,9 @@ static json_t *notes_json(const struct agent *agent)
 	note_counter(notes, agent, FL_CNT_SOCKETS_FULL, "flows are missing; raise limits.flows");
 	note_counter(notes, agent, FL_CNT_PROCESSES_FULL,
 		     "owners lack their executable; raise limits.processes");
+	note_counter(notes, agent, FL_CNT_RUNS_SKIPPED,
+		     "the kernel skipped a tracing program that ran already; other hooks and "
+		     "reconciliation repair what it would have told");
 	note_counter(notes, agent, FL_CNT_VERDICT_FAILED,
 		     "attempts could not be judged: rejected in enforce, let in in audit");
 	return notes;

@@ -33,7 +33,8 @@ struct track {
 	struct bpf_link *links[LINKS_MAX]; /* by row of the hook table */
 	struct hooks *hooks;
 	int cgroup_fd;
-	__u64 shape; /* see layout.h */
+	__u64 shape;   /* see layout.h */
+	__u64 skipped; /* runs, already counted */
 	bool resumed;
 	bool was_there; /* pins of an earlier daemon, not to be removed when we fail */
 };
@@ -657,6 +658,31 @@ int track_iterates(const struct track *t)
 			return -errno;
 	}
 	return 0;
+}
+
+/* Known since 5.12; 0 before. */
+static __u64 skipped_runs(const struct track *t, size_t row)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(t->skel->obj,
+								 hooks_at(t->hooks, row)->program);
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len) < 0 ? 0
+									   : info.recursion_misses;
+}
+
+void track_count_skipped(struct track *t)
+{
+	__u64 skipped = 0;
+
+	for (size_t i = 0; i < hooks_count(t->hooks); i++)
+		if (t->links[i])
+			skipped += skipped_runs(t, i);
+	if (skipped <= t->skipped)
+		return;
+	if (!maps_count(&t->maps, FL_CNT_RUNS_SKIPPED, skipped - t->skipped))
+		t->skipped = skipped;
 }
 
 bool track_resumed(const struct track *t)

@@ -33,6 +33,9 @@ int track_seed(struct track *t);
 /* Whether track_seed() may make its iterators: 0, or negative errno. */
 int track_iterates(const struct track *t);
 
+/* Adds to FL_CNT_RUNS_SKIPPED what the kernel has skipped since the last call. */
+void track_count_skipped(struct track *t);
+
 /* True when the maps were pinned before: this daemon continues another one's work. */
 bool track_resumed(const struct track *t);
 

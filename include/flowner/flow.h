@@ -291,6 +291,7 @@ enum fl_counter {
 	FL_CNT_SLOT_1_FULL,
 	FL_CNT_SLOT_2_FULL,
 	FL_CNT_SLOT_3_FULL,
+	FL_CNT_RUNS_SKIPPED, /* of tracing programs, as one ran on that CPU already: repaired */
 	FL_CNT_MAX,
 };
 

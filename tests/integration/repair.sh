@@ -60,6 +60,17 @@ tell server listen udp 127.0.0.1 5353
 server_fd=${R[0]} port=${R[1]} server_id=${R[2]}
 tell client connect udp 127.0.0.1 "$port"
 client_fd=${R[0]} client_port=${R[1]}
+# connected a second time: its session has a number too, and is as long as the socket
+tell client connect udp 127.0.0.1 "$port"
+again_fd=${R[0]}
+tell client send "$again_fd"
+tell client reconnect "$again_fd" 127.0.0.1 "$port"
+again="127.0.0.1:${R[1]} 127.0.0.1:$port"
+tell client send "$again_fd"
+# shellcheck disable=SC2086 # two words
+of_again() { flowner who -j udp $again | jq -r .flowner.flow_id; }
+again_id=$(of_again)
+[[ $again_id == 8* ]] || fail "the second session has no number: $again_id"
 peers() {
 	flowner list -j -u --local 127.0.0.1:5353 --rport "$client_port" | jq -r .flowner.flow_id
 }
@@ -73,6 +84,7 @@ peer=$(peers)
 no_peers() { [[ -z $(peers) ]]; }
 eventually 20 no_peers
 same "why it ended" "$(flowner show -j "$peer" | jq -r .event.reason)" idle
-same "counted" "$(stat_of udp_idle)" 1
+same "a session of a socket's own" "$(of_again)" "$again_id"
+same "counted" "$(stat_of udp_idle)" 3 # the server's two of it, too
 same "the socket" "$(flowner show -j "$server_id" | jq -r .flowner.role)" user
 equal || fail "maps and sockets differ in the end"

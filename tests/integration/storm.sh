@@ -62,6 +62,9 @@ flowner list -a -j >"$T/report"
 tail -n 5 "$T/score"
 nothing_lost
 
+counted() { [[ $(stat_of runs_skipped) == "$(left_out)" ]]; }
+eventually 10 counted
+
 eventually 30 settled
 same "entries of socket_to_process" "$(ids)" "$(cookies)"
 same "entries of l7_connections" "$(map l7_connections | jq length)" 4
