@@ -21,6 +21,16 @@ static __always_inline void count(enum fl_counter counter)
 		__sync_fetch_and_add(value, 1);
 }
 
+/* What was counted was something else. */
+static __always_inline void count_back(enum fl_counter counter)
+{
+	__u32 index = counter;
+	__u64 *value = bpf_map_lookup_elem(&counters, &index);
+
+	if (value)
+		__sync_fetch_and_add(value, -1);
+}
+
 static __always_inline struct fl_config *config_get(void)
 {
 	__u32 zero = 0;

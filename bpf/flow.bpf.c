@@ -18,14 +18,16 @@ int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s, enu
 }
 
 /* Another socket may already stand at a local-only key: the newest is shown, all are counted. */
-static __always_inline __u32 flow_members(const struct fl_key *key)
+static __always_inline __u32 flow_members(__u64 id, const struct fl_key *key)
 {
 	struct fl_connection *c;
 
 	if (!key_local_only(key))
 		return 1;
 	c = bpf_map_lookup_elem(&l7_connections, key);
-	return c ? c->members + 1 : 1;
+	if (!c)
+		return 1;
+	return c->flow_id == id ? c->members : c->members + 1;
 }
 
 static __noinline int flow_index(__u64 id, const struct fl_socket *s, enum fl_state state)
@@ -37,7 +39,7 @@ static __noinline int flow_index(__u64 id, const struct fl_socket *s, enum fl_st
 		.role = s->role,
 		.state = state,
 		.accepted = s->accepted,
-		.members = flow_members(&s->key),
+		.members = flow_members(id, &s->key),
 		.check = s->check,
 	};
 	/* what is found open may have ended since, and a newer session may have its key */
@@ -50,15 +52,34 @@ static __noinline int flow_index(__u64 id, const struct fl_socket *s, enum fl_st
 	return 0;
 }
 
+/* S, of a hook, instead of what the walk found a moment before the hook ran. */
+static __noinline int flow_replace_found(__u64 id, const struct fl_socket *s, enum fl_state state)
+{
+	struct fl_socket *found = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_proc_key proc;
+
+	if (!found || found->opened_ns || !s->opened_ns || s->key.proto != FL_TCP ||
+	    s->role == FL_ROLE_ACCEPTOR)
+		return -EEXIST;
+	proc = found->owner.proc;
+	if (bpf_map_update_elem(&socket_to_process, &id, s, BPF_EXIST))
+		return -EEXIST;
+	process_flow_removed(&proc);
+	flow_index(id, s, state);
+	count_back(FL_CNT_SEEDED);
+	return 0;
+}
+
 int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state)
 {
 	int r;
 
 	s->check = fl_check_socket(id, s);
 	r = bpf_map_update_elem(&socket_to_process, &id, s, BPF_NOEXIST);
+	if (r == -EEXIST)
+		return flow_replace_found(id, s, state);
 	if (r) {
-		if (r != -EEXIST)
-			count(FL_CNT_SOCKETS_FULL);
+		count(FL_CNT_SOCKETS_FULL);
 		return r;
 	}
 	flow_index(id, s, state);
@@ -95,7 +116,6 @@ static __noinline int flow_remove(__u64 id, const struct fl_key *key,
 		bpf_map_delete_elem(&udp_counts, &id);
 	flow_unindex(id, key, c);
 	process_flow_removed(proc);
-	count(FL_CNT_ENDED);
 	return 0;
 }
 
@@ -154,8 +174,12 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 	if (was_session(id, &key, c))
 		session_told(FL_SOCK_CONNECTION_DELETED, id);
 	e = event_reserve(s->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE);
-	if (!e)
-		return flow_remove(id, &key, &proc, c);
+	if (!e) {
+		if (flow_remove(id, &key, &proc, c))
+			return -ENOENT;
+		count(FL_CNT_ENDED);
+		return 0;
+	}
 	flow_describe(&e->flow, id, s, c);
 	e->flow.ended_ns = e->time_ns;
 	e->flow.reason = reason;
@@ -164,8 +188,26 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return -ENOENT;
 	}
+	count(FL_CNT_ENDED);
 	event_submit(e);
 	return 0;
+}
+
+int flow_take_out(__u64 id)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_connection *c;
+	struct fl_proc_key proc;
+	struct fl_key key;
+
+	if (!s)
+		return -ENOENT;
+	key = s->key;
+	proc = s->owner.proc;
+	c = bpf_map_lookup_elem(&l7_connections, &key);
+	if (was_session(id, &key, c))
+		session_told(FL_SOCK_CONNECTION_DELETED, id);
+	return flow_remove(id, &key, &proc, c);
 }
 
 /* The new owner in both maps; each element is replaced as a whole. Not inlined: its copies would

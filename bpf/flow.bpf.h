@@ -94,6 +94,9 @@ int flow_accepted(__u64 id) __hidden;
  */
 int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts) __hidden;
 
+/* Takes flow ID out for the daemon, which tells and counts its end itself. 0 or -ENOENT. */
+int flow_take_out(__u64 id) __hidden;
+
 /* Datagrams of flow ID are counted from now on; called before it is inserted. */
 int flow_count_udp(__u64 id) __hidden;
 

@@ -15,7 +15,10 @@
  *  - Not known, and the tracepoint comes later: it finds the flow.
  *  - Neither hook ran (skipped, or another's mark took the place): the state says it, or else
  *    reconciliation finds no socket.
- * BPF_NOEXIST in flow_insert() leaves alone what a hook has recorded meanwhile.
+ *
+ * It may be opening, too: the state is SYN_SENT, or LISTEN, a moment before the hook runs that sees
+ * who does it. A SYN_SENT without a packet is left to the hook, and flow_insert() lets a hook
+ * replace what the walk has found, and never the other way.
  */
 #include "tcp.bpf.h"
 #include "udp.bpf.h"
@@ -36,6 +39,13 @@ static __always_inline __u64 seed_cookie(struct sock *sk)
 static __always_inline bool tcp_is_flow(__u8 state)
 {
 	return state != FL_STATE_CLOSE && state != FL_STATE_TIME_WAIT && state <= FL_STATE_CLOSING;
+}
+
+/* Its SYN is made after the hook has run; of a deferred one, at the first data. */
+static __always_inline bool is_opening(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_state) == FL_STATE_SYN_SENT &&
+	       !BPF_CORE_READ((struct tcp_sock *)sk, packets_out);
 }
 
 /* By its tuple: for a later life, where the socket itself does not tell its flow. */
@@ -61,8 +71,8 @@ static __noinline bool tcp_is_new(struct sock *sk, const struct fl_socket *s, __
 	*ret_id = id;
 	if (bpf_map_lookup_elem(&socket_to_process, &id) || socket_ended_lately(s->cookie))
 		return false;
-	if (!s->key.local_port)
-		return false; /* given back: it is being closed */
+	if (!s->key.local_port || is_opening(sk))
+		return false; /* not yet chosen, or given back */
 	return can_tracing_socket || !key_is_of(&s->key, s->cookie);
 }
 

@@ -173,25 +173,12 @@ int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries
 
 int maps_end_flow(const struct maps *m, const struct fl_flow *flow)
 {
-	struct fl_connection c;
+	struct fl_end end = { .flow_id = flow->id };
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = &end, .data_size_in = sizeof(end));
 
-	if (bpf_map_delete_elem(m->socket_to_process, &flow->id) < 0)
+	if (bpf_prog_test_run_opts(m->end_flow, &run) < 0)
 		return -errno;
-	if (flow->key.proto == FL_UDP)
-		(void)bpf_map_delete_elem(m->udp_counts, &flow->id);
-	if (bpf_map_lookup_elem(m->l7_connections, &flow->key, &c) < 0)
-		return 0;
-	if (c.members > 1) {
-		c.members--;
-		if (c.flow_id == flow->id) {
-			c.flow_id = 0;
-			c.check = 0;
-		}
-		bpf_map_update_elem(m->l7_connections, &flow->key, &c, BPF_EXIST);
-	} else if (c.flow_id == flow->id || !c.flow_id) {
-		bpf_map_delete_elem(m->l7_connections, &flow->key);
-	}
-	return 0;
+	return run.retval ? -ENOENT : 0;
 }
 
 int maps_configure(const struct maps *m, void (*fn)(struct fl_config *config, void *arg), void *arg)

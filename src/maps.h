@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Typed access to the pinned maps, and nothing else: no skeleton, no program. What the daemon
- * reads here is the live truth. The readers of flows, processes and namespaces are in mapread.c,
+ * Typed access to the pinned maps, no skeleton, and of programs only the one that takes a flow out.
+ * What the daemon reads here is the live truth. The readers of flows, processes and namespaces are in mapread.c,
  * which is also what libflowner reads with; the rest is in maps.c.
  */
 #ifndef FLOWNER_MAPS_H
@@ -23,6 +23,7 @@ struct maps {
 	int fired;
 	int meta;
 	int numbers;
+	int end_flow;	 /* the program of end.bpf.c */
 	__u64 seeded_ns; /* from meta: flows that were open before have this as first sight */
 };
 
@@ -70,8 +71,8 @@ int maps_netns_cookie(const struct maps *m, __u32 inum, __u64 *ret_cookie);
 
 /*
  * Takes FLOW out of both maps, if it still is the same flow: for ends the kernel side did not see.
- * The count of flows in its process record is left alone (the kernel side changes it at any time);
- * the sweep looks at the flows themselves. -ENOENT when it ended meanwhile.
+ * Done by the kernel side, so that rings of others hear of it. -ENOENT when it ended meanwhile, or
+ * why it cannot be.
  */
 int maps_end_flow(const struct maps *m, const struct fl_flow *flow);
 

@@ -119,6 +119,7 @@ enum sock_flags {
 struct tcp_sock {
 	__u32 write_seq;
 	__u32 snd_una;
+	__u32 packets_out;
 	__u32 segs_in;
 	__u32 segs_out;
 	__u32 srtt_us; /* times 8 */

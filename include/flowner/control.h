@@ -45,6 +45,12 @@ struct fl_meta {
 	struct fl_life_span life[FL_LIVES];
 };
 
+/* What the program end_flow is run on; no shorter, the kernel wants a whole Ethernet header. */
+struct fl_end {
+	__u64 flow_id;
+	__u64 unused;
+};
+
 /* Index into fired: how often a program whose attaching proves nothing ran for selftest_pid. */
 enum fl_probe {
 	FL_PROBE_ACCEPT_LSM,

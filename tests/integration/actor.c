@@ -413,6 +413,19 @@ static int do_relisten(const struct command *c)
 	return answer_socket(fd_of(c), before);
 }
 
+/* N descriptors more than there usually are; never fewer than before. */
+static void room_for(unsigned long n)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= n + 128)
+		return;
+	files.rlim_cur = n + 128;
+	if (files.rlim_max < files.rlim_cur)
+		files.rlim_max = files.rlim_cur;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* A port that was asked for is the socket's until it is closed. */
 static int bind_port(int fd, sa_family_t family, unsigned long port)
 {
@@ -425,13 +438,12 @@ static int bind_port(int fd, sa_family_t family, unsigned long port)
 static int do_many(const struct command *c)
 {
 	unsigned long n = c->words > 4 ? strtoul(c->word[1], NULL, 10) : 0, done = 0;
-	struct rlimit files = { .rlim_cur = n + 64, .rlim_max = n + 64 };
 	unsigned long from = c->words > 5 ? strtoul(c->word[5], NULL, 10) : 0;
 	struct address to;
 
 	if (!n || read_address(c->word[3], c->word[4], &to) < 0)
 		return -EINVAL;
-	setrlimit(RLIMIT_NOFILE, &files);
+	room_for(n);
 	for (; done < n; done++) {
 		int fd = new_socket(c->word[2], to.any.ss_family);
 
@@ -472,10 +484,9 @@ static int do_tries(const struct command *c)
 static int do_take(const struct command *c)
 {
 	unsigned long n = c->words > 2 ? strtoul(c->word[1], NULL, 10) : 0;
-	struct rlimit files = { .rlim_cur = n + 64, .rlim_max = n + 64 };
 	int listener = c->words > 2 ? (int)strtol(c->word[2], NULL, 10) : -1;
 
-	setrlimit(RLIMIT_NOFILE, &files);
+	room_for(n);
 	for (unsigned long i = 0; i < n; i++) {
 		struct address a = { .len = sizeof(a.any) };
 

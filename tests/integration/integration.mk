@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What tests/integration needs beside its own programs. refuse.c is no program: it is preloaded.
-TEST_BINS := $(filter-out $(B)/tests/refuse $(B)/tests/match.bpf $(B)/tests/slowclose.bpf \
+TEST_BINS := $(filter-out $(B)/tests/refuse $(B)/tests/match.bpf $(B)/tests/slow_tcp.bpf \
 	$(if $(CROSS),$(B)/tests/threads),$(TEST_BINS)) \
 	$(B)/tests/refuse.so $(B)/truth/truth $(B)/truth/score
 $(B)/tests/refuse.so: tests/integration/refuse.c | $(B)/tests
@@ -16,11 +16,11 @@ $(B)/match.skel.h: $(B)/bpf/match.bpf.o
 $(B)/tests/match: tests/integration/match.c $(B)/libmodules.a $(B)/match.skel.h | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/libmodules.a $(DAEMON_LIBS)
 
-$(B)/bpf/slowclose.bpf.o: tests/integration/slowclose.bpf.c | $(B)/bpf
+$(B)/bpf/slow_tcp.bpf.o: tests/integration/slow_tcp.bpf.c | $(B)/bpf
 	$(call say,BPF )$(CLANG) $(BPF_CFLAGS) -c $< -o $@
-$(B)/slowclose.skel.h: $(B)/bpf/slowclose.bpf.o
-	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name slowclose_bpf > $@
-$(B)/tests/slowclose: tests/integration/slowclose.c $(B)/slowclose.skel.h | $(B)/tests
+$(B)/slow_tcp.skel.h: $(B)/bpf/slow_tcp.bpf.o
+	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name slow_tcp_bpf > $@
+$(B)/tests/slow_tcp: tests/integration/slow_tcp.c $(B)/slow_tcp.skel.h | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(DAEMON_LIBS)
 
 # The library's own sources, so that ThreadSanitizer sees all of them. Not every cross compiler has

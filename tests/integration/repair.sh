@@ -87,4 +87,5 @@ same "why it ended" "$(flowner show -j "$peer" | jq -r .event.reason)" idle
 same "a session of a socket's own" "$(of_again)" "$again_id"
 same "counted" "$(stat_of udp_idle)" 3 # the server's two of it, too
 same "the socket" "$(flowner show -j "$server_id" | jq -r .flowner.role)" user
+tell client close "$again_fd"
 equal || fail "maps and sockets differ in the end"

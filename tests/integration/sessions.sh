@@ -140,6 +140,7 @@ same "slots after the consumers" "$(map flow_rings | jq length)" 0
 # --- nobody watches: consumers hear all the same; one that takes a slot late hears from then on ---
 eventually 10 watching 0
 consumer alone 1 65536
+alone=$PID
 traffic
 eventually 10 has_lines "$T/alone" "$(($(wc -l <"$T/wanted") + 1))"
 heard "$T/alone" >"$T/got"
@@ -160,6 +161,33 @@ full=$(stat_of slot_2_full)
 traffic
 same "a slot that was emptied" "$(stat_of slot_2_full)" "$full"
 
+# --- a UDP peer that the daemon ends, for it was silent, is told like any other ---
+start_daemon_anew() {
+	stop_daemon
+	printf 'reconcile: 1s\nudp_idle: 2s\n' >"$T/config"
+	start_daemon --config "$T/config"
+}
+kill "$alone"
+wait "$alone" || fail "a consumer ended with $?"
+start_daemon_anew
+consumer alone 1 65536
+alone=$PID
+tell server listen udp 127.0.0.1 0
+port=${R[1]}
+tell client connect udp 127.0.0.1 "$port"
+from=${R[1]} opener=${R[2]}
+tell client send "${R[0]}"
+peer=$(flowner show "$opener" -j | jq -r .flowner.peer_flow_id)
+eventually 30 grep -q "^deleted $peer " "$T/alone"
+: >"$T/wanted"
+wants active "$opener" udp 127.0.0.1 "$from" 127.0.0.1 "$port" client
+wants passive "$peer" udp 127.0.0.1 "$port" 127.0.0.1 "$from" server
+wants deleted "$peer" udp 127.0.0.1 "$port" 127.0.0.1 "$from" server
+sort -o "$T/wanted" "$T/wanted"
+heard "$T/alone" >"$T/got"
+compare "a consumer, of a silent peer," "$T/got"
+same "why it ended" "$(flowner show -j "$peer" | jq -r .event.reason)" idle
+
 # --- a killed daemon changes nothing, the next one keeps the slots ---
 kill_daemon
 : >"$T/alone"
@@ -172,3 +200,5 @@ same "the slots of the next daemon" "$(map flow_rings | jq length)" 1
 : >"$T/alone"
 traffic
 eventually 10 has_lines "$T/alone" 16
+kill "$alone"
+wait "$alone" || fail "a consumer ended with $?"

@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Daemons start while sockets are being closed. A program of the test makes the moment long in which
-# a socket has been told ended and the kernel still shows it as open, and the walk of the open
-# sockets is held until connections are being reset one after the other. It must neither find again
-# what has ended, nor keep what ends while it is put in.
+# Daemons start while sockets are being opened and closed. A program of the test makes two moments
+# long: a socket has been told ended and the kernel still shows it as open; it shows one that has
+# not been told of yet. The walk of the open sockets is held until it falls into them. It must
+# neither find again what has ended, nor keep what ends while it is put in, nor stand for who opens.
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
 
 ROUNDS=${ROUNDS:-4}
 SOCKETS=100
-SLOW_US=2000
+OPENINGS=20 # of connections, and as many of listeners
 
 start_held() { # a daemon, as far as the walk
 	rm -f "$T/go" "$T/go.held"
@@ -21,20 +21,19 @@ start_held() { # a daemon, as far as the walk
 	eventually 60 test -e "$T/go.held"
 }
 
-# After the daemon's own program at the tracepoint, as it is attached later.
-slow_closing() {
+slow() { # closing PORT, or opening CGROUP, MICROSECONDS
 	local answer
-	nsenter -t "$NETNS" -n "$BUILD/tests/slowclose" 8080 "$SLOW_US" \
+	nsenter -t "$NETNS" -n "$BUILD/tests/slow_tcp" "$@" \
 		<"$T/slow.to" >"$T/slow.from" 2>"$T/slow.err" &
 	exec {slow_to}>"$T/slow.to" {slow_from}<"$T/slow.from"
 	read -r answer <&"$slow_from" || skip "$(tail -n 1 "$T/slow.err")"
-	same "slowclose" "$answer" ok
+	same "slow_tcp" "$answer" ok
 }
 
-quick_closing() {
+quick() {
 	local number
 	echo >&"$slow_to"
-	read -r -t $((60 * TEST_SLOW)) number <&"$slow_from" || fail "slowclose does not end"
+	read -r -t $((60 * TEST_SLOW)) number <&"$slow_from" || fail "slow_tcp does not end"
 	exec {slow_to}>&- {slow_from}<&-
 	waited=$((waited + number))
 }
@@ -56,13 +55,30 @@ connections() {
 
 walk_among_resets() {
 	start_held
-	slow_closing
+	slow closing 8080 2000 # after the daemon's own program there
 	ask server resets "$((listener + 1))" "$SOCKETS"
 	touch "$T/go"
 	eventually 60 answers_or_dead
 	done_by server
-	quick_closing
+	quick
 	tell client drop
+}
+
+# Connections and listeners of the client, one after the other.
+walk_among_openings() {
+	local i
+	slow opening "$CGROUP" 20000 # before the program that the daemon attaches now
+	start_held
+	ask server take "$OPENINGS" "$listener"
+	for ((i = 0; i < OPENINGS; i++)); do
+		ask client listen tcp 127.0.0.1 0
+		ask client connect tcp 127.0.0.1 8080
+	done
+	touch "$T/go"
+	eventually 60 answers_or_dead
+	for ((i = 0; i < 2 * OPENINGS; i++)); do done_by client; done
+	done_by server
+	quick
 }
 
 nothing_but_the_listener() {
@@ -97,6 +113,25 @@ same "who opened them, and how often" "$(jq -r '"\(.flowner.role) \(.process.pid
 		"$((ROUNDS * SOCKETS)) opener ${ACTOR_PID[client]}")"
 same "told twice" "$(jq -r .flowner.flow_id "$T/all" | sort | uniq -d)" ''
 
+# --- opening: who opened is told by the hook, whatever the walk has found ---
+for ((i = 0; i < ROUNDS; i++)); do
+	kill_daemon
+	walk_among_openings
+	same "roles and owners of what is open" "$(flowner list -j |
+		jq -r '"\(.flowner.role) \(.process.pid) \(.event.start != null)"' |
+		sort | uniq -c | awk '{ print $1, $2, $3, $4 }')" \
+		"$(printf '%s true\n' "$OPENINGS acceptor ${ACTOR_PID[server]}" \
+			"$OPENINGS listener ${ACTOR_PID[client]}" \
+			"1 listener ${ACTOR_PID[server]}" \
+			"$OPENINGS opener ${ACTOR_PID[client]}" | sort -k 2)"
+	same "found open" "$(stat_of seeded)" 0
+	same "opened - ended" "$(($(stat_of opened) - $(stat_of ended)))" \
+		$((3 * OPENINGS + 1))
+	tell server resets "$((listener + 1))" "$OPENINGS"
+	tell client drop
+done
+nothing_but_the_listener
+
 # --- older than the agent: found, and ended by whoever comes last ---
 found=0
 for ((i = 0; i < ROUNDS; i++)); do
@@ -107,4 +142,4 @@ for ((i = 0; i < ROUNDS; i++)); do
 	found=$((found + $(stat_of seeded)))
 done
 ((found > ROUNDS)) || fail "only $found sockets were found open: nothing is proved"
-echo "$waited slow ends; $found sockets were found open"
+echo "$waited slow moments; $found sockets were found open"

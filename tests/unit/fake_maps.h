@@ -35,6 +35,9 @@ static struct {
 	int tear_batches;		  /* so many elements of batches */
 	int error;			  /* errno given by every call when not 0 */
 	int batches, lookups;
+	int run; /* the program that was run, what on, and what it says */
+	struct fl_end run_on;
+	__u32 retval;
 } fake;
 
 static inline struct table *fake_table(int fd)
@@ -190,6 +193,18 @@ int bpf_map_delete_elem(int fd, const void *key)
 	if (fake_find(t, key) == t->count)
 		return fake_fail(ENOENT);
 	fake_remove(fd - FAKE_FD, key);
+	return 0;
+}
+
+int bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts)
+{
+	if (fake.error)
+		return fake_fail(fake.error);
+	fake.run = fd;
+	if (opts->data_size_in != sizeof(fake.run_on))
+		abort();
+	memcpy(&fake.run_on, opts->data_in, sizeof(fake.run_on));
+	opts->retval = fake.retval;
 	return 0;
 }
 

@@ -396,40 +396,19 @@ static void a_walk_drops_what_is_not_itself(void **state)
 
 /* --- the end of a flow --- */
 
-static void an_end_takes_both(void **state)
+static void an_end_is_the_program_s(void **state)
 {
-	struct fl_key key = key_of(4000, 443);
-	struct fl_flow flow;
+	struct fl_flow flow = { .id = 5, .key = key_of(4000, 443) };
 
 	(void)state;
-	put_flow(5, key);
-	put_flow(6, key_of(4001, 443));
-	flow = get(5);
+	fake.maps.end_flow = 77;
 	assert_int_equal(maps_end_flow(&fake.maps, &flow), 0);
-	assert_null(socket_at(5));
-	assert_null(connection_at(key));
-	assert_int_equal(get(6).id, 6);
-	assert_int_equal(maps_end_flow(&fake.maps, &flow), -ENOENT); /* once */
-}
-
-/* The tuple was taken by a newer flow between the look and the end. */
-static void an_end_leaves_the_next_flow_alone(void **state)
-{
-	struct fl_key key = key_of(4000, 443);
-	struct fl_flow flow, newer;
-
-	(void)state;
-	put_flow(5, key);
-	flow = get(5);
-	put_flow(6, key);
-	assert_int_equal(maps_end_flow(&fake.maps, &flow), 0);
-	assert_null(socket_at(5));
-	assert_int_equal(maps_find_flow(&fake.maps, &key, &newer), 0);
-	assert_int_equal(newer.id, 6);
-	fake_remove(SOCKETS, &newer.id); /* the kernel side was faster, and 7 is next */
-	put_flow(7, key);
-	assert_int_equal(maps_end_flow(&fake.maps, &newer), -ENOENT);
-	assert_int_equal(connection_at(key)->flow_id, 7);
+	assert_int_equal(fake.run, 77);
+	assert_true(fake.run_on.flow_id == 5);
+	fake.retval = 1; /* it has ended meanwhile */
+	assert_int_equal(maps_end_flow(&fake.maps, &flow), -ENOENT);
+	fake.error = EPERM;
+	assert_int_equal(maps_end_flow(&fake.maps, &flow), -EPERM);
 }
 
 static void put_shared(struct fl_key key, __u64 shown, __u32 members)
@@ -439,58 +418,26 @@ static void put_shared(struct fl_key key, __u64 shown, __u32 members)
 	put_connection(shown, key, (__u32)shown, members);
 }
 
-static void an_end_of_the_shown_member(void **state)
+/* Its shown member has ended. */
+static void a_shared_key_shows_who_is_left(void **state)
 {
 	struct fl_key key = key_of(80, 0);
 	struct fl_flow flow;
 
 	(void)state;
 	put_shared(key, 7, 3);
-	flow = get(7);
-	assert_int_equal(maps_end_flow(&fake.maps, &flow), 0);
-	assert_int_equal(connection_at(key)->members, 2);
-	assert_int_equal(connection_at(key)->flow_id, 0); /* shows nobody ... */
-	assert_int_equal(connection_at(key)->check, 0);
+	fake_remove(SOCKETS, &(__u64){ 7 });
+	put_connection(0, key, 0, 2);
 	assert_int_equal(maps_find_flow(&fake.maps, &key, &flow), -ENOENT);
 	flow = get(5);
 	assert_int_equal(maps_show_member(&fake.maps, &flow), 0);
-	assert_int_equal(maps_find_flow(&fake.maps, &key, &flow),
-			 0); /* ... until it is told whom */
+	assert_int_equal(maps_find_flow(&fake.maps, &key, &flow), 0);
 	assert_int_equal(flow.id, 5);
 	assert_int_equal(flow.owner.proc.pid, 5);
 	assert_int_equal(flow.members, 2);
-}
-
-static void an_end_of_another_member(void **state)
-{
-	struct fl_key key = key_of(80, 0);
-	struct fl_flow flow;
-
-	(void)state;
-	put_shared(key, 7, 3);
-	flow = get(5);
-	assert_int_equal(maps_end_flow(&fake.maps, &flow), 0);
-	assert_int_equal(connection_at(key)->members, 2);
-	assert_int_equal(maps_find_flow(&fake.maps, &key, &flow), 0);
-	assert_int_equal(flow.id, 7);
 	flow = get(6);
-	assert_int_equal(maps_show_member(&fake.maps, &flow), 0); /* 7 stays shown */
-	assert_int_equal(connection_at(key)->flow_id, 7);
-}
-
-static void an_end_of_the_last_member(void **state)
-{
-	struct fl_key key = key_of(80, 0);
-	struct fl_flow flow;
-
-	(void)state;
-	put_shared(key, 6, 2);
-	flow = get(6);
-	assert_int_equal(maps_end_flow(&fake.maps, &flow), 0);
-	flow = get(5);
-	assert_int_equal(maps_end_flow(&fake.maps, &flow), 0); /* shown or not */
-	assert_null(connection_at(key));
-	assert_int_equal(fake.tables[SOCKETS].count, 0);
+	assert_int_equal(maps_show_member(&fake.maps, &flow), 0); /* 5 stays shown */
+	assert_int_equal(connection_at(key)->flow_id, 5);
 }
 
 static void showing_needs_an_entry(void **state)
@@ -756,11 +703,8 @@ int main(void)
 		TEST(a_walk_fails),
 		TEST(a_walk_rereads_what_was_torn),
 		TEST(a_walk_drops_what_is_not_itself),
-		TEST(an_end_takes_both),
-		TEST(an_end_leaves_the_next_flow_alone),
-		TEST(an_end_of_the_shown_member),
-		TEST(an_end_of_another_member),
-		TEST(an_end_of_the_last_member),
+		TEST(an_end_is_the_program_s),
+		TEST(a_shared_key_shows_who_is_left),
 		TEST(showing_needs_an_entry),
 		TEST(last_traffic),
 		TEST(a_process_and_its_text),

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Makes the moment long in which a TCP socket has been told ended and is not yet closed. */
+/*
+ * Makes two moments of a TCP socket long: told ended and not yet closed, and opening but not yet
+ * told of. The second only for who is attached to the cgroup later.
+ */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -26,18 +29,30 @@ __noinline bool wait_a_little(__u64 until)
 	return true;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(wait_closing, struct sock *sk, int old, int new)
+static __always_inline void wait_long(void)
 {
 	__u64 until = bpf_ktime_get_ns() + wait_ns;
 
-	if (new != STATE_CLOSE ||
-	    bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)) != remote_port ||
-	    BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) != netns_inum)
-		return 0;
 	__sync_fetch_and_add(&waited, 1);
 	for (int i = 0; i < CALLS; i++)
 		if (!wait_a_little(until))
 			break;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(wait_closing, struct sock *sk, int old, int new)
+{
+	if (new == STATE_CLOSE &&
+	    bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)) ==
+		    remote_port &&BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) == netns_inum)
+		wait_long();
 	return 0;
+}
+
+SEC("sockops")
+int wait_opening(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB || ctx->op == BPF_SOCK_OPS_TCP_LISTEN_CB)
+		wait_long();
+	return 1;
 }
