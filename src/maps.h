@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Typed access to the pinned maps, no skeleton, and of programs only the one that takes a flow out.
- * What the daemon reads here is the live truth. The readers of flows, processes and namespaces are in mapread.c,
- * which is also what libflowner reads with; the rest is in maps.c.
+ * Typed access to the pinned maps, no skeleton, and of programs only the one that takes a flow
+ * out. What the daemon reads here is the live truth. The readers of flows, processes and namespaces
+ * are in mapread.c, which is also what libflowner reads with; the rest is in maps.c.
  */
 #ifndef FLOWNER_MAPS_H
 #define FLOWNER_MAPS_H
