@@ -15,6 +15,7 @@
 #include <grp.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -300,6 +301,17 @@ static int do_drain(const struct command *c)
 	return printf("ok %zu\n", calls);
 }
 
+/* info FD: the kernel's own numbers of a TCP socket: state, segments sent again, round trip in us */
+static int do_info(const struct command *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd_of(c), IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return fails();
+	return printf("ok %u %u %u\n", info.tcpi_state, info.tcpi_total_retrans, info.tcpi_rtt);
+}
+
 /* shut FD: no more will be sent */
 static int do_shut(const struct command *c)
 {
@@ -576,6 +588,7 @@ static const struct told commands[] = {
 	{ "segments", do_segments }, { "drain", do_drain },	    { "shut", do_shut },
 	{ "bind", do_bind },	     { "begin", do_begin },	    { "call", do_call },
 	{ "window", do_window },     { "tries", do_tries },	    { "resets", do_resets },
+	{ "info", do_info },
 };
 
 int main(int argc, char **argv)
