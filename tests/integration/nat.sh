@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# `flowner who` from both sides of NAT. Two more network namespaces: a container at a bridge,
-# masqueraded and with a published port, and somebody outside; the daemon is where the translation
-# is. Then a namespace that translates for itself.
+# `flowner who` from both sides of NAT, made with nft and, as container engines do, with iptables.
+# Two more network namespaces: a container at a bridge, masqueraded and with a published port, and
+# somebody outside; the daemon is where the translation is. Then a namespace that translates for
+# itself.
 # modules: bridge nf_conntrack_netlink nft_chain_nat nft_nat nft_masq nft_ct
+# modules: nft_compat xt_MASQUERADE xt_nat xt_tcpudp
 # what it sees is the kernel's doing
 ((EUID)) || [[ ${NAT_NETNS:-} ]] || exec env NAT_NETNS=1 unshare -n bash "$0"
 . "$(dirname "$0")/lib.sh"
@@ -39,6 +41,9 @@ network() {
 	ip -6 addr add 2001:db8::1/64 dev outer nodad
 	echo 1 >/proc/sys/net/ipv4/ip_forward
 	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+}
+
+translate_by_nft() {
 	rules '' <<-'RULES'
 		table inet nat {
 			chain out {
@@ -52,6 +57,28 @@ network() {
 			}
 		}
 	RULES
+}
+
+# As the engines do it for a bridge and a published port.
+engine_rules() { # IPTABLES SUBNET CONTAINER
+	local proto
+	for proto in tcp udp; do
+		"$1" -t nat -A POSTROUTING -s "$2" ! -o br0 -p "$proto" -j MASQUERADE \
+			--to-ports 50000-50999
+	done
+	"$1" -t nat -N DOCKER
+	"$1" -t nat -A PREROUTING ! -i br0 -j DOCKER
+	"$1" -t nat -A DOCKER -p tcp -m tcp --dport 80 -j DNAT --to-destination "$3"
+}
+
+translate_by_iptables() {
+	engine_rules iptables 10.66.0.0/24 10.66.0.2:8080
+	engine_rules ip6tables fd66::/64 '[fd66::2]:8080'
+}
+
+has_iptables() {
+	iptables -t nat -A POSTROUTING -s 10.66.9.0/24 -p tcp -j MASQUERADE --to-ports 50000 &&
+		iptables -t nat -F POSTROUTING
 }
 
 # The one answer to `who`: which flow, and as what it is seen.
@@ -157,12 +184,26 @@ rules() { # NAME OR '': what is to be done, from standard input
 command -v nft >/dev/null || skip "needs nft (package nftables)"
 nft 'add table inet probe; add chain inet probe x { type nat hook postrouting priority 100; }' \
 	2>/dev/null || skip "no NAT in this kernel"
+both_ways() {
+	masqueraded 10.66.0.2 192.0.2.2
+	masqueraded fd66::2 2001:db8::2
+	published 10.66.0.2 192.0.2.1 192.0.2.2
+	published fd66::2 2001:db8::1 2001:db8::2
+}
+
 ip link set lo up
 start_daemon
 network
-masqueraded 10.66.0.2 192.0.2.2
-masqueraded fd66::2 2001:db8::2
-published 10.66.0.2 192.0.2.1 192.0.2.2
-published fd66::2 2001:db8::1 2001:db8::2
+translate_by_nft
+both_ways
 translates_itself
+nft delete table inet nat
+tell container drop
+tell outside drop
+if has_iptables 2>"$T/err"; then
+	translate_by_iptables
+	both_ways
+else
+	echo "without iptables: $(tail -n 1 "$T/err")"
+fi
 echo "ok nat"

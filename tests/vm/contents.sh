@@ -9,7 +9,7 @@
 # and our programs depend on.
 
 PACKAGES='bash dash coreutils grep sed mawk findutils diffutils util-linux mount procps hostname
-	kmod iproute2 jq curl bpftool libc-bin nftables'
+	kmod iproute2 jq curl bpftool libc-bin nftables iptables'
 # besides what everybody uses, what tests say they need in a line `# modules: NAME...`
 MODS=${VM_MODS-veth tun dummy vrf inet_diag tcp_diag udp_diag $(
 	sed -n 's/^# modules: //p' "$TREE"/tests/integration/*.sh | tr '\n' ' ')}
@@ -57,7 +57,7 @@ skeleton() { # ROOT
 
 tools() {
 	# shellcheck disable=SC2086 # words
-	dpkg -L $PACKAGES | grep -E '^(/usr)?/s?bin/[^/]+$' | while read -r file; do
+	dpkg -L $PACKAGES | grep -E '^(/usr)?/s?bin/[^/]+$|/xtables/[^/]+$' | while read -r file; do
 		[[ ! -f $file ]] || echo "$file"
 	done
 	command -v awk sh
