@@ -13,8 +13,8 @@ debian_packages() {
 	case $1 in
 	build) echo make gcc libc6-dev clang "$(debian_bpftool)" libbpf-dev libelf-dev zlib1g-dev \
 		libjansson-dev libcyaml-dev libyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
-	test) echo libcmocka-dev liburing-dev libpcap0.8-dev g++ pkgconf iproute2 nftables iptables \
-		curl jq procps ;;
+	test) echo libcmocka-dev liburing-dev libpcap0.8-dev g++ pkgconf iproute2 nftables \
+		iptables curl jq procps ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags mandoc zsh ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;

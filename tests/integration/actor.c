@@ -301,7 +301,7 @@ static int do_drain(const struct command *c)
 	return printf("ok %zu\n", calls);
 }
 
-/* info FD: the kernel's own numbers of a TCP socket: state, segments sent again, round trip in us */
+/* info FD: what the kernel has of a TCP socket: state, segments sent again, round trip in us */
 static int do_info(const struct command *c)
 {
 	struct tcp_info info = { 0 };

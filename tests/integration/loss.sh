@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Retransmits and smoothed round trip time on a line that loses every twentieth packet: what the flow
-# says, alive and at its end, is what TCP_INFO of the socket says to its own process.
+# Retransmits and smoothed round trip time on a line that loses every twentieth packet: what the
+# flow says, alive and at its end, is what TCP_INFO of the socket says to its own process.
 # modules: sch_netem
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
@@ -71,7 +71,8 @@ transfer() { # HOST
 	compare "$1: the sender, closed" client "$client" "$opener" 7
 	compare "$1: the receiver, closed" server "$server" "$acceptor" 7
 	not_losing
-	same "$1: both ended" "$(flowner list --closed -j ":$port" | jq -r .flowner.flow_id | sort)" \
+	same "$1: both ended" \
+		"$(flowner list --closed -j ":$port" | jq -r .flowner.flow_id | sort)" \
 		"$(printf '%s\n' "$opener" "$acceptor" | sort)"
 	info client "$client"
 	echo "$1: ${INFO[1]} retransmits, round trip ${INFO[2]} us"
