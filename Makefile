@@ -7,6 +7,7 @@
 #   sudo make test   unit and integration tests on the running kernel; TESTS="a b" picks some
 #   sudo make bench  what flownerd costs beside bare and tcplife; BENCH="--max 1.35" is a gate
 #   sudo make install    put it under PREFIX, uninstall takes it away: packaging/install.mk
+#   make deb         Debian packages of the last commit, in build/deb/: packaging/deb.sh
 #   make lint        static analysis, format and the rules of the house; make format formats
 #   make fuzz        see tests/fuzz/fuzz.mk
 #   make surface     the kernel fields we read, as in vmlinux/surface.txt; surface-update writes it
@@ -56,9 +57,10 @@ SAN := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=un
 CFLAGS ?= -O2 -g
 DEFINES := -std=gnu11 -D_GNU_SOURCE -DFLOWNER_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(B)
 ALL_CFLAGS = $(DEFINES) $(WARN) $(CFLAGS) $(SAN) -MMD -MP
+# where it was built is in the BTF's lines, but for the last of these
 BPF_CFLAGS = -target $(BPF_TARGET) -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
 	-D__TARGET_ARCH_$(BPF_ARCH) $(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) \
-	-Iinclude -Ivmlinux -Ibpf -MMD -MP
+	-Iinclude -Ivmlinux -Ibpf -MMD -MP -fdebug-compilation-dir=.
 DAEMON_LIBS = -lbpf -lelf -lz -ljansson -lcyaml -lyaml -lmnl -lmicrohttpd
 CLI_LIBS = -ljansson -lcyaml -lyaml
 
@@ -82,7 +84,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%, \
 	$(filter-out %.bpf.c,$(wildcard tests/integration/*.c)))
 
-.PHONY: all check clean lint format surface surface-update test-build $(ROOT_TARGETS)
+.PHONY: all check clean deb lint format surface surface-update test-build $(ROOT_TARGETS)
 .DELETE_ON_ERROR:
 all: $(B)/flownerd $(B)/flowner
 
@@ -148,6 +150,8 @@ fresh-root:
 	@tests/fresh-root.sh
 deps:
 	@packaging/deps.sh build test $(if $(LINT),lint) && echo 'deps: nothing is missing'
+deb:
+	@packaging/deb.sh
 lint:
 	@packaging/deps.sh build test lint
 	@+$(MAKE) --no-print-directory $(addprefix $(B)/,$(addsuffix .skel.h,$(SKELETONS))) \

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs what is missing of the package sets named: build test lint fuzz bench vm fresh-root,
+# Installs what is missing of the package sets named: build test lint fuzz bench deb vm fresh-root,
 # cross-ARCH and vm-ARCH for another architecture: arm64 s390x.
 # The only thing in this tree that installs anything. Says what first; DEPS=no only says.
 # usage: deps.sh SET...     deps.sh --list SET... only names Debian's packages
@@ -18,6 +18,7 @@ debian_packages() {
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags mandoc zsh ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
+	deb) echo debhelper fakeroot git lintian ;;
 	fresh-root) echo debootstrap git ;;
 	vm) echo qemu-system-x86 cpio kmod debian-archive-keyring ;;
 	vm-arm64) echo qemu-system-arm ;;
@@ -59,7 +60,7 @@ fedora_packages() {
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;
 	fresh-root) echo debootstrap git ;;
-	vm* | cross-*) die "test machines and sysroots are of Debian packages, by apt-get" ;;
+	deb | vm* | cross-*) die "that is made with Debian's packages, on Debian" ;;
 	*) die "no package set '$1'" ;;
 	esac
 }
