@@ -194,12 +194,13 @@ int agent_drain_some(struct agent *agent)
 
 int agent_drain(struct agent *agent)
 {
+	__u64 now = recall_written(agent->recall);
 	int r;
 
 	do {
 		r = agent_drain_some(agent);
-	} while (r > 0);
-	return r;
+	} while (r > 0 && recall_taken(agent->recall) < now);
+	return r < 0 ? r : 0;
 }
 
 static void tell_lost(struct agent *agent)

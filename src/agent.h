@@ -75,7 +75,10 @@ void agent_tick(struct agent *agent);
  * appeared: seeding is worth another walk. */
 bool agent_reconcile(struct agent *agent);
 
-/* Read the ring now, before answering a question: what the asker did just before is then in. */
+/*
+ * Read the ring now, before answering a question: what the asker did just before is then in. What
+ * comes meanwhile is not waited for: who floods the ring would keep everybody from an answer.
+ */
 int agent_drain(struct agent *agent);
 
 /* The same after FLOW_ID was cut: an end the kernel gives no reason for is told as aborted. */

@@ -30,15 +30,20 @@ struct recall {
 	__u64 record[(RECORD_MAX + 7) / 8];
 };
 
-static __u64 taken(const struct recall *r)
+__u64 recall_taken(const struct recall *r)
 {
 	return __atomic_load_n(r->consumer, __ATOMIC_ACQUIRE);
+}
+
+__u64 recall_written(const struct recall *r)
+{
+	return __atomic_load_n((const __u64 *)(const void *)r->shared, __ATOMIC_ACQUIRE);
 }
 
 /* Everything before it may have been overwritten. */
 static __u64 oldest(const struct recall *r)
 {
-	__u64 written = __atomic_load_n((const __u64 *)(const void *)r->shared, __ATOMIC_ACQUIRE);
+	__u64 written = recall_written(r);
 
 	return written > r->size ? written - r->size : 0;
 }
@@ -150,7 +155,7 @@ static enum copied copy(struct recall *r, __u64 *position, __u32 *ret_len)
 
 int recall_each(struct recall *r, int (*fn)(void *arg, void *data, size_t size), void *arg)
 {
-	__u64 end = taken(r);
+	__u64 end = recall_taken(r);
 	__u64 position = mark_from(r, oldest(r), end);
 
 	while (position < end) {
@@ -175,7 +180,7 @@ int recall_each(struct recall *r, int (*fn)(void *arg, void *data, size_t size),
 
 int recall_mark(struct recall *r)
 {
-	__u64 now = taken(r);
+	__u64 now = recall_taken(r);
 	__u64 newest = (r->meta.marked - 1) % FL_MARKS;
 
 	if (r->meta.marked && now - r->meta.marks[newest] < r->size / MARKS_PER_RING)

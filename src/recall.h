@@ -25,6 +25,10 @@ void recall_free(struct recall *recall);
  */
 int recall_each(struct recall *recall, int (*fn)(void *arg, void *data, size_t size), void *arg);
 
+/* How much programs have written to the ring, and how much was taken from it, since it was made. */
+__u64 recall_written(const struct recall *recall);
+__u64 recall_taken(const struct recall *recall);
+
 /* Between two records taken: leaves a mark, when the last one is far enough away. */
 int recall_mark(struct recall *recall);
 

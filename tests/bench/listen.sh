@@ -59,7 +59,9 @@ measure() { # VARIANT
 	if [[ $1 != bare && $1 != control ]]; then
 		start_daemon
 		if policy "$1" >"$T/policy.yaml"; then
-			flowner policy load "$T/policy.yaml" >/dev/null
+			# emulated, the first may take longer than the command waits
+			flowner policy load "$T/policy.yaml" >/dev/null ||
+				flowner policy load "$T/policy.yaml" >/dev/null
 			flowner policy show -j >"$T/shown"
 		fi
 	fi

@@ -49,6 +49,7 @@ static inline int told_run(const struct told *commands, size_t count)
 	char line[512];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	setvbuf(stdin, NULL, _IONBF, 0); /* a command may wait for the next one */
 	while (fgets(line, sizeof(line), stdin)) {
 		int r;
 

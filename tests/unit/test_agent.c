@@ -45,8 +45,10 @@ static struct {
 		size_t size;
 	} queue[ROOM];
 	size_t queued, taken;
-	int repeat;	/* each record so many times more */
-	int ring_error; /* of consuming */
+	__u64 delivered; /* records */
+	bool flooded;	 /* there is one when it is asked, all others come meanwhile */
+	int repeat;	 /* each record so many times more */
+	int ring_error;	 /* of consuming */
 	/* who got what */
 	enum fl_record_type proc_type;
 	size_t proc_size;
@@ -110,6 +112,7 @@ int ring_buffer__consume(struct ring_buffer *rb)
 		size_t i = fake.taken;
 		int r = fake.sample(fake.sample_arg, fake.queue[i].data, fake.queue[i].size);
 
+		fake.delivered++;
 		if (fake.repeat > 0) {
 			fake.repeat--;
 		} else {
@@ -149,6 +152,18 @@ int recall_mark(struct recall *recall)
 	assert_ptr_equal(recall, &fake);
 	fake.marks++;
 	return 0;
+}
+
+__u64 recall_written(const struct recall *recall)
+{
+	assert_ptr_equal(recall, &fake);
+	return fake.delivered + (fake.flooded ? 1 : fake.queued - fake.taken + (size_t)fake.repeat);
+}
+
+__u64 recall_taken(const struct recall *recall)
+{
+	assert_ptr_equal(recall, &fake);
+	return fake.delivered;
 }
 
 int recall_ready(struct recall *recall, __u64 ready_ns)
@@ -607,6 +622,23 @@ static void a_long_ring_in_batches(void **state)
 	assert_int_equal(agent_drain_some(&agent), 0);
 }
 
+/* Whoever writes as fast as we read keeps nobody from an answer. */
+static void a_flood(void **state)
+{
+	struct fl_event e = event_of(FL_EVENT_OPEN);
+
+	(void)state;
+	fake.queue[0].data = malloc(sizeof(e));
+	assert_non_null(fake.queue[0].data);
+	memcpy(fake.queue[0].data, &e, sizeof(e));
+	fake.queue[0].size = sizeof(e);
+	fake.queued = 1;
+	fake.flooded = true;
+	fake.repeat = 10 * STREAM_EVENTS;
+	assert_int_equal(agent_drain(&agent), 0);
+	assert_in_range(fake.published_count, 1, STREAM_EVENTS / 2);
+}
+
 static void a_ring_that_fails(void **state)
 {
 	(void)state;
@@ -792,6 +824,7 @@ int main(void)
 		TEST(the_past_is_taken_again),
 		TEST(every_batch_may_leave_a_mark),
 		TEST(a_long_ring_in_batches),
+		TEST(a_flood),
 		TEST(a_ring_that_fails),
 		TEST(what_was_dropped_is_told_once),
 		TEST(what_is_old_expires),
