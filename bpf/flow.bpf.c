@@ -52,14 +52,28 @@ static __noinline int flow_index(__u64 id, const struct fl_socket *s, enum fl_st
 	return 0;
 }
 
-/* S, of a hook, instead of what the walk found a moment before the hook ran. */
-static __noinline int flow_replace_found(__u64 id, const struct fl_socket *s, enum fl_state state)
+int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state)
+{
+	int r;
+
+	s->check = fl_check_socket(id, s);
+	r = bpf_map_update_elem(&socket_to_process, &id, s, BPF_NOEXIST);
+	if (r) {
+		if (r != -EEXIST)
+			count(FL_CNT_SOCKETS_FULL);
+		return r;
+	}
+	flow_index(id, s, state);
+	count(FL_CNT_OPENED);
+	return 0;
+}
+
+int flow_replace_found(__u64 id, const struct fl_socket *s, enum fl_state state)
 {
 	struct fl_socket *found = bpf_map_lookup_elem(&socket_to_process, &id);
 	struct fl_proc_key proc;
 
-	if (!found || found->opened_ns || !s->opened_ns || s->key.proto != FL_TCP ||
-	    s->role == FL_ROLE_ACCEPTOR)
+	if (!found || found->opened_ns)
 		return -EEXIST;
 	proc = found->owner.proc;
 	if (bpf_map_update_elem(&socket_to_process, &id, s, BPF_EXIST))
@@ -67,23 +81,6 @@ static __noinline int flow_replace_found(__u64 id, const struct fl_socket *s, en
 	process_flow_removed(&proc);
 	flow_index(id, s, state);
 	count_back(FL_CNT_SEEDED);
-	return 0;
-}
-
-int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state)
-{
-	int r;
-
-	s->check = fl_check_socket(id, s);
-	r = bpf_map_update_elem(&socket_to_process, &id, s, BPF_NOEXIST);
-	if (r == -EEXIST)
-		return flow_replace_found(id, s, state);
-	if (r) {
-		count(FL_CNT_SOCKETS_FULL);
-		return r;
-	}
-	flow_index(id, s, state);
-	count(FL_CNT_OPENED);
 	return 0;
 }
 

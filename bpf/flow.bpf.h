@@ -82,6 +82,17 @@ static __always_inline bool socket_ended_lately(__u64 cookie)
 /* S is complete but for its check word. 0, or -EEXIST when the flow is already known. */
 int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state) __hidden;
 
+/* S instead of what the walk has found a moment before: -EEXIST when it was a hook that told. */
+int flow_replace_found(__u64 id, const struct fl_socket *s, enum fl_state state) __hidden;
+
+/* For hooks that see who opens; the walk has flow_insert(). */
+static __always_inline int flow_open(__u64 id, struct fl_socket *s, enum fl_state state)
+{
+	int r = flow_insert(id, s, state);
+
+	return r == -EEXIST ? flow_replace_found(id, s, state) : r;
+}
+
 /*
  * The current process took over the passive flow ID: from now on its owner is final. Most servers
  * accept in the process that listens; then nothing but the flag changes.

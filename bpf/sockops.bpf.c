@@ -59,7 +59,7 @@ static __noinline int opened_active(struct bpf_sock_ops *ctx, struct bpf_sock *b
 	key_from_tcp(tp, &s.key);
 	owner_current(&s.owner);
 	p = process_current(&s.owner);
-	if (flow_insert(id, &s, FL_STATE_SYN_SENT))
+	if (flow_open(id, &s, FL_STATE_SYN_SENT))
 		return 0;
 	process_flow_added(p);
 	netns_note(p, s.key.netns_cookie, (struct sock *)tp);
@@ -130,7 +130,7 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 	if (s.key.ifindex ||
 	    BPF_CORE_READ_BITFIELD_PROBED((struct sock *)tp, __sk_common.skc_reuseport))
 		listener_share(bs, &s.owner);
-	if (flow_insert(id, &s, FL_STATE_LISTEN))
+	if (flow_open(id, &s, FL_STATE_LISTEN))
 		return 0;
 	process_flow_added(p);
 	netns_note(p, s.key.netns_cookie, (struct sock *)tp);

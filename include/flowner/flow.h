@@ -245,7 +245,7 @@ struct fl_event {
 enum fl_sock_op {
 	FL_SOCK_ACTIVE_ESTABLISHED = 1, /* connect() succeeded; UDP: the first datagram went out */
 	FL_SOCK_PASSIVE_ESTABLISHED,	/* a connection came in; UDP: the first datagram did */
-	FL_SOCK_CONNECTION_DELETED,	/* of an established one, silent UDP peers too; last owner */
+	FL_SOCK_CONNECTION_DELETED, /* of an established one, silent UDP peers too; last owner */
 };
 
 /* What a program or process with a ring of its own in a slot of flow_rings gets of each session. */
