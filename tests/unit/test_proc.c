@@ -554,6 +554,20 @@ static void an_image_that_ended_is_not_looked_for(void **state)
 }
 
 /* Runs the file open at FD (closed here) with ARGS until killed. */
+static bool runs_sleep(pid_t pid)
+{
+	char path[64], args[8] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	(void)!fread(args, 1, sizeof(args) - 1, f);
+	fclose(f);
+	return !strcmp(args, "sleep");
+}
+
+/* Runs `sleep`. An exec that has closed descriptors is not over yet; its arguments come last. */
 static pid_t run(int fd, char *const args[])
 {
 	char *const env[] = { NULL };
@@ -574,6 +588,8 @@ static pid_t run(int fd, char *const args[])
 	/* the exec closes the other end */
 	assert_int_equal(read(gone[0], &c, 1), 0);
 	close(gone[0]);
+	while (!runs_sleep(pid))
+		usleep(1000); /* lint: poll */
 	return pid;
 }
 
