@@ -59,7 +59,7 @@ static void wait_for(const char *path)
 	if (fd >= 0)
 		close(fd);
 	while (access(path, F_OK) < 0)
-		nanosleep(&pause, NULL);
+		nanosleep(&pause, NULL); /* lint: poll */
 }
 
 static bool refused(long command, const union bpf_attr *attr)
