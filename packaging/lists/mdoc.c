@@ -2,6 +2,7 @@
 /* The lists as mdoc(7). */
 #include <flowner/policy.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arguments.h"
@@ -227,7 +228,7 @@ void mdoc_settings(FILE *out)
 	struct config c;
 
 	if (config_init(&c) < 0)
-		return;
+		abort(); /* no page without its keys */
 	fputs(begin, out);
 	for (const struct setting *s = settings; s->where; s++) {
 		fprintf(out, ".It Cm %s\n", s->where);

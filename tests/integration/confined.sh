@@ -28,8 +28,8 @@ confined='mount --bind /sys/fs/bpf "$1/bpf"
 		--no-new-privs "$@"'
 
 mkfifo "$T/notices"
-"$BUILD/tests/notices" "$T/notify" >"$T/notices" &
-listener=$!
+# shellcheck disable=SC2016 # the inner shell's arguments
+start sh -c 'exec "$0" "$1" >"$2"' "$BUILD/tests/notices" "$T/notify" "$T/notices"
 exec 9<"$T/notices"
 next_notice() { read -r -t $((20 * TEST_SLOW)) -u 9 notice || fail "no notice comes"; }
 next_notice
@@ -66,4 +66,3 @@ until [[ $notice == STOPPING=1 ]]; do
 	same "a notice of the living" "$notice" WATCHDOG=1
 	next_notice
 done
-kill "$listener"
