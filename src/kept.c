@@ -125,8 +125,8 @@ int kept_read(int fd, __u32 area, __u64 bytes, struct policy_text **ret_texts, s
 	if (!bytes || bytes > BYTES_MAX)
 		return -EINVAL;
 	r = read_chunks(fd, area, bytes, &all);
-	if (r < 0)
-		return r;
+	if (r < 0 || !all)
+		return r < 0 ? r : -ENOMEM;
 	texts = calloc(bytes / sizeof(struct head) + 1, sizeof(*texts));
 	if (!texts)
 		return -ENOMEM;
