@@ -437,7 +437,7 @@ static void need_host_pids(void)
 static struct fl_proc_key key_of_pid(pid_t pid)
 {
 	struct fl_proc_key key = { .pid = (__u32)pid, .exec_id = 1 };
-	char path[64], text[1024], *rest;
+	char path[64], text[1024] = "", *rest;
 	unsigned long long ticks = 0;
 	FILE *f;
 
