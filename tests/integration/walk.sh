@@ -13,7 +13,9 @@ OPENINGS=20 # of connections, and as many of listeners
 
 start_held() { # a daemon, as far as the walk
 	rm -f "$T/go" "$T/go.held"
-	REFUSE_WAIT=$T/go LD_PRELOAD=$BUILD/tests/refuse.so "$BUILD/flownerd" --socket "$SOCK" \
+	REFUSE_WAIT=$T/go LD_PRELOAD=$BUILD/tests/refuse.so \
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
+		"$BUILD/flownerd" --socket "$SOCK" \
 		--pin-dir "$PINS" --cgroup "$CGROUP" --config "$T/config" \
 		--policy-dir "$T/policy.d" 2>>"$T/flownerd.log" &
 	DAEMON=$!
