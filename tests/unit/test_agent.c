@@ -313,7 +313,8 @@ static int teardown(void **state)
 }
 
 /* Read at once; of a record longer than SIZE only so much is there. */
-static void put(const void *record, size_t size)
+/* In the ring, not yet read. */
+static void queue(const void *record, size_t size)
 {
 	void *data = malloc(size ? size : 1);
 
@@ -321,6 +322,11 @@ static void put(const void *record, size_t size)
 	memcpy(data, record, size);
 	fake.queue[fake.queued].data = data;
 	fake.queue[fake.queued++].size = size;
+}
+
+static void put(const void *record, size_t size)
+{
+	queue(record, size);
 	assert_int_equal(agent_drain(&agent), 0);
 	assert_int_equal(fake.taken, fake.queued);
 }
@@ -606,11 +612,7 @@ static void a_long_ring_in_batches(void **state)
 	size_t first;
 
 	(void)state;
-	fake.queue[0].data = malloc(sizeof(e));
-	assert_non_null(fake.queue[0].data);
-	memcpy(fake.queue[0].data, &e, sizeof(e));
-	fake.queue[0].size = sizeof(e);
-	fake.queued = 1;
+	queue(&e, sizeof(e));
 	fake.repeat = STREAM_EVENTS - 1;
 	assert_int_equal(agent_drain_some(&agent), 1);
 	first = fake.published_count;
@@ -628,11 +630,7 @@ static void a_flood(void **state)
 	struct fl_event e = event_of(FL_EVENT_OPEN);
 
 	(void)state;
-	fake.queue[0].data = malloc(sizeof(e));
-	assert_non_null(fake.queue[0].data);
-	memcpy(fake.queue[0].data, &e, sizeof(e));
-	fake.queue[0].size = sizeof(e);
-	fake.queued = 1;
+	queue(&e, sizeof(e));
 	fake.flooded = true;
 	fake.repeat = 10 * STREAM_EVENTS;
 	assert_int_equal(agent_drain(&agent), 0);
@@ -708,11 +706,7 @@ static void the_ring_is_read_before(void **state)
 	struct fl_event e = event_of(FL_EVENT_OPEN);
 
 	(void)state;
-	fake.queue[0].data = malloc(sizeof(e));
-	assert_non_null(fake.queue[0].data);
-	memcpy(fake.queue[0].data, &e, sizeof(e));
-	fake.queue[0].size = sizeof(e);
-	fake.queued = 1;
+	queue(&e, sizeof(e));
 	(void)agent_reconcile(&agent);
 	assert_int_equal(fake.published_count, 1);
 }
@@ -767,16 +761,11 @@ static void reason_of_the_cut(void **state)
 
 	(void)state;
 	for (__u64 i = 0; i < 3; i++) {
-		void *data = malloc(sizeof(e));
-
-		assert_non_null(data);
 		e = close_of(20 + i / 2);
 		e.flow.reason = said[i];
 		if (i == 1)
 			e.flow.id = 30;
-		memcpy(data, &e, sizeof(e));
-		fake.queue[fake.queued].data = data;
-		fake.queue[fake.queued++].size = sizeof(e);
+		queue(&e, sizeof(e));
 	}
 	assert_int_equal(agent_drain_aborted(&agent, 20), 0);
 	assert_int_equal(fake.published[0].flow.reason, FL_REASON_ABORTED);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 #   sudo make test-vm    all tests on stock kernels in emulated machines: KERNELS="5.10 6.1" picks
-#                        some, TIERS="stock lowest" the truth alone in these, QUICK=1 what CI runs,
-#                        JOBS=2 machines at a time; root only to install what is missing
+#                        some, TIERS="stock lowest" the truth alone in these, QUICK=1 what matters
+#                        to a kernel most (see matrix.sh), JOBS=2 machines at a time; root only to
+#                        install what is missing
 #   make vm-build        what the machines run, ARCH=arm64 for those; then by hand, without root:
 #   tests/vm/run.sh 6.1 tests/run.sh build scope    one integration test on 6.1
 #   tests/vm/run.sh 6.1 build/unit/test_netns       one unit test
