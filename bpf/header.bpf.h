@@ -17,8 +17,12 @@ static __always_inline bool load(struct __sk_buff *skb, __u32 off, void *to, __u
 	return !bpf_skb_load_bytes_relative(skb, off, to, len, BPF_HDR_START_NET);
 }
 
-/* Offset of what is behind an IPv6 header and its extensions, 0 when it is not PROTO. */
-static __always_inline __u32 skip_ipv6(struct __sk_buff *skb, __u8 proto)
+/*
+ * Offset of what is behind an IPv6 header and its extensions, 0 when it is not PROTO. Not static:
+ * the verifier then goes through it once for a program, and not with each way out of it through all
+ * that comes after.
+ */
+__weak __noinline __u32 skip_ipv6(struct __sk_buff *skb, __u8 proto)
 {
 	__u32 off = 40;
 	__u8 next, len;

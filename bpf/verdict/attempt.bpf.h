@@ -10,6 +10,8 @@
 #include <flowner/policy.h>
 
 #define KNOWS(dimension) (1u << (dimension))
+/* Without a branch: the verifier would go through all that follows once for each set of bits. */
+#define KNOWS_IF(value, bits) ((__u32)fl_mask(value) & (bits))
 #define KNOWS_LOCAL (KNOWS(FL_DIM_LOCAL_ADDR) | KNOWS(FL_DIM_LOCAL_PORT))
 #define KNOWS_REMOTE (KNOWS(FL_DIM_REMOTE_ADDR) | KNOWS(FL_DIM_REMOTE_PORT))
 
@@ -19,8 +21,7 @@ int attempt_by_current(struct fl_attempt *a) __hidden;
 static __always_inline void attempt_namespace(struct fl_attempt *a, __u64 cookie)
 {
 	a->key.netns_cookie = cookie;
-	if (cookie)
-		a->known |= KNOWS(FL_DIM_NETNS);
+	a->known |= KNOWS_IF(cookie, KNOWS(FL_DIM_NETNS));
 }
 
 #endif /* FLOWNER_VERDICT_ATTEMPT_BPF_H */

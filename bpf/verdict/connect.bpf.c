@@ -23,9 +23,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family)
 	a.key.proto = ctx->protocol;
 	a.key.ifindex = sk->bound_dev_if;
 	a.cookie = bpf_get_socket_cookie(ctx);
-	a.known = KNOWS_REMOTE;
-	if (a.key.local_port)
-		a.known |= KNOWS_LOCAL;
+	a.known = KNOWS_REMOTE | KNOWS_IF(a.key.local_port, KNOWS_LOCAL);
 	attempt_namespace(&a, bpf_get_netns_cookie(ctx));
 	attempt_by_current(&a);
 	return judge_cgroup(&a);

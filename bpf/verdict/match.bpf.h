@@ -12,19 +12,19 @@ struct match {
 	const struct fl_attempt *attempt;
 	const struct fl_policy *policy;
 	__u32 slot;
-	__u32 failed; /* a class that is not there: never, unless the maps were damaged */
 	struct fl_rule_set set;
 };
 
-static __always_inline void match_class(struct match *m, __u32 class)
+/* These say false for a class that is not there: never, unless the maps were damaged. */
+static __always_inline bool match_class(struct match *m, __u32 class)
 {
 	__u32 index = m->slot * FL_CLASSES_MAX + class;
 	struct fl_rule_set *set = bpf_map_lookup_elem(&policy_classes, &index);
 
-	if (set)
-		fl_rule_set_meet(&m->set, set);
-	else
-		m->failed = 1;
+	if (!set)
+		return false;
+	fl_rule_set_meet(&m->set, set);
+	return true;
 }
 
 /* What every dimension does but for the look-up: true when that is needed. */
@@ -38,7 +38,7 @@ static __always_inline bool match_begin(struct match *m, enum fl_dimension d, __
 	return m->policy->wanted >> d & 1;
 }
 
-static __always_inline void match_value(struct match *m, enum fl_dimension d, __u64 a, __u64 b)
+static __always_inline bool match_value(struct match *m, enum fl_dimension d, __u64 a, __u64 b)
 {
 	struct fl_policy_key key = { .slot = m->slot, .dimension = d, .value = { a, b } };
 	__u32 class, *found;
@@ -48,10 +48,10 @@ static __always_inline void match_value(struct match *m, enum fl_dimension d, __
 		if (found)
 			class = *found;
 	}
-	match_class(m, class);
+	return match_class(m, class);
 }
 
-static __always_inline void match_prefix(struct match *m, enum fl_dimension d,
+static __always_inline bool match_prefix(struct match *m, enum fl_dimension d,
 					 const struct fl_addr *addr)
 {
 	struct fl_policy_prefix key = {
@@ -64,22 +64,21 @@ static __always_inline void match_prefix(struct match *m, enum fl_dimension d,
 		if (found)
 			class = *found;
 	}
-	match_class(m, class);
+	return match_class(m, class);
 }
 
-static __always_inline void match_port(struct match *m, enum fl_dimension d, __u16 port)
+static __always_inline bool match_port(struct match *m, enum fl_dimension d, __u16 port)
 {
 	__u32 index = (m->slot * 2 + (d == FL_DIM_REMOTE_PORT)) * 65536 + port;
 	__u32 class, *found;
 
 	if (match_begin(m, d, &class)) {
 		found = bpf_map_lookup_elem(&policy_ports, &index);
-		if (found)
-			class = *found;
-		else
-			m->failed = 1;
+		if (!found)
+			return false;
+		class = *found;
 	}
-	match_class(m, class);
+	return match_class(m, class);
 }
 
 /* In frames of their own: the set, the attempt and the keys of all would not fit in one. */
@@ -87,26 +86,30 @@ static __noinline int match_who(struct match *m)
 {
 	const struct fl_attempt *a = m->attempt;
 
-	match_value(m, FL_DIM_EXE, a->exe.inode, a->exe.dev);
-	match_value(m, FL_DIM_PARENT, a->parent.inode, a->parent.dev);
-	match_value(m, FL_DIM_UID, a->owner.uid, 0);
-	match_value(m, FL_DIM_GID, a->owner.gid, 0);
-	match_value(m, FL_DIM_CGROUP, a->cgroup_id, 0);
-	match_value(m, FL_DIM_NETNS, a->key.netns_cookie, 0);
-	return 0;
+	return match_value(m, FL_DIM_EXE, a->exe.inode, a->exe.dev) &&
+	       match_value(m, FL_DIM_PARENT, a->parent.inode, a->parent.dev) &&
+	       match_value(m, FL_DIM_UID, a->owner.uid, 0) &&
+	       match_value(m, FL_DIM_GID, a->owner.gid, 0) &&
+	       match_value(m, FL_DIM_CGROUP, a->cgroup_id, 0) &&
+	       match_value(m, FL_DIM_NETNS, a->key.netns_cookie, 0);
 }
 
 static __noinline int match_where(struct match *m)
 {
 	const struct fl_attempt *a = m->attempt;
 
-	match_prefix(m, FL_DIM_LOCAL_ADDR, &a->key.local);
-	match_prefix(m, FL_DIM_REMOTE_ADDR, &a->key.remote);
-	match_port(m, FL_DIM_LOCAL_PORT, a->key.local_port);
-	match_port(m, FL_DIM_REMOTE_PORT, a->key.remote_port);
-	match_value(m, FL_DIM_INTERFACE, a->interface, 0);
-	match_value(m, FL_DIM_INTERFACE_TYPE, a->interface_type, 0);
-	match_value(m, FL_DIM_TUNNEL_TYPE, a->tunnel_type, 0);
+	return match_prefix(m, FL_DIM_LOCAL_ADDR, &a->key.local) &&
+	       match_prefix(m, FL_DIM_REMOTE_ADDR, &a->key.remote) &&
+	       match_port(m, FL_DIM_LOCAL_PORT, a->key.local_port) &&
+	       match_port(m, FL_DIM_REMOTE_PORT, a->key.remote_port) &&
+	       match_value(m, FL_DIM_INTERFACE, a->interface, 0) &&
+	       match_value(m, FL_DIM_INTERFACE_TYPE, a->interface_type, 0) &&
+	       match_value(m, FL_DIM_TUNNEL_TYPE, a->tunnel_type, 0);
+}
+
+static __noinline int match_decide(const struct match *m, struct fl_judgement *ret_judgement)
+{
+	*ret_judgement = fl_policy_judge(m->policy, &m->set);
 	return 0;
 }
 
@@ -128,13 +131,9 @@ static __noinline int policy_match(const struct fl_attempt *attempt, __u32 slot,
 		return -5; /* EIO */
 	for (unsigned int i = 0; i < FL_RULE_WORDS; i++)
 		m.set.words[i] = ~0ULL;
-	match_class(&m, m.policy->hooks[index]);
-	match_who(&m);
-	match_where(&m);
-	if (m.failed)
+	if (!match_class(&m, m.policy->hooks[index]) || !match_who(&m) || !match_where(&m))
 		return -5;
-	*ret_judgement = fl_policy_judge(m.policy, &m.set);
-	return 0;
+	return match_decide(&m, ret_judgement);
 }
 
 #endif /* FLOWNER_VERDICT_MATCH_BPF_H */

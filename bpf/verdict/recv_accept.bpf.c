@@ -72,8 +72,7 @@ static __noinline int attempt_by_owner(struct fl_attempt *a)
 	a->exe.inode = p->exe_inode;
 	a->exe.dev = p->exe_dev;
 	a->known |= KNOWS(FL_DIM_CGROUP);
-	if (p->exe_inode)
-		a->known |= KNOWS(FL_DIM_EXE);
+	a->known |= KNOWS_IF(p->exe_inode, KNOWS(FL_DIM_EXE));
 	return 0;
 }
 

@@ -204,8 +204,8 @@ FL_RULE void fl_rule_set_meet(struct fl_rule_set *set, const struct fl_rule_set 
 }
 
 /*
- * Number of the lowest set bit; WORD is not 0. By counting the bits below it, without a branch: BPF
- * has no instruction for it, and its verifier would follow each way of every branch.
+ * Number of the lowest set bit, 64 when there is none. By counting the bits below it, without a
+ * branch: BPF has no instruction for it, and its verifier would follow each way of every branch.
  */
 FL_RULE __u32 fl_lowest_bit(__u64 word)
 {
@@ -217,17 +217,23 @@ FL_RULE __u32 fl_lowest_bit(__u64 word)
 	return (__u32)(below * 0x0101010101010101ULL >> 56);
 }
 
-/* First rule of SET that is enforced, or with FLIP ~0 in audit. FL_NO_RULE there is none. */
+/*
+ * First rule of SET that is enforced, or with FLIP ~0 in audit. FL_NO_RULE there is none. Without a
+ * branch, as above: each way out of a loop is one more way through all that comes after it.
+ */
 FL_RULE __u32 fl_policy_first(const struct fl_policy *policy, const struct fl_rule_set *set,
 			      __u64 flip)
 {
-	for (__u32 i = 0; i < FL_RULE_WORDS; i++) {
-		__u64 word = set->words[i] & (policy->enforced.words[i] ^ flip);
+	__u64 first = 0, base = FL_NO_RULE - 64;
 
-		if (word)
-			return i * 64 + fl_lowest_bit(word);
+	for (__u32 i = FL_RULE_WORDS; i-- > 0;) {
+		__u64 word = set->words[i] & (policy->enforced.words[i] ^ flip);
+		__u64 here = fl_mask(word);
+
+		first ^= (first ^ word) & here;
+		base ^= (base ^ i * 64) & here;
 	}
-	return FL_NO_RULE;
+	return (__u32)base + fl_lowest_bit(first);
 }
 
 /* A rule in audit is as if it were not there; what it would have said is told beside it. */

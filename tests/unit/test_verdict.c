@@ -90,9 +90,12 @@ static void nobody_asked_may_proceed(void **state)
 static void the_lowest_bit(void **state)
 {
 	(void)state;
+	assert_int_equal(fl_lowest_bit(0), 64);
+	assert_true(fl_mask(0) == 0);
 	for (__u32 bit = 0; bit < 64; bit++) {
 		assert_int_equal(fl_lowest_bit(1ULL << bit), bit);
 		assert_int_equal(fl_lowest_bit(~0ULL << bit), bit);
+		assert_true(fl_mask(1ULL << bit) == ~0ULL);
 	}
 }
 

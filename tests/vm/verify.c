@@ -8,6 +8,7 @@
  */
 #include "constants.h"
 #include "flowner.skel.h"
+#include "verdict.skel.h"
 
 #include <bpf/libbpf.h>
 #include <stdio.h>
@@ -18,6 +19,12 @@
 #define LOG_BYTES (16 << 20) /* 5.10 takes no longer one */
 #define LINES_SHOWN 12
 #define SAW_NOTHING "processed 0 insns" /* the whole log, when it begins like this */
+
+/* A skeleton, by its object: what the daemon loads as one. */
+struct skeleton {
+	void *(*open)(struct bpf_object **ret_obj);
+	void (*destroy)(void *skel);
+};
 
 static bool verbose;
 
@@ -41,33 +48,74 @@ static const char *last_lines(const char *log, int lines)
 	return at > log ? at + 1 : log;
 }
 
-/* Nothing but this program: 0, or what load said. */
-static int load_alone(const char *name, char *log, __u32 level)
+static void *tracking_open(struct bpf_object **ret_obj)
 {
 	struct flowner_bpf *s = flowner_bpf__open();
+
+	if (!s)
+		return NULL;
+	constants_set(s);
+	*ret_obj = s->obj;
+	return s;
+}
+
+static void tracking_destroy(void *skel)
+{
+	flowner_bpf__destroy(skel);
+}
+
+/* A constant that is 0 takes code away: none is, where the kernel can do what it asks for. */
+static void *verdicts_open(struct bpf_object **ret_obj)
+{
+	struct verdict_bpf *s = verdict_bpf__open();
+
+	if (!s)
+		return NULL;
+	s->rodata->verdict_scope = 1;
+	s->rodata->ring_wake_bytes = 1;
+	s->rodata->can_set_retval = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+							    BPF_FUNC_set_retval, NULL) == 1;
+	*ret_obj = s->obj;
+	return s;
+}
+
+static void verdicts_destroy(void *skel)
+{
+	verdict_bpf__destroy(skel);
+}
+
+static const struct skeleton skeletons[] = {
+	{ tracking_open, tracking_destroy },
+	{ verdicts_open, verdicts_destroy },
+};
+
+/* Nothing but this program: 0, or what load said. */
+static int load_alone(const struct skeleton *of, const char *name, char *log, __u32 level)
+{
+	struct bpf_object *obj = NULL;
+	void *s = of->open(&obj);
 	struct bpf_program *p;
 	int r;
 
 	if (!s)
 		return -1;
-	constants_set(s);
-	bpf_object__for_each_program(p, s->obj)
+	bpf_object__for_each_program(p, obj)
 		bpf_program__set_autoload(p, !strcmp(bpf_program__name(p), name));
-	p = bpf_object__find_program_by_name(s->obj, name);
+	p = bpf_object__find_program_by_name(obj, name);
 	if (p) {
 		bpf_program__set_log_level(p, level);
 		bpf_program__set_log_buf(p, log, LOG_BYTES);
 	}
 	log[0] = '\0';
-	r = p ? flowner_bpf__load(s) : -1;
-	flowner_bpf__destroy(s);
+	r = p ? bpf_object__load(obj) : -1;
+	of->destroy(s);
 	return r;
 }
 
-static int verify(const char *name, char *log)
+static int verify(const struct skeleton *of, const char *name, char *log)
 {
 	const char *said;
-	int r = load_alone(name, log, 4); /* statistics alone */
+	int r = load_alone(of, name, log, 4); /* statistics alone */
 
 	said = strstr(log, "processed ");
 	if (!r) {
@@ -75,7 +123,7 @@ static int verify(const char *name, char *log)
 		       said ? strtoul(said + strlen("processed "), NULL, 10) : 0);
 		return 0;
 	}
-	load_alone(name, log, 1);
+	load_alone(of, name, log, 1);
 	printf("%-22s refused: %s\n%s", name, strerror(-r),
 	       verbose ? log : last_lines(log, LINES_SHOWN));
 	return log[0] != '\0' && strncmp(log, SAW_NOTHING, strlen(SAW_NOTHING)) != 0;
@@ -90,24 +138,35 @@ static bool chosen(const char *name, char **names)
 	return *names;
 }
 
+static int verify_chosen(const struct skeleton *of, char **names, char *log)
+{
+	struct bpf_object *obj = NULL;
+	void *s = of->open(&obj);
+	struct bpf_program *p;
+	int refused = 0;
+
+	if (!s)
+		return 1;
+	bpf_object__for_each_program(p, obj)
+	{
+		if (chosen(bpf_program__name(p), names))
+			refused += verify(of, bpf_program__name(p), log);
+	}
+	of->destroy(s);
+	return refused;
+}
+
 int main(int argc, char **argv)
 {
-	struct flowner_bpf *s;
-	struct bpf_program *p;
 	char *log = malloc(LOG_BYTES);
 	int refused = 0;
 
 	verbose = getopt(argc, argv, "v") == 'v';
 	libbpf_set_print(be_silent);
-	s = flowner_bpf__open();
-	if (!s || !log)
+	if (!log)
 		return 2;
-	bpf_object__for_each_program(p, s->obj)
-	{
-		if (chosen(bpf_program__name(p), argv + optind))
-			refused += verify(bpf_program__name(p), log);
-	}
-	flowner_bpf__destroy(s);
+	for (size_t i = 0; i < sizeof(skeletons) / sizeof(skeletons[0]); i++)
+		refused += verify_chosen(&skeletons[i], argv + optind, log);
 	free(log);
 	return refused ? 1 : 0;
 }
