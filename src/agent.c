@@ -123,6 +123,10 @@ static int take(void *arg, void *data, size_t size)
 		if (size >= sizeof(struct fl_verdict_event))
 			rules_take(agent->rules, data);
 		break;
+	case FL_EVENT_CGROUP:
+		if (size >= sizeof(struct fl_cgroup_event))
+			rules_cgroup(agent->rules, data);
+		break;
 	case FL_EVENT_LISTEN:
 	case FL_EVENT_UNLISTEN:
 	case FL_EVENT_OPEN:

@@ -62,6 +62,7 @@ struct enforce {
 	__u64 shape; /* see layout.h */
 	__u64 generation;
 	__u32 slot, area;
+	bool census; /* some rule names cgroups */
 };
 
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce)
@@ -260,6 +261,8 @@ static bool is_wanted(const char *program, void *arg)
 {
 	const struct enforce *e = arg;
 
+	if (!strncmp(program, "cgroup_", strlen("cgroup_")))
+		return e->census;
 	for (size_t i = 0; i < ROWS; i++) {
 		for (size_t p = 0; p < PROGRAMS && e->rows[i].programs[p]; p++) {
 			if (e->rows[i].status == ENFORCE_ON &&
@@ -353,6 +356,28 @@ static int attach_hooks(struct enforce *e, const struct enforce_policy *p, struc
 	return r;
 }
 
+/* Who tells of cgroups that come and go, where a rule names any. */
+static const char *const census[] = { "cgroup_born", "cgroup_gone" };
+
+#define CENSUS (sizeof(census) / sizeof(census[0]))
+
+static int attach_census(struct enforce *e, const struct enforce_policy *p, struct fail *f)
+{
+	int r = 0;
+
+	if (!(p->compiled->policy.wanted >> FL_DIM_CGROUP & 1))
+		return 0;
+	for (size_t i = 0; !r && i < CENSUS; i++)
+		r = policylinks_attach(&e->links,
+				       bpf_object__find_program_by_name(e->skel->obj, census[i]));
+	e->census = true;
+	return r < 0 ? fail(f, -EOPNOTSUPP,
+			    "this kernel does not tell of new cgroups (%s), so no rule on cgroup, "
+			    "unit or container can hold",
+			    strerror(-r))
+		     : 0;
+}
+
 static void detach_all_but(struct enforce *e, __u32 hooks)
 {
 	for (size_t i = 0; i < ROWS; i++) {
@@ -438,8 +463,14 @@ static int write_policy(struct enforce *e, const struct enforce_policy *p, __u32
 static int use(struct enforce *e, const struct enforce_policy *p, __u32 slot, struct fail *f)
 {
 	const struct fl_policy_kept before = e->kept;
-	int r = keep(e, p);
+	__u32 old = e->slot;
+	int r;
 
+	e->slot = slot;
+	r = p->last_look ? p->last_look(p->arg) : 0;
+	e->slot = old;
+	if (!r)
+		r = keep(e, p);
 	if (!r)
 		r = policymaps_use(&e->maps, slot, p->fail_closed);
 	if (r < 0) {
@@ -464,10 +495,13 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 	if (!r)
 		r = write_policy(e, p, slot, f);
 	if (!r)
+		r = attach_census(e, p, f);
+	if (!r)
 		r = attach_hooks(e, p, f);
 	if (!r)
 		r = use(e, p, slot, f);
 	if (!r) {
+		e->census = p->compiled->policy.wanted >> FL_DIM_CGROUP & 1;
 		detach_all_but(e, p->hooks);
 		return 0;
 	}
@@ -497,6 +531,7 @@ int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 cla
 
 void enforce_clear(struct enforce *e)
 {
+	e->census = false;
 	detach_all_but(e, 0);
 	verdict_bpf__destroy(e->skel);
 	e->skel = NULL;
@@ -590,6 +625,7 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 	r = policylinks_resume(&e->links, e->skel->obj);
 	if (r < 0)
 		return fail(f, r, "cannot take over the policy at '%s': %s", e->dir, strerror(-r));
+	e->census = policylinks_have(&e->links, census[0]);
 	find_rows(e);
 	read_resumed(e, ret_resumed);
 	return 1;

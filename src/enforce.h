@@ -53,6 +53,10 @@ struct enforce_policy {
 	__u32 before;	     /* of a trial: area of what comes back then, or FL_AREA_NONE */
 	const struct policy_text *texts;
 	size_t text_count;
+	/* Before the last step: enforce_change() changes what is about to be in force, by what has
+	 * come while it was written. Negative errno. */
+	int (*last_look)(void *arg);
+	void *arg;
 };
 
 /*

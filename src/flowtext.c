@@ -136,6 +136,7 @@ const char *action_text(enum fl_record_type t)
 	case FL_RECORD_PROCESS:
 	case FL_RECORD_TEXT:
 	case FL_RECORD_EXIT:
+	case FL_EVENT_CGROUP:
 		return NULL;
 	}
 	return NULL;
@@ -167,6 +168,7 @@ static const char *const counters[] = {
 	[FL_CNT_ABORT_REFUSED] = "abort_refused",
 	[FL_CNT_VERDICT_FAILED] = "verdict_failed",
 	[FL_CNT_COUNTS_FULL] = "counts_full",
+	[FL_CNT_CGROUPS_FULL] = "cgroups_full",
 	[FL_CNT_SLOT_0_FULL] = "slot_0_full",
 	[FL_CNT_SLOT_1_FULL] = "slot_1_full",
 	[FL_CNT_SLOT_2_FULL] = "slot_2_full",

@@ -124,6 +124,8 @@ static struct sample sample_of(enum fl_counter counter)
 		return (struct sample){ &map_full, "map", "socket_storage" };
 	case FL_CNT_COUNTS_FULL:
 		return (struct sample){ &map_full, "map", "udp_counts" };
+	case FL_CNT_CGROUPS_FULL:
+		return (struct sample){ &map_full, "map", "policy_values" };
 	case FL_CNT_UDP_PENDING_FULL:
 		return (struct sample){ &map_full, "map", "udp_pending" };
 	case FL_CNT_NO_LISTENER:

@@ -12,6 +12,7 @@
 #include "exefiles.h"
 #include "names.h"
 #include "netns.h"
+#include <flowner/birth.h>
 
 #include <errno.h>
 #include <grp.h>
@@ -31,9 +32,11 @@ struct numbers {
 	size_t count;
 };
 
+/* One that is there, or that a word names and may come: see birth.h. */
 struct cgroup {
-	__u64 id;
+	struct term_value value; /* id, 0; or a hash and its enum fl_birth_kind */
 	char *path;
+	bool seen; /* by the last look at all of them */
 };
 
 /* A term of a plain rule, and what it was made from. */
@@ -207,20 +210,32 @@ static bool term_means_cgroup(const struct policy_term *term, const char *path)
 	return false;
 }
 
-static int cgroup_know(void *arg, __u64 id, const char *path)
+static bool same_id(const struct term_value *a, const struct term_value *b)
 {
-	struct resolution *r = arg;
+	return a->id[0] == b->id[0] && a->id[1] == b->id[1];
+}
+
+static struct cgroup *cgroup_find(struct resolution *r, const struct term_value *value)
+{
+	for (size_t i = 0; i < r->cgroup_count; i++) {
+		if (same_id(&r->cgroups[i].value, value))
+			return &r->cgroups[i];
+	}
+	return NULL;
+}
+
+static int cgroup_add(struct resolution *r, const struct term_value *value, const char *path)
+{
+	struct cgroup *known = cgroup_find(r, value), *grown;
 	char *copy = strdup(path);
-	struct cgroup *grown;
 
 	if (!copy)
 		return -ENOMEM;
-	for (size_t i = 0; i < r->cgroup_count; i++) {
-		if (r->cgroups[i].id == id) {
-			free(r->cgroups[i].path);
-			r->cgroups[i].path = copy;
-			return 0;
-		}
+	if (known) {
+		free(known->path);
+		known->path = copy;
+		known->seen = true;
+		return 0;
 	}
 	grown = reallocarray(r->cgroups, r->cgroup_count + 1, sizeof(*grown));
 	if (!grown) {
@@ -228,19 +243,58 @@ static int cgroup_know(void *arg, __u64 id, const char *path)
 		return -ENOMEM;
 	}
 	r->cgroups = grown;
-	grown[r->cgroup_count++] = (struct cgroup){ id, copy };
+	grown[r->cgroup_count++] = (struct cgroup){ *value, copy, true };
 	return 0;
 }
 
-static void cgroup_forget(struct resolution *r, __u64 id)
+static int cgroup_know(void *arg, __u64 id, const char *path)
 {
-	for (size_t i = 0; i < r->cgroup_count; i++) {
-		if (r->cgroups[i].id != id)
-			continue;
-		free(r->cgroups[i].path);
-		r->cgroups[i] = r->cgroups[--r->cgroup_count];
+	const struct term_value value = { .id = { id, 0 } };
+
+	return cgroup_add(arg, &value, path);
+}
+
+static void cgroup_forget(struct resolution *r, const struct term_value *value)
+{
+	struct cgroup *known = cgroup_find(r, value);
+
+	if (!known)
 		return;
+	free(known->path);
+	*known = r->cgroups[--r->cgroup_count];
+}
+
+static struct fl_birth birth_of(const char *path, size_t length)
+{
+	struct fl_birth b;
+
+	fl_birth_begin(&b);
+	for (size_t i = 0; i < length; i++)
+		fl_birth_step(&b, (__u8)path[i]);
+	return b;
+}
+
+/* What the kernel side looks up when a cgroup is made that WORD may mean. */
+static int cgroup_expect(struct resolution *r, enum policy_attribute attribute, const char *word)
+{
+	struct term_value value = { .id = { 0, FL_BIRTH_PATH } };
+	_free_ char *path = NULL;
+	size_t length = strlen(word);
+
+	if (attribute == POLICY_CONTAINER)
+		return 0;
+	while (attribute == POLICY_CGROUP && length && word[length - 1] == '/')
+		length--;
+	if (asprintf(&path, "%s%.*s", attribute == POLICY_UNIT ? "/" : "", (int)length, word) < 0) {
+		path = NULL;
+		return -ENOMEM;
 	}
+	value.id[0] = birth_of(path, strlen(path)).path;
+	if (attribute == POLICY_UNIT) {
+		value.id[1] = FL_BIRTH_NAME;
+		value.id[0] = birth_of(word, length).name;
+	}
+	return cgroup_add(r, &value, path);
 }
 
 /* --- network namespaces and interfaces --- */
@@ -328,11 +382,6 @@ static int interface_by_word(const struct policy_rule *rule, const char *word, _
 
 /* --- numbers of a term --- */
 
-static bool same_id(const struct term_value *a, const struct term_value *b)
-{
-	return a->id[0] == b->id[0] && a->id[1] == b->id[1];
-}
-
 static bool numbers_have(const struct numbers *n, const struct term_value *v)
 {
 	for (size_t i = 0; i < n->count; i++) {
@@ -385,10 +434,8 @@ static int fill_cgroups(const struct resolution *r, const struct policy_term *fr
 	int err = 0;
 
 	for (size_t i = 0; !err && i < r->cgroup_count; i++) {
-		struct term_value v = number(r->cgroups[i].id);
-
 		if (term_means_cgroup(from, r->cgroups[i].path))
-			err = numbers_add(n, &v);
+			err = numbers_add(n, &r->cgroups[i].value);
 	}
 	return err;
 }
@@ -588,17 +635,14 @@ int resolution_run(struct resolution *r, struct compiled *c, resolve_change_fn f
 
 /* --- cgroups that come and go --- */
 
-int resolution_cgroup_came(struct resolution *r, __u64 id, const char *path, struct compiled *c,
-			   resolve_change_fn fn, void *arg)
+/* Told in any case: what the kernel side has written of it may be that it is not known. */
+static int cgroup_came(struct telling *t, __u64 id, const char *path)
 {
-	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
+	struct resolution *r = t->r;
 	struct term_value v = number(id);
 	bool changed = false;
-	int err = 0;
+	int err = cgroup_know(r, id, path);
 
-	if (!r->wants_cgroups)
-		return 0;
-	err = cgroup_know(r, id, path);
 	for (size_t i = 0; !err && i < r->part_count; i++) {
 		const struct counterpart *part = &r->parts[i];
 
@@ -606,8 +650,32 @@ int resolution_cgroup_came(struct resolution *r, __u64 id, const char *path, str
 		    term_means_cgroup(part->from, path))
 			err = value_add(term_of(r, part), &v, &changed);
 	}
+	tell(t, FL_DIM_CGROUP, &v);
+	return err;
+}
+
+static void cgroup_gone(struct telling *t, const struct term_value *gone)
+{
+	const struct term_value v = *gone;
+	bool changed = false;
+
+	cgroup_forget(t->r, &v);
+	for (size_t i = 0; i < t->r->part_count; i++) {
+		struct term *term = term_of(t->r, &t->r->parts[i]);
+
+		if (term->dimension == FL_DIM_CGROUP)
+			value_remove(term, &v, &changed);
+	}
 	if (changed)
-		tell(&t, FL_DIM_CGROUP, &v);
+		tell(t, FL_DIM_CGROUP, &v);
+}
+
+int resolution_cgroup_came(struct resolution *r, __u64 id, const char *path, struct compiled *c,
+			   resolve_change_fn fn, void *arg)
+{
+	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
+	int err = r->wants_cgroups ? cgroup_came(&t, id, path) : 0;
+
 	return err ? err : t.error;
 }
 
@@ -615,19 +683,55 @@ int resolution_cgroup_gone(struct resolution *r, __u64 id, struct compiled *c, r
 			   void *arg)
 {
 	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
-	struct term_value v = number(id);
-	bool changed = false;
+	const struct term_value v = number(id);
 
-	cgroup_forget(r, id);
-	for (size_t i = 0; i < r->part_count; i++) {
-		struct term *term = term_of(r, &r->parts[i]);
-
-		if (term->dimension == FL_DIM_CGROUP)
-			value_remove(term, &v, &changed);
-	}
-	if (changed)
-		tell(&t, FL_DIM_CGROUP, &v);
+	cgroup_gone(&t, &v);
 	return t.error;
+}
+
+static int look_at(void *arg, __u64 id, const char *path)
+{
+	struct telling *t = arg;
+	const struct term_value v = number(id);
+	struct cgroup *known = cgroup_find(t->r, &v);
+
+	if (!known)
+		return cgroup_came(t, id, path);
+	known->seen = true;
+	return 0;
+}
+
+int resolution_look_at_cgroups(struct resolution *r, struct compiled *c, resolve_change_fn fn,
+			       void *arg)
+{
+	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
+	int err;
+
+	if (!r->wants_cgroups || !r->world.cgroup_mount)
+		return 0;
+	for (size_t i = 0; i < r->cgroup_count; i++)
+		r->cgroups[i].seen = r->cgroups[i].value.id[1] != 0;
+	err = cgroup_each(r->world.cgroup_mount, look_at, &t);
+	for (size_t i = r->cgroup_count; !err && i-- > 0;) {
+		if (!r->cgroups[i].seen)
+			cgroup_gone(&t, &r->cgroups[i].value);
+	}
+	return err ? err : t.error;
+}
+
+__u32 resolution_wants(const struct resolution *r)
+{
+	__u32 wants = 0;
+
+	for (size_t i = 0; i < r->part_count; i++) {
+		const struct policy_term *from = r->parts[i].from;
+
+		if (from && from->attribute == POLICY_UNIT)
+			wants |= FL_WANTS_UNITS;
+		if (from && from->attribute == POLICY_CONTAINER)
+			wants |= FL_WANTS_CONTAINERS;
+	}
+	return wants;
 }
 
 /* --- namespaces and interfaces that come and go --- */
@@ -693,7 +797,8 @@ static const char *why_unresolved(const struct resolution *r, const struct count
 	case POLICY_UNIT:
 	case POLICY_CONTAINER:
 		for (size_t i = 0; i < r->cgroup_count; i++) {
-			if (resolve_cgroup_matches(part->from->attribute, word->text,
+			if (!r->cgroups[i].value.id[1] &&
+			    resolve_cgroup_matches(part->from->attribute, word->text,
 						   r->cgroups[i].path))
 				return NULL;
 		}
@@ -812,6 +917,20 @@ static int follow_files(struct resolution *r)
 	return err;
 }
 
+static int expect_cgroups(struct resolution *r)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < r->part_count; i++) {
+		const struct policy_term *from = r->parts[i].from;
+
+		for (size_t w = 0; !err && from && is_cgroup(from->attribute) && w < from->count;
+		     w++)
+			err = cgroup_expect(r, from->attribute, from->words[w].text);
+	}
+	return err;
+}
+
 static int resolve_all(struct resolution *r, struct policy_error *error)
 {
 	int err = make_rules(r);
@@ -820,6 +939,8 @@ static int resolve_all(struct resolution *r, struct policy_error *error)
 		err = follow_files(r);
 	if (!err && r->wants_cgroups && r->world.cgroup_mount)
 		err = cgroup_each(r->world.cgroup_mount, cgroup_know, r);
+	if (!err)
+		err = expect_cgroups(r);
 	for (size_t i = 0; !err && i < r->part_count; i++) {
 		struct term *term = term_of(r, &r->parts[i]);
 		struct numbers n = { 0 };

@@ -73,6 +73,11 @@ int resolution_cgroup_came(struct resolution *r, __u64 id, const char *path, str
 			   resolve_change_fn fn, void *arg); /* PATH below the cgroup2 mount */
 int resolution_cgroup_gone(struct resolution *r, __u64 id, struct compiled *c, resolve_change_fn fn,
 			   void *arg);
+/* All cgroups that are there now: those not known come, those that are not there go. */
+int resolution_look_at_cgroups(struct resolution *r, struct compiled *c, resolve_change_fn fn,
+			       void *arg);
+/* FL_WANTS_*: what the policy asks of cgroups' names. */
+__u32 resolution_wants(const struct resolution *r);
 /* Interfaces and network namespaces once more: when some have come or gone. */
 int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn,
 			  void *arg);

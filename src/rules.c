@@ -8,6 +8,7 @@
 #include "rules.h"
 #include "agent.h"
 #include "api.h"
+#include "cgroup.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "condemned.h"
@@ -30,6 +31,8 @@
 
 #define TICK_NS 1000000000ull
 
+static void look_at_cgroups(struct rules *r);
+
 struct rules {
 	struct agent *agent;
 	struct enforce *enforce;
@@ -41,6 +44,8 @@ struct rules {
 	__u64 trial_ends_ns;	/* CLOCK_BOOTTIME; 0: no trial */
 	__u64 ticked_ns;
 	int epoll, timer;
+	bool sees_host;	      /* paths of cgroups are what the kernel side calls them */
+	bool look_at_cgroups; /* one has come that only that will find */
 	struct fail trouble;
 };
 
@@ -128,6 +133,9 @@ void rules_tick(struct rules *r)
 		return;
 	r->ticked_ns = now;
 	verdicts_expire(r->verdicts, now);
+	if (r->look_at_cgroups)
+		look_at_cgroups(r);
+	r->look_at_cgroups = false;
 }
 
 /* What was said of the old policy is told while its names are known. */
@@ -176,6 +184,7 @@ int rules_new(struct agent *agent, struct enforce *enforce, const char *cgroup_m
 	r->agent = agent;
 	r->enforce = enforce;
 	r->epoll = r->timer = -1;
+	(void)cgroup_is_host_namespace(&r->sees_host);
 	if (cgroup_mount) {
 		r->cgroup_mount = strdup(cgroup_mount);
 		if (!r->cgroup_mount)
@@ -228,12 +237,33 @@ static __u32 free_area(const struct rules *r)
 	return area;
 }
 
+static int write_change(void *arg, const struct resolve_change *change)
+{
+	struct rules *r = arg;
+
+	return enforce_change(r->enforce, &change->key, change->class, change->set, change->gone);
+}
+
+struct put {
+	struct rules *rules;
+	struct ruleset *set;
+};
+
+static int last_look(void *arg)
+{
+	const struct put *put = arg;
+
+	return resolution_look_at_cgroups(put->set->resolution, put->set->compiled, write_change,
+					  put->rules);
+}
+
 /* BEFORE is what comes back at the end of the trial. */
 static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_ns,
 			const struct ruleset *before, struct fail *f)
 {
 	struct policy_place place = { 0 };
 	bool late = allows_late(set, &place);
+	struct put put = { r, set };
 	struct enforce_policy p = {
 		.compiled = set->compiled,
 		.hooks = ruleset_hooks(set),
@@ -246,6 +276,8 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 		.before = before ? before->area : FL_AREA_NONE,
 		.texts = set->texts,
 		.text_count = set->text_count,
+		.last_look = last_look,
+		.arg = &put,
 	};
 	int e = enforce_load(r->enforce, &p, f);
 
@@ -482,13 +514,6 @@ int rules_resume(struct rules *r, struct fail *f)
 
 /* --- names --- */
 
-static int write_change(void *arg, const struct resolve_change *change)
-{
-	struct rules *r = arg;
-
-	return enforce_change(r->enforce, &change->key, change->class, change->set, change->gone);
-}
-
 static int ignore_change(void *arg, const struct resolve_change *change)
 {
 	(void)arg;
@@ -523,10 +548,36 @@ static void follow_names(struct rules *r)
 		(void)resolution_run(r->before->resolution, r->before->compiled, ignore_change, r);
 }
 
+void rules_cgroup(struct rules *r, const struct fl_cgroup_event *e)
+{
+	char path[FL_CGROUP_PATH];
+
+	if (!r || !r->current)
+		return;
+	memcpy(path, e->path, sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	if (!*path || !r->sees_host) /* its path is another here, or too long */
+		r->look_at_cgroups = true;
+	else
+		follow(r, resolution_cgroup_came(r->current->resolution, e->id, path,
+						 r->current->compiled, write_change, r));
+}
+
+static void look_at_cgroups(struct rules *r)
+{
+	if (r->current)
+		follow(r, resolution_look_at_cgroups(r->current->resolution, r->current->compiled,
+						     write_change, r));
+	if (r->before)
+		(void)resolution_look_at_cgroups(r->before->resolution, r->before->compiled,
+						 ignore_change, r);
+}
+
 void rules_look_again(struct rules *r)
 {
 	if (!r)
 		return;
+	look_at_cgroups(r);
 	if (r->current)
 		follow(r, resolution_look_again(r->current->resolution, r->current->compiled,
 						write_change, r));

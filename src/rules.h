@@ -80,6 +80,9 @@ void rules_look_again(struct rules *r);
 /* From the event ring, SIZE bytes were checked. */
 void rules_take(struct rules *r, const struct fl_verdict_event *e);
 
+/* The same: a cgroup has come, of which the kernel side cannot tell alone what rules say of it. */
+void rules_cgroup(struct rules *r, const struct fl_cgroup_event *e);
+
 const struct ruleset *rules_current(const struct rules *r); /* NULL: none is in force */
 __u64 rules_trial_ends_ns(const struct rules *r);	    /* CLOCK_BOOTTIME; 0: no trial */
 const struct enforce *rules_enforce(const struct rules *r);

@@ -102,6 +102,7 @@ int ruleset_compile(struct ruleset *set)
 		return r;
 	for (__u32 i = 0; i < count; i++)
 		set->places[compiled->order[i]] = i;
+	compiled->policy.wanted |= resolution_wants(set->resolution);
 	compiled_free(set->compiled);
 	set->compiled = compiled;
 	return 0;

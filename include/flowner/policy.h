@@ -175,6 +175,15 @@ struct fl_verdict_event {
 	struct fl_said said;
 };
 
+/* A cgroup has been made whose class takes a look at it; until then it is what is not known. */
+#define FL_CGROUP_PATH 256
+
+struct fl_cgroup_event {
+	struct fl_record head;
+	__u64 id;
+	char path[FL_CGROUP_PATH]; /* below the host's root; what is longer is cut */
+};
+
 /* Whose attempts no policy denies: without them nobody is left to change it. */
 FL_RULE int fl_policy_exempt(__u32 pid, __u32 daemon_pid)
 {
@@ -259,5 +268,6 @@ FL_ASSERT_SIZE(fl_policy_state, 24);
 FL_ASSERT_SIZE(fl_policy_area, 16);
 FL_ASSERT_SIZE(fl_policy_kept, 72);
 FL_ASSERT_SIZE(fl_verdict_event, 232);
+FL_ASSERT_SIZE(fl_cgroup_event, 272);
 
 #endif /* FLOWNER_POLICY_H */

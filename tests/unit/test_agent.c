@@ -80,6 +80,12 @@ void rules_take(struct rules *r, const struct fl_verdict_event *e)
 	(void)e;
 }
 
+void rules_cgroup(struct rules *r, const struct fl_cgroup_event *e)
+{
+	(void)r;
+	(void)e;
+}
+
 void rules_tick(struct rules *r)
 {
 	(void)r;

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Cgroups that come and go while a policy names some. The kernel tells of a new one before a
+ * process can be in it, so what rules say of it holds from the first call on.
+ */
+#include "event.bpf.h"
+#include "policy.bpf.h"
+
+#include <bpf/bpf_tracing.h>
+#include <flowner/birth.h>
+
+/* What the verifier knows nothing of: it would follow a path of each length by itself. */
+struct newborn {
+	struct fl_cgroup_event event;
+	struct fl_birth birth;
+};
+
+/* One for each CPU: the kernel holds a lock and keeps interrupts off while it tells. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct newborn);
+} newborn SEC(".maps");
+
+static __always_inline bool is_cgroup2(struct cgroup *cgrp)
+{
+	return !BPF_CORE_READ(cgrp, root, hierarchy_id);
+}
+
+static __always_inline __u32 *class_by(__u32 slot, __u64 value, __u64 kind)
+{
+	struct fl_policy_key key = { .slot = slot,
+				     .dimension = FL_DIM_CGROUP,
+				     .value = { value, kind } };
+
+	return bpf_map_lookup_elem(&policy_values, &key);
+}
+
+static __noinline int birth_in(__u32 slot, const struct fl_birth *b, __u64 id, __u64 parent)
+{
+	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
+	struct fl_policy_key key = { .slot = slot, .dimension = FL_DIM_CGROUP, .value = { id, 0 } };
+	__u32 class;
+
+	if (!policy || !(policy->wanted >> FL_DIM_CGROUP & 1))
+		return 0;
+	if (!fl_birth_class(b, policy->wanted, policy->unknown[FL_DIM_CGROUP],
+			    class_by(slot, b->path, FL_BIRTH_PATH), class_by(slot, parent, 0),
+			    class_by(slot, b->name, FL_BIRTH_NAME), &class))
+		return 0;
+	if (bpf_map_update_elem(&policy_values, &key, &class, BPF_ANY))
+		count(FL_CNT_CGROUPS_FULL);
+	return class == policy->unknown[FL_DIM_CGROUP];
+}
+
+static __noinline int birth_read(struct newborn *n)
+{
+	fl_birth_begin(&n->birth);
+	for (int i = 0; i < FL_CGROUP_PATH; i++)
+		fl_birth_step(&n->birth, n->event.path[i]);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(cgroup_born, struct cgroup *cgrp, const char *path)
+{
+	__u64 parent = BPF_CORE_READ(cgrp, self.parent, cgroup, kn, id);
+	struct newborn *n;
+	__u32 zero = 0;
+	int unknown = 0;
+	long length;
+
+	n = bpf_map_lookup_elem(&newborn, &zero);
+	if (!n || !is_cgroup2(cgrp))
+		return 0;
+	__builtin_memset(n->event.path, 0, sizeof(n->event.path));
+	length = bpf_probe_read_kernel_str(n->event.path, sizeof(n->event.path), path);
+	n->event.id = BPF_CORE_READ(cgrp, kn, id);
+	birth_read(n);
+	if (length <= 0 || length == sizeof(n->event.path)) {
+		n->event.path[0] = 0;
+		fl_birth_unread(&n->birth);
+	}
+	for (__u32 slot = 0; slot < FL_POLICY_SLOTS; slot++)
+		unknown |= birth_in(slot, &n->birth, n->event.id, parent);
+	if (!unknown)
+		return 0;
+	n->event.head.type = FL_EVENT_CGROUP;
+	n->event.head.size = sizeof(n->event);
+	if (bpf_ringbuf_output(&events, &n->event, sizeof(n->event), BPF_RB_FORCE_WAKEUP))
+		count(FL_CNT_RING_FULL);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(cgroup_gone, struct cgroup *cgrp, const char *path)
+{
+	struct fl_policy_key key = { .dimension = FL_DIM_CGROUP };
+
+	if (!is_cgroup2(cgrp))
+		return 0;
+	key.value[0] = BPF_CORE_READ(cgrp, kn, id);
+	for (__u32 slot = 0; slot < FL_POLICY_SLOTS; slot++) {
+		key.slot = slot;
+		bpf_map_delete_elem(&policy_values, &key);
+	}
+	return 0;
+}

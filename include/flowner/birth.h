@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which class a cgroup has that has just been made, from its path and its parent: decided before a
+ * process can be in it. Where that cannot be told from a name alone it is what is not known, until
+ * the daemon has looked. Pure; the daemon writes down what it looks names up by.
+ */
+#ifndef FLOWNER_BIRTH_H
+#define FLOWNER_BIRTH_H
+
+#include <flowner/rule.h>
+#include <linux/types.h>
+
+/* Second half of a value of FL_DIM_CGROUP; 0: the first is a cgroup's id. */
+enum fl_birth_kind {
+	FL_BIRTH_PATH = 1, /* hash of the path of a cgroup that some rule names */
+	FL_BIRTH_NAME = 2, /* of the name of a unit, when nothing above it is named by any rule */
+};
+
+/* What rules ask of cgroups: beside the dimensions in fl_policy.wanted. */
+#define FL_WANTS_UNITS (1u << 30)
+#define FL_WANTS_CONTAINERS (1u << 31)
+
+#define FL_BIRTH_SEED 0xcbf29ce484222325ULL
+#define FL_BIRTH_PRIME 0x100000001b3ULL
+
+/* A path, byte by byte. */
+struct fl_birth {
+	__u64 path;		   /* hash */
+	__u64 name;		   /* of the last component */
+	__u64 above;		   /* of the one before */
+	__u32 length, dots, start; /* of the name: its bytes, its dots, its first four bytes */
+	__u32 pad;
+};
+
+FL_RULE void fl_birth_begin(struct fl_birth *b)
+{
+	b->path = b->name = b->above = FL_BIRTH_SEED;
+	b->length = b->dots = b->start = b->pad = 0;
+}
+
+/* All bits when VALUE is not 0. The compiler must not see that: it would make it a branch. */
+FL_RULE __u64 fl_birth_mask(__u64 value)
+{
+	__u64 minus = -value, mask;
+
+	__asm__("" : "+r"(minus));
+	mask = -((value | minus) >> 63);
+	__asm__("" : "+r"(mask));
+	return mask;
+}
+
+/* Of a path that is too long nothing is known. */
+FL_RULE void fl_birth_unread(struct fl_birth *b)
+{
+	fl_birth_begin(b);
+	b->length = 64;
+	b->dots = 1;
+	b->start = (__u32)'_' << 24;
+}
+
+FL_RULE __u64 fl_birth_choose(__u64 mask, __u64 yes, __u64 no)
+{
+	return (yes & mask) | (no & ~mask);
+}
+
+/* Without a branch, 0 changes nothing: a verifier would follow all that comes after each byte. */
+FL_RULE void fl_birth_step(struct fl_birth *b, __u8 c)
+{
+	__u64 some = fl_birth_mask(c), in_name = fl_birth_mask(c ^ '/');
+	__u64 more = some & ~fl_birth_mask(b->start >> 24);
+	__u64 name = fl_birth_choose(in_name, (b->name ^ c) * FL_BIRTH_PRIME, FL_BIRTH_SEED);
+
+	b->path = fl_birth_choose(some, (b->path ^ c) * FL_BIRTH_PRIME, b->path);
+	b->above = fl_birth_choose(in_name, b->above, b->name);
+	b->name = fl_birth_choose(some, name, b->name);
+	b->start = (__u32)(fl_birth_choose(more, b->start << 8 | c, b->start) & in_name);
+	b->dots = (__u32)((b->dots + 1 + fl_birth_mask(c ^ '.')) & in_name);
+	b->length = (__u32)((b->length + (some & 1)) & in_name);
+}
+
+#define FL_BIRTH_START(a, b, c, d) ((__u32)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+
+#define FL_BIRTH_LXC 0x12836f191ddaa6feULL	   /* "lxc" */
+#define FL_BIRTH_LXC_PAYLOAD 0xf31a4a5d9933a2beULL /* "lxc.payload" */
+
+/* By the rules of names.c, and a little more: 64 digits, or a name in one of these places. */
+FL_RULE int fl_birth_may_be_container(const struct fl_birth *b)
+{
+	return b->length >= 64 || b->start == FL_BIRTH_START('l', 'x', 'c', '.') ||
+	       b->start == FL_BIRTH_START('m', 'a', 'c', 'h') ||
+	       b->start == FL_BIRTH_START('s', 'y', 's', 't') || b->above == FL_BIRTH_LXC ||
+	       b->above == FL_BIRTH_LXC_PAYLOAD;
+}
+
+/* Of the names that a unit has, and those a container may have. */
+FL_RULE int fl_birth_renames(const struct fl_birth *b, __u32 wanted)
+{
+	return (wanted & FL_WANTS_UNITS && b->dots) ||
+	       (wanted & FL_WANTS_CONTAINERS && fl_birth_may_be_container(b));
+}
+
+/* One '_' stands before names that the kernel could take for a control file. */
+FL_RULE int fl_birth_is_escaped(const struct fl_birth *b)
+{
+	return b->start >> 24 == '_';
+}
+
+/*
+ * Classes found by path, of the parent, and by name; NULL: there is none. 0 the newborn is like
+ * cgroups that nobody names; 1 it has *RET_CLASS, which may be UNKNOWN.
+ */
+FL_RULE int fl_birth_class(const struct fl_birth *b, __u32 wanted, __u32 unknown,
+			   const __u32 *by_path, const __u32 *of_parent, const __u32 *by_name,
+			   __u32 *ret_class)
+{
+	*ret_class = unknown;
+	if (by_path) {
+		*ret_class = *by_path;
+		return 1;
+	}
+	if (of_parent) {
+		if (!fl_birth_renames(b, wanted))
+			*ret_class = *of_parent;
+		return 1;
+	}
+	if (wanted & FL_WANTS_CONTAINERS && fl_birth_may_be_container(b))
+		return 1;
+	if (wanted & FL_WANTS_UNITS && fl_birth_is_escaped(b))
+		return 1;
+	if (!by_name)
+		return 0;
+	*ret_class = *by_name;
+	return 1;
+}
+
+#endif /* FLOWNER_BIRTH_H */

@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Rules on cgroup, unit and container hold for what is started later, from its first call on: a
+# process that connects as the very first thing in a cgroup made a moment before.
+# timeout: 240
+. "$(dirname "$0")/lib.sh"
+
+TIMES=${TIMES:-5}
+BELOW=/${CGROUP##*/}
+ID=7$(printf "%063d" 0)
+
+policy() { # TERM: who is of that is rejected
+	cat <<-END >"$T/policy.yaml"
+		mode: enforce
+		rules:
+		  - name: test
+		    hooks: [connect]
+		    remote: {port: 7001}
+		    $1
+		    verdict: reject
+	END
+	exits 0 flowner policy load "$T/policy.yaml"
+}
+
+newborn() { # DIRECTORY [TIMES]: "THROUGH DENIED"
+	(
+		echo "$BASHPID" >"$CGROUP/cgroup.procs"
+		exec nsenter -t "$NETNS" -n "$BUILD/tests/newborn" "$1" "$CGROUP" 7001 \
+			"${2:-$TIMES}"
+	)
+}
+
+denies() { same "$1 in $2" "$(newborn "$2")" "0 $TIMES"; }   # WHAT DIRECTORY
+lets_in() { same "$1 in $2" "$(newborn "$2")" "$TIMES 0"; } # WHAT DIRECTORY
+
+start_daemon
+own_netns
+actor server
+tell server listen tcp 127.0.0.1 7001
+mkdir "$CGROUP/other" "$CGROUP/old.service"
+
+policy "unit: born.service"
+denies 'unit' "$CGROUP/born.service"
+denies 'unit' "$CGROUP/other/born.service"
+lets_in 'unit' "$CGROUP/born"
+lets_in 'unit' "$CGROUP/born.service2"
+lets_in 'unit' "$CGROUP/unborn.service"
+lets_in 'unit' "$CGROUP/other/plain"
+
+policy "not: {unit: born.service}"
+lets_in 'not unit' "$CGROUP/born.service"
+denies 'not unit' "$CGROUP/other.service"
+denies 'not unit' "$CGROUP/plain"
+
+policy "unit: old.service"
+denies 'below a unit' "$CGROUP/old.service/child"
+denies 'below a unit' "$CGROUP/old.service/a-slice"
+lets_in 'beside a unit' "$CGROUP/child"
+
+policy "cgroup: $BELOW/born"
+denies 'cgroup' "$CGROUP/born"
+lets_in 'cgroup' "$CGROUP/born2"
+lets_in 'cgroup' "$CGROUP/other/born"
+policy "cgroup: $BELOW/other/"
+denies 'below a cgroup' "$CGROUP/other/born"
+denies 'below a cgroup' "$CGROUP/other/born.service"
+lets_in 'beside a cgroup' "$CGROUP/born"
+policy "not: {cgroup: $BELOW/born}"
+lets_in 'not cgroup' "$CGROUP/born"
+denies 'not cgroup' "$CGROUP/born2"
+
+# until the daemon has looked, what may be the container is denied: then it is let in
+policy "container: $ID"
+denies 'container' "$CGROUP/docker-$ID.scope"
+lets_in 'container' "$CGROUP/some.scope"
+policy "container: ${ID:0:12}"
+denies 'container by 12 digits' "$CGROUP/$ID"
+known() { # whether it is let in, some time after it was made
+	mkdir -p "$CGROUP/docker-${ID/7/8}.scope"
+	[[ $(newborn "$CGROUP/docker-${ID/7/8}.scope/below" 1) == '1 0' ]]
+}
+eventually 5 known
+policy "not: {container: ${ID:0:12}}"
+allowed() {
+	mkdir -p "$CGROUP/docker-$ID.scope"
+	[[ $(newborn "$CGROUP/docker-$ID.scope/below" 1) == '1 0' ]]
+}
+eventually 5 allowed
+denies 'not container' "$CGROUP/plain"
+
+# without a daemon
+policy "unit: [born.service, old.service]"
+kill_daemon
+denies 'unit, no daemon' "$CGROUP/born.service"
+denies 'below a unit, no daemon' "$CGROUP/old.service/child"
+lets_in 'unit, no daemon' "$CGROUP/another.service"
+mkdir "$CGROUP/born.service"
+start_daemon
+denies 'unit that came meanwhile' "$CGROUP/born.service/child"
+same "what is named and there" "$(flowner policy show -j | jq -c .unresolved)" '[]'
+
+# loading while cgroups come and go
+policy "unit: born.service"
+rmdir "$CGROUP/born.service"
+newborn "$CGROUP/born.service" "$((TIMES * 10))" >"$T/many" &
+many=$!
+for ((i = 0; i < 10; i++)); do exits 0 flowner policy load "$T/policy.yaml"; done
+wait "$many"
+same "while policies were loaded" "$(<"$T/many")" "0 $((TIMES * 10))"

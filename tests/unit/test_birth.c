@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a new cgroup is said to be, from its name, its parent, and what the daemon wrote down,
+ * against what names.c says of its path: the same, or that it is not known; never something else.
+ */
+#include "names.h"
+#include <flowner/birth.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HEX16 "0123456789abcdef"
+#define HEX64 HEX16 HEX16 HEX16 HEX16
+
+enum { OTHER, NAMED, UNKNOWN };
+
+static struct fl_birth birth_of(const char *path)
+{
+	struct fl_birth b;
+
+	fl_birth_begin(&b);
+	for (size_t i = 0; i < strlen(path) + 3; i++) /* what follows the end changes nothing */
+		fl_birth_step(&b, i < strlen(path) ? (__u8)path[i] : 0);
+	return b;
+}
+
+static void the_parts_of_a_path(void **state)
+{
+	struct fl_birth b = birth_of("/a.b/lxc/x"), c = birth_of("/q/lxc.payload/.y.service");
+
+	(void)state;
+	assert_true(b.above == FL_BIRTH_LXC);
+	assert_true(c.above == FL_BIRTH_LXC_PAYLOAD);
+	assert_int_equal(b.length, 1);
+	assert_int_equal(b.dots, 0);
+	assert_int_equal(b.start, 'x');
+	assert_int_equal(c.length, 10);
+	assert_int_equal(c.dots, 2);
+	assert_int_equal(c.start, FL_BIRTH_START('.', 'y', '.', 's'));
+	assert_true(b.name == birth_of("/x").name);
+	assert_true(b.path != birth_of("/a.b/lxcx").path);
+}
+
+static const char unit[] = "named.service", container[] = HEX64;
+
+/* Whether PATH is what a rule on the unit, or on the container, names. */
+static bool is_named(const char *path, __u32 wanted)
+{
+	char text[UNIT_MAX], id[CONTAINER_ID_MAX];
+
+	if (wanted & FL_WANTS_UNITS && !cgroup_path_unit(path, text) && !strcmp(text, unit))
+		return true;
+	return wanted & FL_WANTS_CONTAINERS && !cgroup_path_container(path, id) &&
+	       !strcmp(id, container);
+}
+
+static __u32 said(const char *path, __u32 wanted, __u32 parent)
+{
+	const __u32 named = NAMED;
+	struct fl_birth b = birth_of(path);
+	bool by_name = wanted & FL_WANTS_UNITS && !strcmp(strrchr(path, '/') + 1, unit);
+	__u32 class = OTHER;
+
+	if (!fl_birth_class(&b, wanted, UNKNOWN, NULL, parent == OTHER ? NULL : &parent,
+			    by_name ? &named : NULL, &class))
+		return OTHER;
+	return class;
+}
+
+static void never_wrong(void **state)
+{
+	static const char *const parts[] = {
+		"a",
+		"lxc",
+		"lxc.payload",
+		"lxc.payload.x",
+		"named.service",
+		"_named.service",
+		"other.service",
+		"x.slice",
+		"init.scope",
+		"docker-" HEX64 ".scope",
+		HEX64,
+		"libpod-payload-" HEX64,
+		"libpod-conmon-" HEX64 ".scope",
+		"machine-a\\x2db.scope",
+		"systemd-nspawn@q.service",
+		"kube:cri:" HEX64,
+		"_x",
+		"user@1000.service",
+		"b.c",
+	};
+	const size_t count = sizeof(parts) / sizeof(parts[0]);
+	size_t known = 0, all = 0;
+
+	(void)state;
+	srand(1);
+	for (int n = 0; n < 20000; n++) {
+		__u32 wanted = (n & 1 ? FL_WANTS_UNITS : 0) | (n & 2 ? FL_WANTS_CONTAINERS : 0);
+		__u32 parent = OTHER;
+		char path[1024] = "";
+
+		for (int depth = rand() % 5; depth >= 0; depth--) {
+			__u32 is;
+
+			strcat(strcat(path, "/"), parts[(size_t)rand() % count]);
+			is = is_named(path, wanted) ? NAMED : OTHER;
+			all++;
+			if (said(path, wanted, parent) != UNKNOWN) {
+				known++;
+				if (said(path, wanted, parent) != is)
+					fail_msg("%s (%x): %u, not %u", path, wanted,
+						 said(path, wanted, parent), is);
+			}
+			parent = is; /* the daemon has looked */
+		}
+	}
+	assert_true(known * 2 > all);
+}
+
+static void what_is_not_known_above_is_not_known_below(void **state)
+{
+	(void)state;
+	assert_int_equal(said("/x/a", FL_WANTS_UNITS, UNKNOWN), UNKNOWN);
+	assert_int_equal(said("/x/named.service", FL_WANTS_UNITS, UNKNOWN), UNKNOWN);
+}
+
+static void a_path_that_was_not_read_is_not_known(void **state)
+{
+	const __u32 named = NAMED;
+	struct fl_birth b;
+	__u32 class;
+
+	(void)state;
+	fl_birth_unread(&b);
+	assert_int_equal(fl_birth_class(&b, FL_WANTS_UNITS, UNKNOWN, NULL, NULL, NULL, &class), 1);
+	assert_int_equal(class, UNKNOWN);
+	assert_int_equal(
+		fl_birth_class(&b, FL_WANTS_CONTAINERS, UNKNOWN, NULL, &named, NULL, &class), 1);
+	assert_int_equal(class, UNKNOWN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_parts_of_a_path),
+		cmocka_unit_test(never_wrong),
+		cmocka_unit_test(what_is_not_known_above_is_not_known_below),
+		cmocka_unit_test(a_path_that_was_not_read_is_not_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
