@@ -51,6 +51,11 @@ static const struct enforce_row table[] = {
 
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
+/* Who tells of cgroups that come and go, where a rule names any. */
+static const char *const census[] = { "cgroup_born", "cgroup_gone" };
+
+#define CENSUS (sizeof(census) / sizeof(census[0]))
+
 struct enforce {
 	__u64 scope;
 	char pin_dir[PATH_MAX - 32], dir[PATH_MAX - 16], links_dir[PATH_MAX];
@@ -62,7 +67,8 @@ struct enforce {
 	__u64 shape; /* see layout.h */
 	__u64 generation;
 	__u32 slot, area;
-	bool census; /* some rule names cgroups */
+	bool census;	/* some rule names cgroups */
+	bool no_census; /* this kernel refuses those programs */
 };
 
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce)
@@ -195,6 +201,9 @@ static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
 				bpf_object__find_program_by_name(skel->obj, e->rows[i].programs[0]),
 				false);
 	}
+	for (size_t i = 0; e->no_census && i < CENSUS; i++)
+		bpf_program__set_autoload(bpf_object__find_program_by_name(skel->obj, census[i]),
+					  false);
 	r = verdict_bpf__load(skel);
 	if (r < 0)
 		return r;
@@ -226,6 +235,11 @@ static int load(struct enforce *e, struct fail *f)
 			refuse_row(e, i, r);
 	}
 	r = try_load(e, &e->skel);
+	if (r < 0) { /* rules on cgroups are refused then, others are not */
+		e->no_census = true;
+		r = try_load(e, &e->skel);
+		e->no_census = r == 0;
+	}
 	for (size_t i = 0; r < 0 && i < ROWS; i++) {
 		if (!may_be_refused(e, i))
 			continue;
@@ -355,11 +369,6 @@ static int attach_hooks(struct enforce *e, const struct enforce_policy *p, struc
 	}
 	return r;
 }
-
-/* Who tells of cgroups that come and go, where a rule names any. */
-static const char *const census[] = { "cgroup_born", "cgroup_gone" };
-
-#define CENSUS (sizeof(census) / sizeof(census[0]))
 
 static int attach_census(struct enforce *e, const struct enforce_policy *p, struct fail *f)
 {
