@@ -607,7 +607,10 @@ static int read_allowances(const struct reader *rd, size_t index, const struct r
 	if (lifts && rule->verdict != FL_PROCEED_HARD)
 		return refuse(rd, override.text,
 			      "'allow_override' goes with the verdict proceed_hard only");
-	rule->flags = lifts ? FL_RULE_OVERRIDE : 0;
+	if (lifts)
+		return refuse(rd, override.text,
+			      "'allow_override' is not supported yet: proceed_hard lifts nothing "
+			      "that others deny");
 	return 0;
 }
 

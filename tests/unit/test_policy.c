@@ -188,7 +188,7 @@ static void verdicts_modes_and_allowances(void **state)
 				"- {name: a, hooks: [bind], verdict: deny, mode: audit}\n"
 				"- {name: b, hooks: [bind], verdict: allow}\n"
 				"- {name: c, hooks: [bind, listen], verdict: allow_hard,"
-				" allow_override: true}\n"
+				" allow_override: false}\n"
 				"- {name: d, hooks: listen, verdict: reject, allow_async: true}\n"
 				"- {name: e, hooks: recv_accept, verdict: proceed_hard,"
 				" allow_async: false}\n");
@@ -200,7 +200,7 @@ static void verdicts_modes_and_allowances(void **state)
 	assert_true(p->rules[1].enforced);
 	assert_int_equal(p->rules[1].verdict, FL_PROCEED_SOFT);
 	assert_int_equal(p->rules[2].verdict, FL_PROCEED_HARD);
-	assert_int_equal(p->rules[2].flags, FL_RULE_OVERRIDE);
+	assert_int_equal(p->rules[2].flags, 0);
 	assert_true(p->rules[3].allow_async);
 	assert_int_equal(p->rules[4].flags, 0);
 	assert_int_equal(p->defaults[FL_HOOK_CONNECT].verdict, FL_REJECT);
@@ -341,6 +341,8 @@ static void mistakes_have_a_place(void **state)
 		  "f.yaml:1:54: ", "redirect" },
 		{ RULE "    allow_async: yes\n", "f.yaml:5:18: ", "'yes'" },
 		{ RULE "    allow_override: true\n", "f.yaml:5:21: ", "proceed_hard" },
+		{ "rules: [{name: a, hooks: bind, verdict: allow_hard, allow_override: true}]\n",
+		  "f.yaml:1:69: ", "not supported yet" },
 		{ "rules: [{name: a, hooks: bind, verdict: allow, allow_async: true}]\n",
 		  "f.yaml:1:61: ", "reject only" },
 		/* together */
