@@ -93,68 +93,49 @@ static const struct family verdicts_told = {
 	"Attempts judged, by hook and verdict; what plainly may proceed is not counted."
 };
 
-/* No default: a counter added to flow.h does not compile until it has a place here. */
+/* By counter. With a label and without a value: the counter's own name is that. */
+static const struct sample samples[] = {
+	[FL_CNT_OPENED] = { &flows_opened },
+	[FL_CNT_ENDED] = { &flows_gone },
+	[FL_CNT_SEEDED] = { &flows_seeded },
+	[FL_CNT_ACCEPTED] = { &flows_accepted },
+	[FL_CNT_CONNECT_CALLS] = { &connect_calls },
+	[FL_CNT_RING_FULL] = { &events_lost, "reason", "ring_full" },
+	[FL_CNT_SLOT_0_FULL] = { &events_lost, "reason" },
+	[FL_CNT_SLOT_1_FULL] = { &events_lost, "reason" },
+	[FL_CNT_SLOT_2_FULL] = { &events_lost, "reason" },
+	[FL_CNT_SLOT_3_FULL] = { &events_lost, "reason" },
+	[FL_CNT_CONNECTIONS_FULL] = { &map_full, "map", "connections" },
+	[FL_CNT_SOCKETS_FULL] = { &map_full, "map", "sockets" },
+	[FL_CNT_PROCESSES_FULL] = { &map_full, "map", "processes" },
+	[FL_CNT_STORAGE_FULL] = { &map_full, "map", "socket_storage" },
+	[FL_CNT_COUNTS_FULL] = { &map_full, "map", "udp_counts" },
+	[FL_CNT_CGROUPS_FULL] = { &map_full, "map", "policy_values" },
+	[FL_CNT_UDP_PENDING_FULL] = { &map_full, "map", "udp_pending" },
+	[FL_CNT_NO_LISTENER] = { &unresolved, "reason" },
+	[FL_CNT_UDP_UNOWNED] = { &unresolved, "reason" },
+	[FL_CNT_UDP_PARSE] = { &unresolved, "reason" },
+	[FL_CNT_UDP_CONTESTED] = { &unresolved, "reason" },
+	[FL_CNT_EXE_UNREAD] = { &unresolved, "reason" },
+	[FL_CNT_ARGS_UNREAD] = { &unresolved, "reason" },
+	[FL_CNT_END_REPAIRED] = { &ends_repaired, "by", "tracepoint" },
+	[FL_CNT_END_RECONCILED] = { &ends_repaired, "by", "reconciliation" },
+	[FL_CNT_UDP_IDLE] = { &peers_idle },
+	[FL_CNT_UDP_PEERS_LEFT] = { &peers_left },
+	[FL_CNT_ABORTED] = { &aborts, "outcome", "done" },
+	[FL_CNT_ABORT_REFUSED] = { &aborts, "outcome", "refused" },
+	[FL_CNT_VERDICT_FAILED] = { &verdicts },
+	[FL_CNT_RUNS_SKIPPED] = { &runs_skipped },
+};
+_Static_assert(sizeof(samples) / sizeof(samples[0]) == FL_CNT_MAX, "each counter has a place");
+
 static struct sample sample_of(enum fl_counter counter)
 {
-	switch (counter) {
-	case FL_CNT_OPENED:
-		return (struct sample){ &flows_opened, NULL, NULL };
-	case FL_CNT_ENDED:
-		return (struct sample){ &flows_gone, NULL, NULL };
-	case FL_CNT_SEEDED:
-		return (struct sample){ &flows_seeded, NULL, NULL };
-	case FL_CNT_ACCEPTED:
-		return (struct sample){ &flows_accepted, NULL, NULL };
-	case FL_CNT_CONNECT_CALLS:
-		return (struct sample){ &connect_calls, NULL, NULL };
-	case FL_CNT_RING_FULL:
-		return (struct sample){ &events_lost, "reason", "ring_full" };
-	case FL_CNT_SLOT_0_FULL:
-	case FL_CNT_SLOT_1_FULL:
-	case FL_CNT_SLOT_2_FULL:
-	case FL_CNT_SLOT_3_FULL:
-		return (struct sample){ &events_lost, "reason", counter_text(counter) };
-	case FL_CNT_CONNECTIONS_FULL:
-		return (struct sample){ &map_full, "map", "connections" };
-	case FL_CNT_SOCKETS_FULL:
-		return (struct sample){ &map_full, "map", "sockets" };
-	case FL_CNT_PROCESSES_FULL:
-		return (struct sample){ &map_full, "map", "processes" };
-	case FL_CNT_STORAGE_FULL:
-		return (struct sample){ &map_full, "map", "socket_storage" };
-	case FL_CNT_COUNTS_FULL:
-		return (struct sample){ &map_full, "map", "udp_counts" };
-	case FL_CNT_CGROUPS_FULL:
-		return (struct sample){ &map_full, "map", "policy_values" };
-	case FL_CNT_UDP_PENDING_FULL:
-		return (struct sample){ &map_full, "map", "udp_pending" };
-	case FL_CNT_NO_LISTENER:
-	case FL_CNT_UDP_UNOWNED:
-	case FL_CNT_UDP_PARSE:
-	case FL_CNT_UDP_CONTESTED:
-	case FL_CNT_EXE_UNREAD:
-	case FL_CNT_ARGS_UNREAD:
-		return (struct sample){ &unresolved, "reason", counter_text(counter) };
-	case FL_CNT_END_REPAIRED:
-		return (struct sample){ &ends_repaired, "by", "tracepoint" };
-	case FL_CNT_END_RECONCILED:
-		return (struct sample){ &ends_repaired, "by", "reconciliation" };
-	case FL_CNT_UDP_IDLE:
-		return (struct sample){ &peers_idle, NULL, NULL };
-	case FL_CNT_UDP_PEERS_LEFT:
-		return (struct sample){ &peers_left, NULL, NULL };
-	case FL_CNT_ABORTED:
-		return (struct sample){ &aborts, "outcome", "done" };
-	case FL_CNT_ABORT_REFUSED:
-		return (struct sample){ &aborts, "outcome", "refused" };
-	case FL_CNT_VERDICT_FAILED:
-		return (struct sample){ &verdicts, NULL, NULL };
-	case FL_CNT_RUNS_SKIPPED:
-		return (struct sample){ &runs_skipped, NULL, NULL };
-	case FL_CNT_MAX:
-		break;
-	}
-	return (struct sample){ 0 };
+	struct sample s = samples[counter];
+
+	if (s.label && !s.value)
+		s.value = counter_text(counter);
+	return s;
 }
 
 /* --- OpenMetrics --- */

@@ -38,17 +38,6 @@ FL_RULE void fl_birth_begin(struct fl_birth *b)
 	b->length = b->dots = b->start = b->pad = 0;
 }
 
-/* All bits when VALUE is not 0. The compiler must not see that: it would make it a branch. */
-FL_RULE __u64 fl_birth_mask(__u64 value)
-{
-	__u64 minus = -value, mask;
-
-	__asm__("" : "+r"(minus));
-	mask = -((value | minus) >> 63);
-	__asm__("" : "+r"(mask));
-	return mask;
-}
-
 /* Of a path that is too long nothing is known. */
 FL_RULE void fl_birth_unread(struct fl_birth *b)
 {
@@ -63,19 +52,17 @@ FL_RULE __u64 fl_birth_choose(__u64 mask, __u64 yes, __u64 no)
 	return (yes & mask) | (no & ~mask);
 }
 
-/* Without a branch, 0 changes nothing: a verifier would follow all that comes after each byte. */
+/* C is not 0. Without a branch: a verifier would follow each way of each byte. */
 FL_RULE void fl_birth_step(struct fl_birth *b, __u8 c)
 {
-	__u64 some = fl_birth_mask(c), in_name = fl_birth_mask(c ^ '/');
-	__u64 more = some & ~fl_birth_mask(b->start >> 24);
-	__u64 name = fl_birth_choose(in_name, (b->name ^ c) * FL_BIRTH_PRIME, FL_BIRTH_SEED);
+	__u64 in_name = fl_mask(c ^ '/'), full = fl_mask(b->start >> 24);
 
-	b->path = fl_birth_choose(some, (b->path ^ c) * FL_BIRTH_PRIME, b->path);
+	b->path = (b->path ^ c) * FL_BIRTH_PRIME;
 	b->above = fl_birth_choose(in_name, b->above, b->name);
-	b->name = fl_birth_choose(some, name, b->name);
-	b->start = (__u32)(fl_birth_choose(more, b->start << 8 | c, b->start) & in_name);
-	b->dots = (__u32)((b->dots + 1 + fl_birth_mask(c ^ '.')) & in_name);
-	b->length = (__u32)((b->length + (some & 1)) & in_name);
+	b->name = fl_birth_choose(in_name, (b->name ^ c) * FL_BIRTH_PRIME, FL_BIRTH_SEED);
+	b->start = (__u32)(fl_birth_choose(full, b->start, b->start << 8 | c) & in_name);
+	b->dots = (__u32)((b->dots + 1 + fl_mask(c ^ '.')) & in_name);
+	b->length = (__u32)((b->length + 1) & in_name);
 }
 
 #define FL_BIRTH_START(a, b, c, d) ((__u32)(a) << 24 | (b) << 16 | (c) << 8 | (d))

@@ -18,7 +18,7 @@ FL_RULE __u64 fl_opaque(__u64 x)
 /* All ones when X is not 0, else 0; without a branch. */
 FL_RULE __u64 fl_mask(__u64 x)
 {
-	return 0 - (fl_opaque(x | (0 - x)) >> 63);
+	return fl_opaque(0 - (fl_opaque(x | (0 - x)) >> 63));
 }
 
 #endif /* FLOWNER_RULE_H */

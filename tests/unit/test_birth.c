@@ -27,8 +27,8 @@ static struct fl_birth birth_of(const char *path)
 	struct fl_birth b;
 
 	fl_birth_begin(&b);
-	for (size_t i = 0; i < strlen(path) + 3; i++) /* what follows the end changes nothing */
-		fl_birth_step(&b, i < strlen(path) ? (__u8)path[i] : 0);
+	for (size_t i = 0; path[i]; i++)
+		fl_birth_step(&b, (__u8)path[i]);
 	return b;
 }
 
