@@ -541,6 +541,8 @@ int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 cla
 void enforce_clear(struct enforce *e)
 {
 	e->census = false;
+	if (e->skel) /* a link that cannot be detached judges on for a moment */
+		(void)policymaps_use(&e->maps, FL_POLICY_NONE, false);
 	detach_all_but(e, 0);
 	verdict_bpf__destroy(e->skel);
 	e->skel = NULL;

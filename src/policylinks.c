@@ -83,6 +83,17 @@ int policylinks_attach(struct policylinks *l, struct bpf_program *p)
 	return r;
 }
 
+/* Detached first: the last reference to a pin goes a moment after the pin, and till then it judges.
+ * Links that are not of a cgroup cannot be. */
+static void drop(const struct policylinks *l, const char *name, struct bpf_link *link)
+{
+	char path[PATH_MAX];
+
+	(void)bpf_link__detach(link);
+	unlink(pin_of(l, name, "", path));
+	bpf_link__destroy(link);
+}
+
 void policylinks_keep(struct policylinks *l, bool (*wanted)(const char *program, void *arg),
 		      void *arg)
 {
@@ -90,14 +101,12 @@ void policylinks_keep(struct policylinks *l, bool (*wanted)(const char *program,
 
 	for (size_t i = 0; i < l->count; i++) {
 		const struct policylink *at = &l->links[i];
-		char path[PATH_MAX];
 
 		if (wanted && wanted(at->program, arg)) {
 			l->links[kept++] = *at;
 			continue;
 		}
-		unlink(pin_of(l, at->program, "", path));
-		bpf_link__destroy(at->link);
+		drop(l, at->program, at->link);
 	}
 	l->count = kept;
 }
