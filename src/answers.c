@@ -328,18 +328,23 @@ static int search_add(struct search *s, const struct fl_flow *flow)
 	return answer_add(s->answer, flow);
 }
 
-/* The whole key is known: one lookup, whatever the number of flows. */
-static int search_exact(struct search *s, enum fl_proto proto)
+static struct fl_key search_key(const struct search *s, enum fl_proto proto)
 {
-	const struct agent *agent = s->request->agent;
-	struct fl_key key = {
-		.netns_cookie = agent->netns_cookie,
+	return (struct fl_key){
+		.netns_cookie = s->request->agent->netns_cookie,
 		.local = s->who.local,
 		.remote = s->who.remote,
 		.local_port = s->who.local_port,
 		.remote_port = s->who.remote_port,
 		.proto = proto,
 	};
+}
+
+/* The whole key is known: one lookup, whatever the number of flows. */
+static int search_exact(struct search *s, enum fl_proto proto)
+{
+	const struct agent *agent = s->request->agent;
+	struct fl_key key = search_key(s, proto);
 	const struct fl_flow *recent;
 	struct fl_flow live;
 	int r;
@@ -366,14 +371,28 @@ static int search_one(const struct fl_flow *flow, void *arg)
 	return search_add(s, flow);
 }
 
+static int walk_live(struct search *s)
+{
+	const struct maps *maps = s->request->agent->maps;
+	int r = 0;
+
+	if (!s->who.has_remote)
+		return maps_each_flow(maps, search_one, s);
+	for (size_t i = 0; i < s->who.proto_count && r == 0; i++) {
+		struct fl_key ends = search_key(s, s->who.protos[i]);
+
+		r = maps_each_at(maps, &ends, search_one, s);
+	}
+	return r;
+}
+
 /* Sockets bound to an interface and other namespaces have keys that nobody can spell from here. */
 static int search_walk(struct search *s)
 {
-	const struct agent *agent = s->request->agent;
-	int r = maps_each_flow(agent->maps, search_one, s);
+	int r = walk_live(s);
 
 	if (r == 0 && (s->at_ns || (s->who.has_remote && !s->answer->count)))
-		r = flows_each(agent->flows, search_one, s);
+		r = flows_each(s->request->agent->flows, search_one, s);
 	return r;
 }
 
@@ -401,8 +420,38 @@ static int search_known(struct search *s)
 	if (r == 0 && !s->answer->count)
 		r = search_walk(s);
 	prefer_own(s);
-	for (size_t i = 0; r == 0 && i < s->answer->count && i < COUNTED_MAX; i++)
-		counts_fill(s->request->agent, &s->answer->flows[i]);
+	return r;
+}
+
+/* --- behind NAT --- */
+
+static bool has_live(const struct answer *a)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (!a->flows[i].ended_ns)
+			return true;
+	return false;
+}
+
+/* What answers the question of BEHIND, in place of what ended ones were found. */
+static int replace_ended(struct search *behind)
+{
+	struct answer *a = behind->answer;
+	struct answer ended = *a;
+	int r;
+
+	a->flows = NULL;
+	a->count = a->capacity = 0;
+	r = search_known(behind);
+	if (!a->count || (ended.count && !has_live(a))) {
+		*a->copies_held -= a->capacity;
+		free(a->flows);
+		*a = ended;
+		return r;
+	}
+	*a->copies_held -= ended.capacity;
+	free(ended.flows);
+	a->nat = true;
 	return r;
 }
 
@@ -418,28 +467,36 @@ static int search_behind_nat(struct search *s, enum fl_proto proto)
 	r = conntrack_other_side(s->netns_inum, proto, &s->answer->seen, &other);
 	if (r < 0)
 		return 0; /* nobody who could say: as if there were no NAT */
-	s->answer->nat = true;
 	behind.netns_inum = 0;
 	behind.netns_cookie = 0;
+	behind.has_own = false;
 	behind.who.proto_count = 1;
 	behind.who.protos[0] = proto;
 	behind.who.local = other.local;
 	behind.who.local_port = other.local_port;
 	behind.who.remote = other.remote;
 	behind.who.remote_port = other.remote_port;
-	return search_known(&behind);
+	return replace_ended(&behind);
+}
+
+/* Nobody has it now; conntrack knows sessions, and only those of now. */
+static bool asks_conntrack(const struct search *s)
+{
+	return s->who.has_remote && !s->at_ns && !has_live(s->answer);
 }
 
 static int search_all(struct search *s)
 {
 	int r = search_known(s);
 
-	if (!s->who.has_remote || s->at_ns)
-		return r; /* conntrack knows sessions, and only those of now */
-	for (size_t i = 0; i < s->who.proto_count && r == 0 && !s->answer->count; i++)
+	for (size_t i = 0; i < s->who.proto_count && r == 0 && asks_conntrack(s); i++)
 		r = search_behind_nat(s, s->who.protos[i]);
+	for (size_t i = 0; r == 0 && i < s->answer->count && i < COUNTED_MAX; i++)
+		counts_fill(s->request->agent, &s->answer->flows[i]);
 	return r;
 }
+
+/* --- whose namespace --- */
 
 static int look_inside(const char *path, __u32 inum, void *arg)
 {
@@ -540,6 +597,33 @@ static int session_around(struct request *request, const struct fl_key *key, __u
 	return r;
 }
 
+/* Inode of the namespace the question is about, 0 our own. -ENOENT it is not known here. */
+static int session_inum(const struct agent *agent, const struct fl_key *key, __u32 *ret_inum)
+{
+	*ret_inum = 0;
+	if (key->netns_cookie == agent->netns_cookie)
+		return 0;
+	return maps_netns_inum(agent->maps, key->netns_cookie, ret_inum);
+}
+
+static int session_behind_nat(struct request *request, const struct fl_key *key,
+			      struct answer *answer)
+{
+	struct search s = {
+		.request = request,
+		.who = { .local = key->local,
+			 .local_port = key->local_port,
+			 .has_remote = key->remote_port != 0,
+			 .remote = key->remote,
+			 .remote_port = key->remote_port },
+		.answer = answer,
+	};
+
+	if (!asks_conntrack(&s) || session_inum(request->agent, key, &s.netns_inum) < 0)
+		return 0;
+	return search_behind_nat(&s, key->proto);
+}
+
 enum MHD_Result answer_session(struct request *request)
 {
 	_cleanup_(cleanup_answer) struct answer *answer = NULL;
@@ -555,6 +639,8 @@ enum MHD_Result answer_session(struct request *request)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
 	agent_drain(request->agent);
 	r = session_around(request, &key, question.around_ns, answer);
+	if (r == 0 && question.now)
+		r = session_behind_nat(request, &key, answer);
 	if (r < 0)
 		return reply_failure(request, r);
 	if (!answer->count)

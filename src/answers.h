@@ -12,7 +12,8 @@ enum MHD_Result answer_who(struct request *request);   /* GET /v1/who */
 
 /*
  * GET /v1/session, for programs: of one key, the flow that had it at a boot time or last before,
- * and the one that had it next. Two look-ups, whatever the number of flows and namespaces.
+ * and the one that had it next. Two look-ups, whatever the number of flows and namespaces; when no
+ * moment is said and nobody has the key now, conntrack is asked once, as by /v1/who.
  */
 enum MHD_Result answer_session(struct request *request);
 

@@ -100,16 +100,37 @@ int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flo
 	return -ENOENT;
 }
 
-static int visit(const struct maps *m, __u64 id, const struct fl_socket *s, maps_flow_fn fn,
-		 void *arg)
+struct walk {
+	const struct maps *maps;
+	const struct fl_key *ends; /* NULL: all flows */
+	maps_flow_fn fn;
+	void *arg;
+};
+
+static bool is_wanted(const struct walk *w, const struct fl_key *key)
+{
+	const struct fl_key *ends = w->ends;
+
+	if (!ends)
+		return true;
+	return key->local_port == ends->local_port && key->remote_port == ends->remote_port &&
+	       key->proto == ends->proto &&
+	       !memcmp(&key->local, &ends->local, sizeof(key->local)) &&
+	       !memcmp(&key->remote, &ends->remote, sizeof(key->remote));
+}
+
+static int visit(const struct walk *w, __u64 id, const struct fl_socket *s)
 {
 	struct fl_flow flow;
 
-	if (s->check == fl_check_socket(id, s))
-		flow_from_socket(m, id, s, &flow);
-	else if (maps_get_flow(m, id, &flow) < 0)
-		return 0; /* ended while we copied it */
-	return fn(&flow, arg);
+	if (s->check == fl_check_socket(id, s)) {
+		if (!is_wanted(w, &s->key))
+			return 0;
+		flow_from_socket(w->maps, id, s, &flow);
+	} else if (maps_get_flow(w->maps, id, &flow) < 0 || !is_wanted(w, &flow.key)) {
+		return 0; /* ended while we copied it, or not one of them */
+	}
+	return w->fn(&flow, w->arg);
 }
 
 struct batch {
@@ -155,7 +176,7 @@ static int batch_read(const struct maps *m, struct batch *b, __u32 *from, bool f
 	return r < 0 ? 0 : 1;
 }
 
-int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
+static int walk(const struct walk *w)
 {
 	_cleanup_(batch_release) struct batch b = { 0 };
 	__u32 from = 0, count = 0;
@@ -166,7 +187,7 @@ int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
 	if (r < 0)
 		return r;
 	do {
-		more = batch_read(m, &b, &from, first, &count);
+		more = batch_read(w->maps, &b, &from, first, &count);
 		if (more == -ENOSPC) { /* one bucket holds more than the batch */
 			r = batch_resize(&b, b.size * 2);
 			if (r < 0)
@@ -178,12 +199,22 @@ int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
 			return more;
 		first = false;
 		for (__u32 i = 0; i < count; i++) {
-			r = visit(m, b.ids[i], &b.sockets[i], fn, arg);
+			r = visit(w, b.ids[i], &b.sockets[i]);
 			if (r)
 				return r;
 		}
 	} while (more);
 	return 0;
+}
+
+int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
+{
+	return walk(&(struct walk){ m, NULL, fn, arg });
+}
+
+int maps_each_at(const struct maps *m, const struct fl_key *ends, maps_flow_fn fn, void *arg)
+{
+	return walk(&(struct walk){ m, ends, fn, arg });
 }
 
 int maps_get_process(const struct maps *m, const struct fl_proc_key *key,

@@ -40,6 +40,10 @@ typedef int (*maps_flow_fn)(const struct fl_flow *flow, void *arg); /* non-zero 
 /* Every live flow once, in no order; an id is never 0. 0, FN's non-zero value, negative errno. */
 int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg);
 
+/* Those of them with the protocol and both ends of ENDS, in any namespace, bound to any device:
+ * what has other ends costs next to nothing. */
+int maps_each_at(const struct maps *m, const struct fl_key *ends, maps_flow_fn fn, void *arg);
+
 /* -ENOENT when no live flow has ID. */
 int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow);
 

@@ -183,6 +183,7 @@ static int session_parameter(struct session_question *q, struct who *who, const 
 							  : NULL;
 	__u64 ifindex;
 
+	q->now &= number != &q->around_ns;
 	if (number && parse_number(value, number) == 0)
 		return 0;
 	if (number)
@@ -199,7 +200,7 @@ static int session_parameter(struct session_question *q, struct who *who, const 
 
 int query_session(const struct query *q, struct session_question *ret_question, char why[QUERY_WHY])
 {
-	struct session_question question = { .around_ns = UINT64_MAX };
+	struct session_question question = { .now = true, .around_ns = UINT64_MAX };
 	struct who who = { 0 };
 
 	for (size_t i = 0; i < q->count; i++) {

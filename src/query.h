@@ -34,7 +34,8 @@ struct who {
 struct session_question {
 	struct fl_key key; /* netns_cookie 0: not said; remote all zero: not said */
 	const char *netns; /* inode, pid or name; NULL = not said */
-	__u64 around_ns;   /* CLOCK_BOOTTIME; not said: all there was is before */
+	bool now;	   /* no moment was said */
+	__u64 around_ns;   /* CLOCK_BOOTTIME; now: all there was is before */
 };
 
 /* GET /v1/events */

@@ -160,6 +160,22 @@ int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
 	return r;
 }
 
+int maps_each_at(const struct maps *m, const struct fl_key *ends, maps_flow_fn fn, void *arg)
+{
+	int r = fake.maps_error;
+
+	(void)m;
+	for (size_t i = 0; i < fake.live_count && r == 0; i++) {
+		struct fl_key key = fake.live[i].key;
+
+		key.netns_cookie = ends->netns_cookie;
+		key.ifindex = ends->ifindex;
+		if (memcmp(&key, ends, sizeof(key)) == 0)
+			r = fn(&fake.live[i], arg);
+	}
+	return r;
+}
+
 int maps_get_flow(const struct maps *m, __u64 id, struct fl_flow *ret_flow)
 {
 	(void)m;

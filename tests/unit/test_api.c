@@ -523,6 +523,21 @@ static void who_behind_nat(void **state)
 	assert_int_equal(fake.conntrack_asked, 0);
 }
 
+/* The host had these ends itself a while ago; now they are what a container's look like outside. */
+static void who_behind_nat_before_who_ended(void **state)
+{
+	struct fl_flow flow = make_flow(0x666, 0, BEHIND_NAT, 40000, "10.0.0.9", 443);
+
+	(void)state;
+	fake_end(make_flow(0x667, 0, "192.0.2.1", NAT_PORT, "10.0.0.9", 443), 20 * S);
+	expect("GET", "/v1/who?local=192.0.2.1:50123&remote=10.0.0.9:443", 200, "0000000000000667");
+	fake_end(flow, 20 * S); /* of two that ended it is the one with these ends */
+	expect("GET", "/v1/who?local=192.0.2.1:50123&remote=10.0.0.9:443", 200, "0000000000000667");
+	fake_add(flow);
+	expect("GET", "/v1/who?local=192.0.2.1:50123&remote=10.0.0.9:443", 200, "0000000000000666");
+	assert_int_equal(count_lines("/v1/who?local=192.0.2.1:50123&remote=10.0.0.9:443"), 1);
+}
+
 static void who_at(void **state)
 {
 	(void)state;
@@ -646,6 +661,36 @@ static void session_of_another_user(void **state)
 	expect("GET", SESSION, 404, NULL);
 	fake.peer.uid = 1000;
 	expect("GET", SESSION, 200, "0000000000000222");
+}
+
+#define TRANSLATED "/v1/session?proto=tcp&local=192.0.2.1:50123&remote=10.0.0.9:443"
+
+static void session_behind_nat(void **state)
+{
+	struct fl_flow flow = make_flow(0x666, 1000, BEHIND_NAT, 40000, "10.0.0.9", 443);
+
+	(void)state;
+	expect("GET", TRANSLATED, 404, NULL);
+	flow.key.netns_cookie = OTHER_COOKIE;
+	fake_add(flow);
+	expect("GET", TRANSLATED, 200, "\"nat\":true");
+	expect("GET", TRANSLATED, 200, "\"nat_local\":{\"ip\":\"192.0.2.1\",\"port\":50123}");
+	expect_ids(TRANSLATED "&netns_cookie=7", "\"0000000000000666\"", NULL);
+	assert_int_equal(fake.conntrack_inum, 0);
+	expect_ids(TRANSLATED "&netns_cookie=8", "\"0000000000000666\"", NULL);
+	assert_int_equal(fake.conntrack_inum, OTHER_INUM);
+	fake.peer = (struct peer){ .uid = 1001 };
+	expect("GET", TRANSLATED, 404, NULL);
+	fake.peer.uid = 1000;
+	expect("GET", TRANSLATED, 200, "0000000000000666");
+	/* not of a moment, not of what somebody has, not of half a session */
+	fake.conntrack_asked = 0;
+	expect("GET", TRANSLATED "&around=15000000000", 404, NULL);
+	expect("GET", TRANSLATED "&around=18446744073709551615", 404, NULL);
+	expect("GET", "/v1/session?proto=tcp&local=192.0.2.1:50123", 404, NULL);
+	fake_add(make_flow(0x668, 1000, "192.0.2.1", NAT_PORT, "10.0.0.9", 443));
+	expect_ids(TRANSLATED, "\"0000000000000668\"", NULL);
+	assert_int_equal(fake.conntrack_asked, 0);
 }
 
 /* --- records instead of JSON --- */
@@ -1086,6 +1131,7 @@ int main(void)
 		API_TEST(cut_a_flow),
 		API_TEST(large_list_is_whole),
 		API_TEST(session_around),
+		API_TEST(session_behind_nat),
 		API_TEST(session_malformed),
 		API_TEST(session_of_another_user),
 		API_TEST(records_of_a_session),
@@ -1094,6 +1140,7 @@ int main(void)
 		API_TEST(who_exactly),
 		API_TEST(who_by_local_end),
 		API_TEST(who_behind_nat),
+		API_TEST(who_behind_nat_before_who_ended),
 		API_TEST(who_at),
 		API_TEST(who_in_which_namespace),
 		API_TEST(who_malformed),

@@ -324,6 +324,37 @@ static void expect_each_once(__u64 count)
 		assert_int_equal(seen.times[id], 1);
 }
 
+static void those_with_the_same_ends(void **state)
+{
+	struct fl_key key = key_of(4000, 443), other = key;
+	struct seen seen = { .total = 0 };
+
+	(void)state;
+	put_many(300);
+	put_flow(1001, key);
+	other.netns_cookie++;
+	put_flow(1002, other);
+	other.ifindex = 3;
+	put_flow(1003, other);
+	other.proto = FL_UDP;
+	put_flow(1004, other);
+	other = key;
+	other.remote = key.local;
+	put_flow(1005, other);
+	other = key;
+	other.local = key.remote;
+	put_flow(1006, other);
+	fake.tear = tear_owner;
+	fake.tear_batches = 1000; /* none of them is as it was put, and each is read again */
+	assert_int_equal(maps_each_at(&fake.maps, &key, note, &seen), 0);
+	assert_int_equal(seen.total, 3);
+	assert_int_equal(seen.times[1001] + seen.times[1002] + seen.times[1003], 3);
+	fake.tear_batches = fake.lookups = 0;
+	assert_int_equal(maps_each_at(&fake.maps, &key, note, &seen), 0);
+	assert_int_equal(seen.total, 6);
+	assert_true(fake.lookups <= 6); /* the other flows cost none */
+}
+
 static void every_flow_once(void **state)
 {
 	(void)state;
@@ -697,6 +728,7 @@ int main(void)
 		TEST(an_empty_element_is_not_shown),
 		TEST(find_reads_again),
 		TEST(find_is_exact),
+		TEST(those_with_the_same_ends),
 		TEST(every_flow_once),
 		TEST(the_batch_grows),
 		TEST(a_walk_can_be_stopped),
