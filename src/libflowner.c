@@ -263,6 +263,15 @@ void flowner_export(const struct fl_flow *f, struct flowner_flow *ret_flow)
 	};
 }
 
+void flowner_seen_as(struct flowner_flow *flow, const struct fl_key *seen)
+{
+	flow->nat = 1;
+	flow->nat_local = seen->local;
+	flow->nat_remote = seen->remote;
+	flow->nat_local_port = seen->local_port;
+	flow->nat_remote_port = seen->remote_port;
+}
+
 void flowner_complete_key(const struct flowner *h, const struct fl_key *key, struct fl_key *ret_key)
 {
 	*ret_key = *key;
@@ -382,6 +391,48 @@ API int flowner_find(struct flowner *h, const struct fl_key *key, struct flowner
 		flowner_export(&flow, ret_flow);
 	return r;
 }
+
+/* --- behind NAT --- */
+
+static bool same_ends(const struct fl_key *a, const struct fl_key *b)
+{
+	return a->local_port == b->local_port && a->remote_port == b->remote_port &&
+	       memcmp(&a->local, &b->local, sizeof(a->local)) == 0 &&
+	       memcmp(&a->remote, &b->remote, sizeof(a->remote)) == 0;
+}
+
+int flowner_behind(struct flowner *h, const struct fl_key *key, struct fl_flow *ret_flow,
+		   bool *ret_nat)
+{
+	int r = -ENOENT;
+
+	if (key->remote_port)
+		r = ask_nat(&h->ask, key, key->netns_cookie ? 0 : h->netns_inum, ret_flow);
+	if (r == 0)
+		*ret_nat = !same_ends(&ret_flow->key, key);
+	return r;
+}
+
+API int flowner_find_nat(struct flowner *h, const struct fl_key *key, struct flowner_flow *ret_flow)
+{
+	int r = flowner_find(h, key, ret_flow);
+	struct fl_flow flow;
+	struct fl_key k;
+	bool nat;
+
+	if (r != -ENOENT)
+		return r;
+	flowner_complete_key(h, key, &k);
+	r = flowner_behind(h, &k, &flow, &nat);
+	if (r < 0 || flow.ended_ns)
+		return r < 0 ? r : -ENOENT;
+	flowner_export(&flow, ret_flow);
+	if (nat)
+		flowner_seen_as(ret_flow, &k);
+	return 0;
+}
+
+/* --- at a time, by id, by descriptor --- */
 
 API int flowner_find_at(struct flowner *h, const struct fl_key *key, __u64 time_ns,
 			struct flowner_flow *ret_flow)

@@ -54,6 +54,12 @@ void ask_release(struct ask *ask);
 int ask_around(struct ask *ask, const struct fl_key *key, __u32 netns_inum, __u64 at_ns,
 	       struct around *ret_around);
 
+/*
+ * Who has KEY now, or what it is on the other side of NAT: the newest life there, maybe ended.
+ * -ENOENT also when there are several.
+ */
+int ask_nat(struct ask *ask, const struct fl_key *key, __u32 netns_inum, struct fl_flow *ret_flow);
+
 /* RET_PROCESS and RET_TEXT may be NULL; what the daemon does not know of them is zeroed. */
 int ask_id(struct ask *ask, __u64 id, struct fl_flow *ret_flow, struct fl_process *ret_process,
 	   struct fl_text *ret_text);
@@ -109,6 +115,12 @@ int flowner_live_rung(struct flowner *h, const struct fl_key *key, struct fl_flo
 int flowner_around(struct flowner *h, const struct fl_key *key, __u64 at_ns,
 		   struct around *ret_around);
 
+/* Who has KEY now, or, *RET_NAT, the newest life of what KEY is on the other side of NAT. */
+int flowner_behind(struct flowner *h, const struct fl_key *key, struct fl_flow *ret_flow,
+		   bool *ret_nat);
+
+/* FLOW was asked for as SEEN, on the other side of NAT. */
+void flowner_seen_as(struct flowner_flow *flow, const struct fl_key *seen);
 void flowner_export(const struct fl_flow *flow, struct flowner_flow *ret_flow);
 
 #endif

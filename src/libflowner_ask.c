@@ -194,12 +194,16 @@ static int put_end(char *buf, size_t size, const char *name, const struct fl_add
 			address_format(addr, text), v4 ? "" : "%5D", port);
 }
 
-static void session_target(char *buf, const struct fl_key *key, __u32 netns_inum, __u64 at_ns)
+/* AT_NS NULL: now. */
+static void session_target(char *buf, const struct fl_key *key, __u32 netns_inum,
+			   const __u64 *at_ns)
 {
 	size_t size = TARGET_BYTES;
-	int n = snprintf(buf, size, "/v1/session?proto=%s&around=%" PRIu64 "&ifindex=%u",
-			 proto_text(key->proto), (uint64_t)at_ns, key->ifindex);
+	int n = snprintf(buf, size, "/v1/session?proto=%s&ifindex=%u", proto_text(key->proto),
+			 key->ifindex);
 
+	if (at_ns)
+		n += snprintf(buf + n, size - (size_t)n, "&around=%" PRIu64, (uint64_t)*at_ns);
 	if (netns_inum)
 		n += snprintf(buf + n, size - (size_t)n, "&netns=%u", netns_inum);
 	else
@@ -231,10 +235,41 @@ int ask_around(struct ask *ask, const struct fl_key *key, __u32 netns_inum, __u6
 	char target[TARGET_BYTES];
 	int r;
 
-	session_target(target, key, netns_inum, at_ns);
+	session_target(target, key, netns_inum, &at_ns);
 	r = ask_get(ask, target, gather, &g);
 	if (r == 0)
 		*ret_around = g.around;
+	return r;
+}
+
+struct counting {
+	struct fl_flow flow; /* the last */
+	size_t count;
+};
+
+static int count_flow(const struct fl_record *record, void *arg)
+{
+	struct counting *c = arg;
+
+	if ((unsigned int)record->type != WIRE_FLOW)
+		return 0;
+	c->flow = ((const struct wire_flow *)record)->flow;
+	c->count++;
+	return 0;
+}
+
+int ask_nat(struct ask *ask, const struct fl_key *key, __u32 netns_inum, struct fl_flow *ret_flow)
+{
+	struct counting c = { .count = 0 };
+	char target[TARGET_BYTES];
+	int r;
+
+	session_target(target, key, netns_inum, NULL);
+	r = ask_get(ask, target, count_flow, &c);
+	if (r == 0 && c.count != 1)
+		r = -ENOENT;
+	if (r == 0)
+		*ret_flow = c.flow;
 	return r;
 }
 

@@ -7,7 +7,8 @@
  *	early	 the ACK that completes a handshake: the acceptor's flow opens just after it
  *	opening	 a SYN at the passive end: the listener's, whatever had the session before
  *
- * and what no session has belongs to the socket that the kernel would give it to (ladder.h).
+ * and what no session has belongs to the socket that the kernel would give it to (ladder.h). Behind
+ * NAT all this is so on its other side.
  */
 #include "libflowner.h"
 
@@ -26,6 +27,7 @@ struct end {
 	__u64 at_ns;	/* 0: now */
 	bool syn;	/* the packet opens a session */
 	bool wildcards; /* the address is the host's: a socket bound to any address may have it */
+	bool nat;	/* what no session has is looked for behind NAT */
 	const struct fl_flow *other; /* what the other end was found to be; NULL: nothing */
 };
 
@@ -133,7 +135,7 @@ static bool rather_bound(const struct end *end, const struct fl_flow *session)
 	return !takes(end, session) && (end->key.proto == FL_UDP || end->syn);
 }
 
-static int find_end(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
+static int find_here(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
 {
 	struct fl_flow bound;
 	int r = find_session(h, end, ret_flow);
@@ -147,6 +149,53 @@ static int find_end(struct flowner *h, const struct end *end, struct fl_flow *re
 	if (b == 0)
 		*ret_flow = bound;
 	return b == -ENOENT ? r : b;
+}
+
+/*
+ * Who has the packet on the other side of NAT. What conntrack says is of now: of the lives of a
+ * session there, it is true of the newest only.
+ */
+static int find_behind(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
+{
+	struct end behind = *end;
+	struct fl_flow newest;
+	bool nat;
+	int r = flowner_behind(h, &end->key, &newest, &nat);
+
+	if (r < 0 || !nat)
+		return r < 0 ? r : -ENOENT;
+	behind.key = newest.key;
+	behind.wildcards = true; /* it is the address of who has a socket there */
+	r = find_here(h, &behind, ret_flow);
+	return r == 0 && ret_flow->key.remote_port && ret_flow->id != newest.id ? -ENOENT : r;
+}
+
+static bool is_session_then(const struct end *end, const struct fl_flow *flow)
+{
+	return flow->key.remote_port && lives(flow, end->at_ns);
+}
+
+/*
+ * *RET_NAT: found behind NAT. Looked for there also when a listener was found, which may be a proxy
+ * that never sees what is translated, or a session that had the ends before.
+ */
+static int find_end(struct flowner *h, const struct end *end, struct fl_flow *ret_flow,
+		    bool *ret_nat)
+{
+	int r = find_here(h, end, ret_flow), behind;
+	struct fl_flow flow;
+
+	*ret_nat = false;
+	if (!end->nat || (r < 0 && r != -ENOENT) || (r == 0 && is_session_then(end, ret_flow)))
+		return r;
+	behind = find_behind(h, end, &flow);
+	if (behind < 0)
+		return behind == -ENOENT ? r : behind;
+	if (r == 0 && ret_flow->key.remote_port && !is_session_then(end, &flow))
+		return 0;
+	*ret_flow = flow;
+	*ret_nat = true;
+	return 0;
 }
 
 static bool is_loopback(const struct fl_addr *a)
@@ -170,6 +219,7 @@ static struct end sender(const struct flowner *h, const struct flowner_packet *p
 		.at_ns = p->time_ns,
 		.syn = p->proto == FL_TCP && (p->flags & FLOWNER_PACKET_SYN),
 		.wildcards = (p->flags & FLOWNER_PACKET_FROM_HOST) || is_loopback(&p->source),
+		.nat = p->flags & FLOWNER_PACKET_NAT,
 	};
 
 	flowner_complete_key(h, &key, &end.key);
@@ -188,30 +238,48 @@ static struct end receiver(const struct end *sender, const struct flowner_packet
 	return end;
 }
 
+/* One end of the answer. */
+struct found {
+	bool known, nat;
+	struct fl_flow flow;
+};
+
+static int look(struct flowner *h, const struct end *end, bool wanted, struct found *ret_found)
+{
+	int r = wanted ? find_end(h, end, &ret_found->flow, &ret_found->nat) : -ENOENT;
+
+	ret_found->known = r == 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+static void tell(const struct found *found, const struct end *end, struct flowner_flow *ret_flow)
+{
+	if (!found->known)
+		return;
+	flowner_export(&found->flow, ret_flow);
+	if (found->nat)
+		flowner_seen_as(ret_flow, &end->key);
+}
+
 API int flowner_find_packet(struct flowner *h, const struct flowner_packet *packet,
 			    struct flowner_flow *ret_sender, struct flowner_flow *ret_receiver)
 {
-	struct fl_flow from, to;
-	int known = 0, r = -ENOENT;
-	struct end end;
+	struct found from, to;
+	struct end near, far;
+	int r;
 
 	if (packet->proto != FL_TCP && packet->proto != FL_UDP)
 		return -EINVAL;
-	end = sender(h, packet);
-	if (ret_sender)
-		r = find_end(h, &end, &from);
-	if (r < 0 && r != -ENOENT)
+	near = sender(h, packet);
+	r = look(h, &near, ret_sender, &from);
+	if (r < 0)
 		return r;
-	known |= r == 0 ? FLOWNER_SENDER : 0;
-	end = receiver(&end, packet);
-	end.other = r == 0 ? &from : NULL;
-	r = ret_receiver ? find_end(h, &end, &to) : -ENOENT;
-	if (r < 0 && r != -ENOENT)
+	far = receiver(&near, packet);
+	far.other = from.known ? &from.flow : NULL;
+	r = look(h, &far, ret_receiver, &to);
+	if (r < 0)
 		return r;
-	known |= r == 0 ? FLOWNER_RECEIVER : 0;
-	if (known & FLOWNER_SENDER)
-		flowner_export(&from, ret_sender);
-	if (known & FLOWNER_RECEIVER)
-		flowner_export(&to, ret_receiver);
-	return known;
+	tell(&from, &near, ret_sender);
+	tell(&to, &far, ret_receiver);
+	return (from.known ? FLOWNER_SENDER : 0) | (to.known ? FLOWNER_RECEIVER : 0);
 }

@@ -64,10 +64,15 @@ struct flowner_flow {
 	enum fl_role role;
 	enum fl_state state;
 	enum fl_reason reason;
-	__u32 accepted;	    /* 0: the owner of an acceptor's flow is the listener's, for now */
-	__u32 members;	    /* sockets on this local-only key, 1 for a session */
-	__u32 netns_inum;   /* inode of the network namespace; 0: not looked up */
-	__u64 reserved[12]; /* 0 */
+	__u32 accepted;	  /* 0: the owner of an acceptor's flow is the listener's, for now */
+	__u32 members;	  /* sockets on this local-only key, 1 for a session */
+	__u32 netns_inum; /* inode of the network namespace; 0: not looked up */
+	__u32 nat;	  /* 1: asked for with the ends below, and SESSION is behind NAT */
+	__u16 nat_local_port;
+	__u16 nat_remote_port;
+	struct fl_addr nat_local;
+	struct fl_addr nat_remote;
+	__u64 reserved[7]; /* 0 */
 };
 
 /* What the process runs, as it was when its first socket was opened. */
@@ -96,6 +101,16 @@ struct flowner_image {
  */
 int flowner_find(struct flowner *handle, const struct fl_key *key, struct flowner_flow *ret_flow);
 
+/*
+ * The same, and when nobody has KEY now, the flow that KEY is on the other side of NAT: what a
+ * container's session looks like outside, or that of a published port inside. Asked of the daemon,
+ * who asks conntrack of KEY's namespace: a tenth of a millisecond for nothing, about one for a
+ * flow. The library remembers neither: ask once for a session, not for each of its packets.
+ * -ENOENT also when flows of several namespaces have the ends that KEY is translated to.
+ */
+int flowner_find_nat(struct flowner *handle, const struct fl_key *key,
+		     struct flowner_flow *ret_flow);
+
 /* The one that had it at TIME_NS, live or ended. -ENOENT nobody that is still remembered. */
 int flowner_find_at(struct flowner *handle, const struct fl_key *key, __u64 time_ns,
 		    struct flowner_flow *ret_flow);
@@ -110,6 +125,7 @@ int flowner_find_fd(struct flowner *handle, int fd, struct flowner_flow *ret_flo
 #define FLOWNER_PACKET_SYN 1u	    /* TCP, SYN is set: with ACK or without */
 #define FLOWNER_PACKET_FROM_HOST 2u /* the source is an address of its namespace */
 #define FLOWNER_PACKET_FOR_HOST 4u  /* the destination is one, or multicast or broadcast */
+#define FLOWNER_PACKET_NAT 8u	    /* ends that no session has: as flowner_find_nat() */
 
 struct flowner_packet {
 	__u64 netns_cookie; /* 0: the network namespace the handle was opened in */
@@ -131,7 +147,8 @@ struct flowner_packet {
  * the unconnected socket or listener that sends or takes such packets. Returns which are known, 0
  * nobody. At a time, late packets of a session that ended, and the handshake of one that was just
  * beginning, are its own; a SYN at the passive end is the listener's. An end whose result is NULL
- * is not looked up. -EINVAL: not TCP or UDP.
+ * is not looked up. With FLOWNER_PACKET_NAT the ends may be those on the other side of NAT, of a
+ * session that conntrack still has. -EINVAL: not TCP or UDP.
  */
 int flowner_find_packet(struct flowner *handle, const struct flowner_packet *packet,
 			struct flowner_flow *ret_sender, struct flowner_flow *ret_receiver);

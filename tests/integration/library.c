@@ -6,8 +6,10 @@
  *
  *	source                          maps or socket
  *	find PROTO LOCAL [REMOTE]       a flow, or the error
+ *	nat PROTO LOCAL REMOTE          the same, or what it is behind NAT
  *	at TIME_NS PROTO LOCAL [REMOTE]
- *	packet FLAGS PROTO SOURCE DESTINATION   S syn, f from host, t for host, - none
+ *	packet FLAGS PROTO SOURCE DESTINATION   S syn, f from host, t for host, n NAT, - none
+ *	packet_at TIME_NS FLAGS PROTO SOURCE DESTINATION
  *	id ID                           hexadecimal
  *	self ADDR:PORT                  connects, and asks by the descriptor
  *	image ID                        path and arguments
@@ -66,12 +68,18 @@ static void print_flow(const char *what, const struct flowner_flow *f)
 					     "listener", "user",   "existing" };
 	char local[ENDPOINT_TEXT], remote[ENDPOINT_TEXT];
 
+	char seen_local[ENDPOINT_TEXT], seen_remote[ENDPOINT_TEXT];
+
 	printf("%s %016" PRIx64 " pid %u uid %u comm %.16s role %s accepted %u ended %d local %s "
-	       "remote %s\n",
+	       "remote %s",
 	       what, (uint64_t)f->id, f->owner.proc.pid, f->owner.uid, f->owner.comm,
 	       roles[f->role], f->accepted, f->ended_ns != 0,
 	       endpoint_format(&f->session.local, f->session.local_port, local),
 	       endpoint_format(&f->session.remote, f->session.remote_port, remote));
+	if (f->nat)
+		printf(" seen %s %s", endpoint_format(&f->nat_local, f->nat_local_port, seen_local),
+		       endpoint_format(&f->nat_remote, f->nat_remote_port, seen_remote));
+	putchar('\n');
 	fflush(stdout);
 }
 
@@ -106,6 +114,14 @@ static int find(char **args)
 	return answer(flowner_find(handle, &key, &f), &f);
 }
 
+static int find_nat(char **args)
+{
+	struct fl_key key = key_of(args);
+	struct flowner_flow f;
+
+	return answer(flowner_find_nat(handle, &key, &f), &f);
+}
+
 static int at(char **args)
 {
 	struct fl_key key = key_of(args + 1);
@@ -114,7 +130,7 @@ static int at(char **args)
 	return answer(flowner_find_at(handle, &key, strtoull(args[0], NULL, 10), &f), &f);
 }
 
-static int packet(char **args)
+static int ask_packet(__u64 time_ns, char **args)
 {
 	struct endpoint from = endpoint(args[2]), to = endpoint(args[3]);
 	struct flowner_packet p = {
@@ -123,6 +139,7 @@ static int packet(char **args)
 		.source_port = from.port,
 		.destination_port = to.port,
 		.proto = proto(args[1]),
+		.time_ns = time_ns,
 	};
 	struct flowner_flow sender, receiver;
 	int r;
@@ -130,6 +147,7 @@ static int packet(char **args)
 	p.flags |= strchr(args[0], 'S') ? FLOWNER_PACKET_SYN : 0;
 	p.flags |= strchr(args[0], 'f') ? FLOWNER_PACKET_FROM_HOST : 0;
 	p.flags |= strchr(args[0], 't') ? FLOWNER_PACKET_FOR_HOST : 0;
+	p.flags |= strchr(args[0], 'n') ? FLOWNER_PACKET_NAT : 0;
 	r = flowner_find_packet(handle, &p, &sender, &receiver);
 	if (r < 0)
 		return failed(r);
@@ -138,6 +156,16 @@ static int packet(char **args)
 	if (r & FLOWNER_RECEIVER)
 		print_flow("receiver", &receiver);
 	return r ? 0 : 1;
+}
+
+static int packet(char **args)
+{
+	return ask_packet(0, args);
+}
+
+static int packet_at(char **args)
+{
+	return ask_packet(strtoull(args[0], NULL, 10), args + 1);
 }
 
 static int by_id(char **args)
@@ -259,10 +287,11 @@ static int ask(char **args)
 		int args;
 		int (*fn)(char **args);
 	} questions[] = {
-		{ "source", 0, source },     { "find", 2, find },     { "at", 3, at },
-		{ "packet", 4, packet },     { "id", 1, by_id },      { "self", 1, self },
-		{ "image", 1, image },	     { "each", 0, each },     { "watch", 1, watch },
-		{ "wait", 1, wait_and_ask }, { "time", 0, boottime },
+		{ "source", 0, source }, { "find", 2, find },	  { "nat", 3, find_nat },
+		{ "at", 3, at },	 { "packet", 4, packet }, { "packet_at", 5, packet_at },
+		{ "id", 1, by_id },	 { "self", 1, self },	  { "image", 1, image },
+		{ "each", 0, each },	 { "watch", 1, watch },	  { "wait", 1, wait_and_ask },
+		{ "time", 0, boottime },
 	};
 	int count = -1;
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# `flowner who` from both sides of NAT, made with nft and, as container engines do, with iptables.
-# Two more network namespaces: a container at a bridge, masqueraded and with a published port, and
-# somebody outside; the daemon is where the translation is. Then a namespace that translates for
-# itself.
+# `flowner who`, /v1/session and libflowner from both sides of NAT, made with nft and, as container
+# engines do, with iptables. Two more network namespaces: a container at a bridge, masqueraded and
+# with a published port, and somebody outside; the daemon is where the translation is. Then a
+# namespace that translates for itself.
 # modules: bridge nf_conntrack_netlink nft_chain_nat nft_nat nft_masq nft_ct
 # modules: nft_compat xt_MASQUERADE xt_nat xt_tcpudp
 # what it sees is the kernel's doing
@@ -81,24 +81,75 @@ has_iptables() {
 		iptables -t nat -F POSTROUTING
 }
 
-# The one answer to `who`: which flow, and as what it is seen.
-seen_as() { # PROTO LOCAL REMOTE ID [OPTIONS...]
-	local record
-	record=$(flowner who -j "${@:5}" "$1" "$2" "$3") || fail "nobody has $1 $2 $3"
-	same "who $1 $2 $3" "$(jq -r .flowner.flow_id <<<"$record")" "$4"
-	same "nat, $1 $2 $3" "$(jq -r .flowner.nat <<<"$record")" true
-	same "ends, $1 $2 $3" "$(jq -r '.flowner | .nat_local, .nat_remote |
+# --- who is asked, and what each says ---
+
+session() { # PROTO LOCAL REMOTE [NAME=VALUE...]: records of the exact look-up
+	local words=(-G -d "proto=$1" -d "local=$2" -d "remote=$3") word
+	for word in "${@:4}"; do [[ ! $word ]] || words+=(-d "$word"); done
+	api /v1/session "${words[@]}"
+}
+
+library() { "$BUILD/tests/library" -p "$PINS" -s "$SOCK" "$@"; } # QUESTION...
+
+cookie_of() { jq -r '"netns_cookie=\(.flowner.netns_cookie)"' <<<"$1"; } # RECORD
+
+told_as() { # RECORD LOCAL REMOTE ID: in JSON
+	same "flow of $2 $3" "$(jq -r .flowner.flow_id <<<"$1")" "$4"
+	same "nat, $2 $3" "$(jq -r .flowner.nat <<<"$1")" true
+	same "ends, $2 $3" "$(jq -r '.flowner | .nat_local, .nat_remote |
 		if .ip | contains(":") then "[\(.ip)]:\(.port)" else "\(.ip):\(.port)" end' \
-		<<<"$record" | paste -sd ' ')" "$2 $3"
-	same "nat of source and destination, $1 $2 $3" \
-		"$(jq -c '[.source.nat, .destination.nat] | sort' <<<"$record")" \
-		"$(jq -c '[.flowner.nat_local, .flowner.nat_remote] | sort' <<<"$record")"
+		<<<"$1" | paste -sd ' ')" "$2 $3"
+	same "nat of source and destination, $2 $3" \
+		"$(jq -c '[.source.nat, .destination.nat] | sort' <<<"$1")" \
+		"$(jq -c '[.flowner.nat_local, .flowner.nat_remote] | sort' <<<"$1")"
+}
+
+# The library's line: the flow with its own ends, which are those it has by its id, and the others.
+printed_as() { # LINE LOCAL REMOTE ID
+	matches "flow of $2 $3" "$1" "^[a-z]+ $4 "
+	same "both ends of $2 $3" "${1#* }" "$(library id "$4" | cut -d ' ' -f 2-) seen $2 $3"
+}
+
+in_library() { # PROTO LOCAL REMOTE ID
+	local now
+	now=$(library time)
+	exits 1 library find "$1" "$2" "$3"
+	printed_as "$(library nat "$1" "$2" "$3")" "$2" "$3" "$4"
+	exits 1 library packet - "$1" "$2" "$3"
+	printed_as "$(library packet n "$1" "$2" "$3" | grep ^sender)" "$2" "$3" "$4"
+	printed_as "$(library packet n "$1" "$3" "$2" | grep ^receiver)" "$2" "$3" "$4"
+	printed_as "$(library packet_at "$now" n "$1" "$2" "$3" | grep ^sender)" "$2" "$3" "$4"
+}
+
+# The one answer to `who`, and to programs: which flow, and as what it is seen.
+seen_as() { # PROTO LOCAL REMOTE ID [OPTIONS...]
+	local record where
+	record=$(flowner who -j "${@:5}" "$1" "$2" "$3") || fail "nobody has $1 $2 $3"
+	told_as "$record" "$2" "$3" "$4"
 	flowner who "${@:5}" "$1" "$2" "$3" >"$T/text"
 	same "text of it" "$(sed -n 's/^nat: *//p' "$T/text")" "seen as $2, $3"
+	where=${5:+$(cookie_of "$record")} # who translates for itself is who has the flow
+	told_as "$(session "$1" "$2" "$3" "$where")" "$2" "$3" "$4"
+	matches "/v1/session of a moment" "$(session "$1" "$2" "$3" "$where" around=1)" \
+		'nobody owns such a session'
+	[[ $where ]] || in_library "$1" "$2" "$3" "$4"
+}
+
+# A miss stays a miss, whomever one asks.
+nobody() { # PROTO LOCAL REMOTE
+	refuses 1 'nobody owns such a connection' flowner who "$1" "$2" "$3"
+	matches "/v1/session $1 $2 $3" "$(session "$1" "$2" "$3")" 'nobody owns such a session'
+	exits 1 library nat "$1" "$2" "$3"
+	matches "the library's miss" "$(<"$T/out")" '^error ENOENT'
+	exits 1 library packet n "$1" "$2" "$3"
 }
 
 plain() { # PROTO LOCAL REMOTE ID: what needs no conntrack does not tell of it
-	same "who $1 $2 $3" "$(flowner who -j "$1" "$2" "$3" |
+	local record
+	record=$(flowner who -j "$1" "$2" "$3")
+	same "who $1 $2 $3" "$(jq -r '"\(.flowner.flow_id) \(.flowner.nat)"' <<<"$record")" \
+		"$4 null"
+	same "session $1 $2 $3" "$(session "$1" "$2" "$3" "$(cookie_of "$record")" |
 		jq -r '"\(.flowner.flow_id) \(.flowner.nat)"')" "$4 null"
 }
 
@@ -121,7 +172,7 @@ masqueraded() { # CONTAINER OUTSIDE
 	seen_as tcp "$masked" "$outside:443" "$client"
 	plain tcp "$outside:443" "$masked" "$server"
 	seen_as tcp "$outside:443" "$mine" "$server"
-	refuses 1 'nobody owns such a connection' flowner who tcp "$masked" "$outside:444"
+	nobody tcp "$masked" "$outside:444"
 
 	tell outside listen udp "$2" 53
 	fd=${R[0]}

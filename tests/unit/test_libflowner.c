@@ -3,6 +3,7 @@
  * libflowner on maps in memory (fake_maps.h) and a daemon that is a few functions here: what is
  * read where, what is believed, and whose a packet is.
  */
+#include "assemble.h"
 #include "fake_maps.h"
 #include "libflowner.h"
 
@@ -97,6 +98,30 @@ int ask_around(struct ask *ask, const struct fl_key *key, __u32 netns_inum, __u6
 	if (!around.has_before && !around.has_after)
 		return -ENOENT;
 	*ret_around = around;
+	return 0;
+}
+
+/* What is asked for as translated is, on the other side, the newest life of behind. */
+static struct {
+	struct fl_key translated, behind;
+	int several;
+} nat;
+
+int ask_nat(struct ask *ask, const struct fl_key *key, __u32 netns_inum, struct fl_flow *ret_flow)
+{
+	const struct fl_key *k = memcmp(key, &nat.translated, sizeof(*key)) ? key : &nat.behind;
+	const struct fl_connection *c = fake_get(CONNECTIONS, k);
+	struct around around;
+	int r;
+
+	if (nat.several)
+		return -ENOENT;
+	r = ask_around(ask, k, netns_inum, UINT64_MAX, &around);
+	if (r == 0)
+		*ret_flow = around.before;
+	if (!c || daemon_.error)
+		return r;
+	assemble_from_connection(k, c, 0, ret_flow);
 	return 0;
 }
 
@@ -260,6 +285,7 @@ static int setup(void **state)
 	(void)state;
 	fake_new();
 	memset(&daemon_, 0, sizeof(daemon_));
+	memset(&nat, 0, sizeof(nat));
 	open_error = 0;
 	put_meta(FL_LAYOUT, 0);
 	return try_open();
@@ -598,6 +624,140 @@ static void late_datagrams(void **state)
 	expect_packet(packet(key, 15 * S, 0), 0, 1);
 }
 
+/* --- behind NAT --- */
+
+/* 127.0.0.9:5 of another namespace looks like 127.0.0.1:1 here, to 127.0.0.2:80. */
+static void translate(void)
+{
+	nat.translated = nat.behind = client_key(1);
+	nat.behind.netns_cookie = OWN + 1;
+	nat.behind.local = v4(9);
+	nat.behind.local_port = 5;
+}
+
+static void expect_seen_as(const struct flowner_flow *f, const struct fl_key *seen)
+{
+	assert_int_equal(f->nat, 1);
+	assert_memory_equal(&f->nat_local, &seen->local, sizeof(seen->local));
+	assert_memory_equal(&f->nat_remote, &seen->remote, sizeof(seen->remote));
+	assert_int_equal(f->nat_local_port, seen->local_port);
+	assert_int_equal(f->nat_remote_port, seen->remote_port);
+}
+
+static void session_behind_nat(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_flow f;
+
+	(void)state;
+	translate();
+	assert_int_equal(flowner_find_nat(handle, &key, &f), -ENOENT);
+	ended(1, nat.behind, FL_ROLE_OPENER, 10 * S, 20 * S);
+	assert_int_equal(flowner_find_nat(handle, &key, &f), -ENOENT);
+	live(2, nat.behind, FL_ROLE_OPENER, 30 * S);
+	key.netns_cookie = 0; /* our own */
+	assert_int_equal(flowner_find_nat(handle, &key, &f), 0);
+	assert_int_equal(f.id, 2);
+	assert_memory_equal(&f.session, &nat.behind, sizeof(nat.behind));
+	expect_seen_as(&f, &key);
+	nat.several = 1;
+	assert_int_equal(flowner_find_nat(handle, &key, &f), -ENOENT);
+	nat.several = 0;
+	daemon_.error = -ECONNREFUSED;
+	assert_int_equal(flowner_find_nat(handle, &key, &f), -ECONNREFUSED);
+	daemon_.asked = 0;
+	assert_int_equal(flowner_find(handle, &key, &f), -ENOENT);
+	key.remote_port = 0; /* no session */
+	assert_int_equal(flowner_find_nat(handle, &key, &f), -ENOENT);
+	live(3, client_key(1), FL_ROLE_OPENER, 40 * S);
+	key = client_key(1);
+	assert_int_equal(flowner_find_nat(handle, &key, &f), 0);
+	assert_int_equal(f.id, 3);
+	assert_int_equal(f.nat, 0);
+	assert_int_equal(daemon_.asked, 0);
+}
+
+/* It opens while it is looked for: the daemon has it, and there is no NAT. */
+static void session_that_comes_meanwhile(void **state)
+{
+	struct fl_key key = client_key(2);
+	struct flowner_flow f;
+
+	(void)state;
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 0);
+	assert_int_equal(flowner_find_nat(handle, &key, &f), 0);
+	assert_int_equal(f.id, 1);
+	assert_int_equal(f.nat, 0);
+}
+
+static void packets_behind_nat(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_packet p = packet(key, 0, 0);
+	struct flowner_flow f;
+
+	(void)state;
+	translate();
+	live(1, nat.behind, FL_ROLE_OPENER, 10 * S);
+	expect_packet(p, 0, 0);
+	assert_int_equal(daemon_.asked, 0); /* who did not ask for it does not pay */
+	p.flags = FLOWNER_PACKET_NAT;
+	expect_packet(p, 1, 0);
+	expect_packet(packet(reversed(key), 0, FLOWNER_PACKET_NAT), 0, 1);
+	assert_int_equal(flowner_find_packet(handle, &p, &f, NULL), FLOWNER_SENDER);
+	expect_seen_as(&f, &key);
+	daemon_.error = -ETIMEDOUT;
+	assert_int_equal(flowner_find_packet(handle, &p, &f, NULL), -ETIMEDOUT);
+	daemon_.error = 0;
+	daemon_.asked = 0;
+	live(2, key, FL_ROLE_OPENER, 11 * S);
+	assert_int_equal(flowner_find_packet(handle, &p, &f, NULL), FLOWNER_SENDER);
+	assert_int_equal(f.id, 2);
+	assert_int_equal(f.nat, 0);
+	assert_int_equal(daemon_.asked, 0);
+}
+
+/* A published port: a proxy listens to it here, the packets are for the container. */
+static void packets_for_a_published_port(void **state)
+{
+	struct fl_key inside;
+
+	(void)state;
+	translate();
+	inside = bound(v4(9), 5, FL_TCP);
+	inside.netns_cookie = OWN + 1;
+	live(1, bound(v4(1), 1, FL_TCP), FL_ROLE_LISTENER, 1 * S);
+	expect_packet(packet(reversed(client_key(1)), 0, FLOWNER_PACKET_NAT), 0, 1);
+	live(2, nat.behind, FL_ROLE_ACCEPTOR, 10 * S);
+	live(3, inside, FL_ROLE_LISTENER, 1 * S);
+	expect_packet(packet(reversed(client_key(1)), 0, 0), 0, 1);
+	expect_packet(packet(reversed(client_key(1)), 0, FLOWNER_PACKET_NAT), 0, 2);
+	expect_packet(packet(reversed(client_key(1)), 0, FLOWNER_PACKET_NAT | FLOWNER_PACKET_SYN),
+		      0, 3);
+}
+
+/* conntrack knows what is now: of an older life it says nothing. */
+static void past_packets_behind_nat(void **state)
+{
+	struct fl_key key = client_key(1);
+
+	(void)state;
+	translate();
+	ended(1, nat.behind, FL_ROLE_OPENER, 10 * S, 20 * S);
+	expect_packet(packet(key, 15 * S, FLOWNER_PACKET_NAT), 1, 0);
+	expect_packet(packet(key, 21 * S, FLOWNER_PACKET_NAT), 1, 0);
+	expect_packet(packet(key, 9 * S, FLOWNER_PACKET_NAT), 0, 0);
+	live(2, nat.behind, FL_ROLE_OPENER, 30 * S);
+	expect_packet(packet(key, 15 * S, FLOWNER_PACKET_NAT), 0, 0);
+	expect_packet(packet(key, 31 * S, FLOWNER_PACKET_NAT), 2, 0);
+	/* the host itself had the ends before, and had just let go of them */
+	ended(3, key, FL_ROLE_OPENER, 26 * S, 29 * S);
+	expect_packet(packet(key, 28 * S, FLOWNER_PACKET_NAT), 3, 0);
+	expect_packet(packet(key, 29 * S + 1, FLOWNER_PACKET_NAT), 3, 0);
+	expect_packet(packet(key, 31 * S, 0), 3, 0);
+	expect_packet(packet(key, 31 * S, FLOWNER_PACKET_NAT), 2, 0);
+}
+
 static void realtime(void **state)
 {
 	struct timespec boot, real;
@@ -630,6 +790,11 @@ int main(void)
 		LIB_TEST(packets_of_two_lives),
 		LIB_TEST(packets_from_afar),
 		LIB_TEST(late_datagrams),
+		LIB_TEST(session_behind_nat),
+		LIB_TEST(session_that_comes_meanwhile),
+		LIB_TEST(packets_behind_nat),
+		LIB_TEST(packets_for_a_published_port),
+		LIB_TEST(past_packets_behind_nat),
 		LIB_TEST(realtime),
 	};
 	char file[64];
