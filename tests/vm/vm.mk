@@ -28,4 +28,4 @@ vm-matrix: vm-build $(FOREIGN:%=vm-build-%)
 
 $(B)/tests/verify: tests/vm/verify.c $(call o,src/constants.c) $(B)/libmodules.a | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $(filter-out %.h,$^) $(DAEMON_LIBS)
-$(B)/tests/verify: $(B)/flowner.skel.h
+$(B)/tests/verify: $(B)/flowner.skel.h $(B)/verdict.skel.h
