@@ -134,6 +134,7 @@ static int take(void *arg, void *data, size_t size)
 	case FL_EVENT_ACCEPT:
 	case FL_EVENT_USER:
 	case FL_EVENT_CLOSE:
+	case FL_EVENT_UNBIND:
 		if (size >= sizeof(struct fl_event))
 			on_event(agent, data);
 		break;
@@ -209,12 +210,22 @@ int agent_drain(struct agent *agent)
 
 static void tell_lost(struct agent *agent)
 {
+	static const struct {
+		enum fl_counter counter;
+		const char *why;
+	} losses[AGENT_LOSSES] = {
+		{ FL_CNT_RING_FULL, "the event ring was full" },
+		{ FL_CNT_VERDICT_UNTOLD, "more verdicts than the event ring has room for" },
+	};
 	__u64 lost;
 
-	if (maps_counter(agent->maps, FL_CNT_RING_FULL, &lost) < 0 || lost <= agent->ring_lost)
-		return;
-	api_notice(agent->api, "lost", "the event ring was full", lost - agent->ring_lost);
-	agent->ring_lost = lost;
+	for (size_t i = 0; i < AGENT_LOSSES; i++) {
+		if (maps_counter(agent->maps, losses[i].counter, &lost) < 0 ||
+		    lost <= agent->lost[i])
+			continue;
+		api_notice(agent->api, "lost", losses[i].why, lost - agent->lost[i]);
+		agent->lost[i] = lost;
+	}
 }
 
 void agent_tick(struct agent *agent)

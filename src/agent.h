@@ -20,6 +20,8 @@ struct ring_buffer;
 struct recall;
 struct rules;
 
+#define AGENT_LOSSES 2
+
 struct agent {
 	struct maps *maps;
 	struct flows *flows;
@@ -35,12 +37,12 @@ struct agent {
 	__u64 sequence;		  /* of the last event published */
 	char host[256];
 	struct ring_buffer *ring;
-	struct recall *recall; /* what an earlier daemon took from it */
-	unsigned int taken;    /* records of this batch */
-	__u64 ring_lost;       /* FL_CNT_RING_FULL as last told to the watchers */
-	__u64 unknown_sockets; /* as the last reconciliation counted them */
-	const char *kept_for;  /* what this kernel refuses without all capabilities; NULL nothing */
-	__u64 aborted;	       /* id of the flow just cut, while the ring is read for its end */
+	struct recall *recall;	  /* what an earlier daemon took from it */
+	unsigned int taken;	  /* records of this batch */
+	__u64 lost[AGENT_LOSSES]; /* counters as last told to the watchers, see tell_lost() */
+	__u64 unknown_sockets;	  /* as the last reconciliation counted them */
+	const char *kept_for; /* what this kernel refuses without all capabilities; NULL nothing */
+	__u64 aborted;	      /* id of the flow just cut, while the ring is read for its end */
 };
 
 /*

@@ -20,13 +20,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PROGRAMS 4 /* of one row */
-
 /* clang-format off */
 static const struct enforce_row table[] = {
 	{ .hook = FL_HOOK_BIND, .attach = "cgroup/bind, cgroup/post_bind",
 	  .programs = { "verdict_bind4", "verdict_bind6", "verdict_post_bind4",
-			"verdict_post_bind6" },
+			"verdict_post_bind6", "verdict_unbind" },
 	  .sees = "bind() fails: EACCES", .sees_eperm = "bind() fails: EPERM",
 	  .limit = "connect(), listen() and sendto() on a socket that was not bound choose a port "
 		   "unseen" },
@@ -278,7 +276,7 @@ static bool is_wanted(const char *program, void *arg)
 	if (!strncmp(program, "cgroup_", strlen("cgroup_")))
 		return e->census;
 	for (size_t i = 0; i < ROWS; i++) {
-		for (size_t p = 0; p < PROGRAMS && e->rows[i].programs[p]; p++) {
+		for (size_t p = 0; p < ENFORCE_PROGRAMS && e->rows[i].programs[p]; p++) {
 			if (e->rows[i].status == ENFORCE_ON &&
 			    !strcmp(e->rows[i].programs[p], program))
 				return true;
@@ -294,7 +292,7 @@ static void detach_unwanted(struct enforce *e)
 
 static int attach(struct enforce *e, size_t row)
 {
-	for (size_t i = 0; i < PROGRAMS && e->rows[row].programs[i]; i++) {
+	for (size_t i = 0; i < ENFORCE_PROGRAMS && e->rows[row].programs[i]; i++) {
 		struct bpf_program *p = bpf_object__find_program_by_name(e->skel->obj,
 									 e->rows[row].programs[i]);
 		int r = p ? policylinks_attach(&e->links, p) : -EOPNOTSUPP;
@@ -587,7 +585,7 @@ static void find_rows(struct enforce *e)
 		struct enforce_row *row = &e->rows[i];
 		bool all = true;
 
-		for (size_t p = 0; p < PROGRAMS && row->programs[p]; p++)
+		for (size_t p = 0; p < ENFORCE_PROGRAMS && row->programs[p]; p++)
 			all = all && policylinks_have(&e->links, row->programs[p]);
 		if (all)
 			row->status = ENFORCE_ON;

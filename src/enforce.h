@@ -17,11 +17,13 @@ struct policy_text;
 
 enum enforce_status { ENFORCE_UNUSED, ENFORCE_ON, ENFORCE_REFUSED, ENFORCE_SILENT };
 
+#define ENFORCE_PROGRAMS 5 /* of one row, at most */
+
 /* One way to judge at a hook; the rows of a hook stand together, best first. */
 struct enforce_row {
 	enum fl_hook hook;
 	const char *attach; /* as in the ELF section name, without 4 and 6 */
-	const char *programs[4];
+	const char *programs[ENFORCE_PROGRAMS];
 	const char *sees;	/* what the application whose attempt is rejected gets */
 	const char *sees_eperm; /* the same where programs cannot choose the error, or NULL */
 	const char *limit;	/* what this way cannot do, or NULL */

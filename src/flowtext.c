@@ -133,6 +133,8 @@ const char *action_text(enum fl_record_type t)
 		return "close";
 	case FL_EVENT_VERDICT:
 		return "verdict";
+	case FL_EVENT_UNBIND:
+		return "unbind";
 	case FL_RECORD_PROCESS:
 	case FL_RECORD_TEXT:
 	case FL_RECORD_EXIT:
@@ -167,6 +169,7 @@ static const char *const counters[] = {
 	[FL_CNT_ABORTED] = "aborted",
 	[FL_CNT_ABORT_REFUSED] = "abort_refused",
 	[FL_CNT_VERDICT_FAILED] = "verdict_failed",
+	[FL_CNT_VERDICT_UNTOLD] = "verdict_untold",
 	[FL_CNT_COUNTS_FULL] = "counts_full",
 	[FL_CNT_CGROUPS_FULL] = "cgroups_full",
 	[FL_CNT_SLOT_0_FULL] = "slot_0_full",

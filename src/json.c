@@ -143,6 +143,7 @@ static void put_types(struct builder *b, json_t *event)
 		{ "listen", { "start" } },
 		{ "open", { "start" } },
 		{ "unlisten", { "end" } },
+		{ "unbind", { "end" } },
 		{ "close", { "end" } },
 		{ "established", { "connection", "info" } },
 		{ "accept", { "connection", "info" } },

@@ -125,6 +125,7 @@ static const struct sample samples[] = {
 	[FL_CNT_ABORTED] = { &aborts, "outcome", "done" },
 	[FL_CNT_ABORT_REFUSED] = { &aborts, "outcome", "refused" },
 	[FL_CNT_VERDICT_FAILED] = { &verdicts },
+	[FL_CNT_VERDICT_UNTOLD] = { &events_lost, "reason" },
 	[FL_CNT_RUNS_SKIPPED] = { &runs_skipped },
 };
 _Static_assert(sizeof(samples) / sizeof(samples[0]) == FL_CNT_MAX, "each counter has a place");

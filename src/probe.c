@@ -4,6 +4,7 @@
 #include "hooks.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -127,6 +128,27 @@ int probe_tracing_storage(void)
 	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", insns,
 			   sizeof(insns) / sizeof(insns[0]), &opts);
 	return fd >= 0 || !strstr(log, "unknown func") ? 0 : -EOPNOTSUPP;
+}
+
+static void cleanup_btf(struct btf **btf)
+{
+	btf__free(*btf);
+}
+
+int probe_parameters(const char *name)
+{
+	_cleanup_(cleanup_btf) struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *type;
+	int id;
+
+	if (!btf)
+		return -errno;
+	id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+	if (id < 0)
+		return id;
+	type = btf__type_by_id(btf, (__u32)id);
+	type = type ? btf__type_by_id(btf, type->type) : NULL;
+	return type ? btf_vlen(type) : -ENOENT;
 }
 
 int probe_tracing_load(void)

@@ -202,6 +202,8 @@ static int event_line(struct stream *s, const struct fl_event *e,
 	describe_flow(agent, &e->flow, &d);
 	if (!describe_matches(agent, &d, s->filter))
 		return 0;
+	if (s->records && e->head.type == FL_EVENT_UNBIND)
+		return 0; /* no session either */
 	if (s->records) {
 		records_flow(&e->flow, e, sequence, &record);
 		return pending_copy(&s->line, &record, sizeof(record));
@@ -210,7 +212,7 @@ static int event_line(struct stream *s, const struct fl_event *e,
 	return s->line.text ? 0 : -ENOMEM;
 }
 
-/* Of an attempt there is no record of wire.h: what asks for those follows sessions. */
+/* Of an attempt there is no record of wire.h: who asks for those follows sessions. */
 static int verdict_line(struct stream *s, const struct stream_verdict *v, __u64 sequence)
 {
 	struct json_verdict said = {

@@ -248,10 +248,6 @@ struct pt_regs___s390_syscall {
 	unsigned long orig_gpr2;
 };
 
-struct proto_accept_arg {
-	int flags;
-};
-
 /* Iterator contexts: pointers the verifier knows by these names. */
 struct seq_file;
 struct bpf_iter_meta {

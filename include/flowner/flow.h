@@ -149,6 +149,7 @@ enum fl_record_type {
 	FL_RECORD_TEXT,	   /* struct fl_text, cut after the last used byte */
 	FL_RECORD_EXIT,	   /* struct fl_exit */
 	FL_EVENT_VERDICT,  /* struct fl_verdict_event, policy.h */
+	FL_EVENT_UNBIND,   /* struct fl_event: a socket that was bound when BIND was judged */
 	FL_EVENT_CGROUP,   /* struct fl_cgroup_event, policy.h */
 };
 
@@ -287,6 +288,7 @@ enum fl_counter {
 	FL_CNT_ABORTED,		 /* flows cut because somebody asked for it */
 	FL_CNT_ABORT_REFUSED,	 /* asked for in vain: ended, shared, or not in this kernel */
 	FL_CNT_VERDICT_FAILED,	 /* attempts that could not be judged */
+	FL_CNT_VERDICT_UNTOLD,	 /* verdicts not told: the ring was half full; rules count them */
 	FL_CNT_COUNTS_FULL,	 /* udp_counts refused an entry: that flow's traffic is not known */
 	FL_CNT_CGROUPS_FULL,	 /* new cgroups of which the policy's tables could not take note */
 	FL_CNT_SLOT_0_FULL,	 /* records a consumer's ring in this slot had no room for */

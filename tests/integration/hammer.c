@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connects to 127.0.0.1 again and again until SIGTERM, then prints how often it tried and how often
- * it got through.
- * usage: hammer PORT
+ * Connects to 127.0.0.1 again and again until SIGTERM or so many times, then prints how often it
+ * tried and how often it got through.
+ * usage: hammer PORT [TRIES]
  */
 #include <arpa/inet.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +25,16 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	struct sigaction on_term = { .sa_handler = end };
-	unsigned long tries = 0, through = 0;
+	unsigned long tries = 0, through = 0, limit = ULONG_MAX;
 
-	if (argc != 2)
+	if (argc != 2 && argc != 3)
 		return 2;
+	if (argc == 3)
+		limit = strtoul(argv[2], NULL, 10);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	to.sin_port = htons((unsigned short)strtoul(argv[1], NULL, 10));
 	sigaction(SIGTERM, &on_term, NULL);
-	while (!ended) {
+	while (!ended && tries < limit) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 		if (fd < 0)

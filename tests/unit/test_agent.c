@@ -59,7 +59,7 @@ static struct {
 	__u64 noticed;
 	int notices;
 	/* what they say */
-	__u64 ring_full;
+	__u64 ring_full, untold;
 	struct reconcile_result reconciled;
 	int reconcile_error;
 	struct fl_flow found; /* ended by reconciliation when it has an id */
@@ -275,8 +275,8 @@ int maps_netns_cookie(const struct maps *m, __u32 inum, __u64 *ret_cookie)
 int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value)
 {
 	(void)m;
-	assert_int_equal(counter, FL_CNT_RING_FULL);
-	*ret_value = fake.ring_full;
+	assert_true(counter == FL_CNT_RING_FULL || counter == FL_CNT_VERDICT_UNTOLD);
+	*ret_value = counter == FL_CNT_RING_FULL ? fake.ring_full : fake.untold;
 	return 0;
 }
 
@@ -668,6 +668,10 @@ static void what_was_dropped_is_told_once(void **state)
 	agent_tick(&agent);
 	assert_int_equal(fake.notices, 2);
 	assert_int_equal(fake.noticed, 3);
+	fake.untold = 7;
+	agent_tick(&agent);
+	assert_int_equal(fake.notices, 3);
+	assert_int_equal(fake.noticed, 7);
 }
 
 static void what_is_old_expires(void **state)

@@ -125,6 +125,7 @@ static void test_words_of_roles_reasons_actions(void **state)
 	assert_string_equal(reason_text(FL_REASON_TIMED_OUT), "timed_out");
 	assert_string_equal(reason_text(FL_REASON_IDLE), "idle");
 	assert_string_equal(action_text(FL_EVENT_UNLISTEN), "unlisten");
+	assert_string_equal(action_text(FL_EVENT_UNBIND), "unbind");
 	assert_string_equal(action_text(FL_EVENT_CLOSE), "close");
 }
 
