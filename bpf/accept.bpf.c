@@ -18,26 +18,10 @@ extern const volatile int accept_parameters; /* of inet_csk_accept() */
 /* the one that is all of the socket calls in one, as the C library of s390 has it */
 extern const volatile long socketcall_syscall;
 
-/* accept() of a connection that is already over: its END is out, the owner follows it. */
-static __always_inline void accepted_late(struct sock *sk, __u64 cookie)
-{
-	struct fl_event *e = event_reserve(FL_EVENT_ACCEPT);
-
-	if (!e)
-		return;
-	e->flow.id = cookie;
-	e->flow.cookie = cookie;
-	e->flow.role = FL_ROLE_ACCEPTOR;
-	e->flow.accepted = 1;
-	owner_current(&e->flow.owner);
-	event_submit(e);
-}
-
 /* A child socket cannot be in a second life: its flow id is its cookie. */
 static __always_inline void accepted(struct sock *sk)
 {
 	__u64 cookie = sock_existing_cookie(sk);
-	struct fl_owner o = {};
 
 	if (!cookie || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return;
@@ -47,9 +31,7 @@ static __always_inline void accepted(struct sock *sk)
 	}
 	if (bpf_map_lookup_elem(&socket_to_process, &cookie) || !sock_in_scope(sk, scope_cgroup_id))
 		return;
-	owner_current(&o);
-	process_current(&o);
-	accepted_late(sk, cookie);
+	flow_accept_late(cookie);
 }
 
 SEC("lsm/sock_graft")

@@ -164,19 +164,21 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 		return -ENOENT;
 	key = s->key;
 	proc = s->owner.proc;
-	if (key.proto == FL_TCP)
-		socket_mark_ended(s->cookie);
 	c = bpf_map_lookup_elem(&l7_connections, &key);
 	/* while the element is ours to read; two CPUs that end one flow at once may both tell */
 	if (was_session(id, &key, c))
 		session_told(FL_SOCK_CONNECTION_DELETED, id);
 	e = event_reserve(s->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE);
 	if (!e) {
+		if (key.proto == FL_TCP)
+			socket_mark_ended(s->cookie);
 		if (flow_remove(id, &key, &proc, c))
 			return -ENOENT;
 		count(FL_CNT_ENDED);
 		return 0;
 	}
+	if (key.proto == FL_TCP) /* after its place in the ring is taken: see flow_accepted() */
+		socket_mark_ended(s->cookie);
 	flow_describe(&e->flow, id, s, c);
 	e->flow.ended_ns = e->time_ns;
 	e->flow.reason = reason;
@@ -235,7 +237,7 @@ static __noinline int flow_replace_owner(__u64 id, struct fl_socket *s, const st
 	return 0;
 }
 
-int flow_accepted(__u64 id)
+int flow_accept(__u64 id)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
 	struct fl_owner o = {};
@@ -262,6 +264,25 @@ int flow_accepted(__u64 id)
 	s = bpf_map_lookup_elem(&socket_to_process, &id); /* the old element may be gone */
 	if (s)
 		flow_tell(FL_EVENT_ACCEPT, id, s, FL_STATE_ESTABLISHED);
+	return 0;
+}
+
+int flow_accept_late(__u64 id)
+{
+	struct fl_owner o = {};
+	struct fl_event *e;
+
+	owner_current(&o);
+	process_current(&o);
+	e = event_reserve(FL_EVENT_ACCEPT);
+	if (!e)
+		return 0;
+	e->flow.id = id;
+	e->flow.cookie = id;
+	e->flow.role = FL_ROLE_ACCEPTOR;
+	e->flow.accepted = 1;
+	e->flow.owner = o;
+	event_submit(e);
 	return 0;
 }
 

@@ -97,7 +97,22 @@ static __always_inline int flow_open(__u64 id, struct fl_socket *s, enum fl_stat
  * The current process took over the passive flow ID: from now on its owner is final. Most servers
  * accept in the process that listens; then nothing but the flag changes.
  */
-int flow_accepted(__u64 id) __hidden;
+int flow_accept(__u64 id) __hidden;
+
+/* The same of a connection whose CLOSE has its place in the ring: the owner follows it. */
+int flow_accept_late(__u64 id) __hidden;
+
+/*
+ * Either. Another CPU may be ending the flow: its CLOSE takes a place in the ring, then the mark is
+ * set, then it is written who the owner is. Who does not find the mark afterwards was in time.
+ * Inlined: one frame more is more than the stack of the longest chain has room for.
+ */
+static __always_inline void flow_accepted(__u64 id)
+{
+	flow_accept(id);
+	if (socket_ended_lately(id))
+		flow_accept_late(id);
+}
 
 /*
  * Ends flow ID, once. COUNTS are of TCP, NULL when nobody knows; those of UDP are found here. 0, or

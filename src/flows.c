@@ -12,6 +12,7 @@
 #include "cleanup.h"
 
 #include <errno.h>
+#include <flowner/check.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -290,6 +291,8 @@ int flows_accepted_late(struct flows *flows, __u64 id, const struct fl_owner *ow
 
 	if (!held)
 		return -ENOENT;
+	if (held->accepted && fl_proc_equal(&held->owner.proc, &owner->proc))
+		return -EALREADY;
 	if (owner_known(owner))
 		held->owner = *owner;
 	held->role = FL_ROLE_ACCEPTOR;

@@ -21,7 +21,8 @@ void flows_free(struct flows *flows);
  */
 int flows_ended(struct flows *flows, const struct fl_flow *flow);
 
-/* ACCEPT that came after CLOSE: the owner becomes final. -ENOENT when the flow is not held. */
+/* ACCEPT that came after CLOSE: the owner becomes final. -ENOENT the flow is not held, -EALREADY it
+ * was that one's. */
 int flows_accepted_late(struct flows *flows, __u64 id, const struct fl_owner *owner,
 			const struct fl_flow **ret_flow);
 

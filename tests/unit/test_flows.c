@@ -372,6 +372,7 @@ static void test_accept_after_close(void **state)
 	assert_int_equal(flows_accepted_late(flows, 2, &o, &found), -ENOENT);
 	assert_null(found);
 	assert_int_equal(flows_accepted_late(flows, 1, &o, &found), 0);
+	assert_int_equal(flows_accepted_late(flows, 1, &o, &found), -EALREADY);
 	assert_ptr_equal(found, get(flows, 1));
 	assert_int_equal(found->owner.proc.pid, 42);
 	assert_int_equal(found->role, FL_ROLE_ACCEPTOR);
