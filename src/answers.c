@@ -37,6 +37,7 @@ struct answer {
 	bool records; /* of wire.h, not JSON */
 	bool nat;     /* the flows are what is behind SEEN, which was asked for */
 	struct ends seen;
+	bool drained; /* in this turn of its reader */
 	struct pending line;
 };
 
@@ -94,19 +95,33 @@ static int answer_add(struct answer *a, const struct fl_flow *flow)
 	return 0;
 }
 
+/* The ring is read (once, DRAINED) for one that has ended a moment ago. Before describe_flow(). */
+static __u64 find_peer(struct agent *agent, const struct fl_flow *flow, bool *drained)
+{
+	__u64 id = describe_peer(agent, flow);
+
+	if (id || *drained || !flow->key.remote_port)
+		return id;
+	*drained = true;
+	agent_drain(agent);
+	return describe_peer(agent, flow);
+}
+
 static int next_line(struct answer *a)
 {
 	const struct fl_flow *flow = &a->flows[a->next++];
 	struct wire_flow record;
 	struct description d;
 	json_t *object;
+	__u64 peer_id;
 
 	if (a->records) {
 		records_flow(flow, NULL, 0, &record);
 		return pending_copy(&a->line, &record, sizeof(record));
 	}
+	peer_id = find_peer(a->agent, flow, &a->drained);
 	describe_flow(a->agent, flow, &d);
-	object = describe_json(a->agent, &d, NULL);
+	object = describe_json(a->agent, &d, peer_id, NULL);
 	if (object && a->nat && json_add_nat(object, flow, &a->seen) < 0) {
 		json_decref(object);
 		return -ENOMEM;
@@ -121,6 +136,7 @@ static ssize_t read_lines(void *arg, uint64_t pos, char *buf, size_t max)
 	size_t used = 0;
 
 	(void)pos;
+	a->drained = false;
 	while (used < max) {
 		if (!a->line.text) {
 			if (a->next == a->count)
@@ -253,21 +269,24 @@ static int find_asked(struct request *request, struct fl_flow *ret_flow, enum MH
 
 enum MHD_Result answer_flow(struct request *request)
 {
-	struct description d;
 	enum MHD_Result result;
+	struct description d;
+	bool drained = false;
 	struct fl_flow flow;
+	__u64 peer_id;
 	size_t size;
 	void *bytes;
 
 	if (find_asked(request, &flow, &result) < 0)
 		return result;
 	counts_fill(request->agent, &flow);
+	peer_id = request->records ? 0 : find_peer(request->agent, &flow, &drained);
 	describe_flow(request->agent, &flow, &d);
 	if (request->records) {
 		bytes = records_image(&flow, d.process, &size);
 		return reply_bytes(request, WIRE_TYPE, bytes, size);
 	}
-	return reply_json(request, MHD_HTTP_OK, describe_json(request->agent, &d, NULL));
+	return reply_json(request, MHD_HTTP_OK, describe_json(request->agent, &d, peer_id, NULL));
 }
 
 static enum MHD_Result reply_cut(struct request *request, const struct fl_flow *flow,

@@ -7,6 +7,7 @@
 #include "flows.h"
 #include "maps.h"
 #include "proc.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,23 +53,41 @@ bool describe_matches(struct agent *agent, const struct description *d, const st
 	return !filter || filter_matches(filter, d->flow, &d->names, agent->realtime_offset_ns);
 }
 
+/* FLOW was copied a while ago: its end by now, 0 while it lives. -ENOENT not known (yet). */
+static int end_of(struct agent *agent, const struct fl_flow *flow, __u64 *ret_ended_ns)
+{
+	const struct fl_flow *recent;
+	struct fl_flow live;
+
+	*ret_ended_ns = flow->ended_ns;
+	if (flow->ended_ns || !maps_get_flow(agent->maps, flow->id, &live))
+		return 0;
+	if (flows_get(agent->flows, flow->id, &recent))
+		return -ENOENT;
+	*ret_ended_ns = recent->ended_ns;
+	return 0;
+}
+
 /* A flow of a reused tuple that opened after this one ended is not its other end. */
+static bool lived_together(struct agent *agent, const struct fl_flow *live,
+			   const struct fl_flow *flow)
+{
+	__u64 ended_ns;
+
+	return !end_of(agent, flow, &ended_ns) && (!ended_ns || live->seen_ns <= ended_ns);
+}
+
 static __u64 peer_at(struct agent *agent, const struct fl_key *key, const struct fl_flow *flow)
 {
 	const struct fl_flow *recent;
 	struct fl_flow live;
 
-	if (!maps_find_flow(agent->maps, key, &live) &&
-	    (!flow->ended_ns || live.seen_ns <= flow->ended_ns))
+	if (!maps_find_flow(agent->maps, key, &live) && lived_together(agent, &live, flow))
 		return live.id;
 	return flows_find_peer(agent->flows, key, flow, &recent) ? 0 : recent->id;
 }
 
-/*
- * The other end of a local session is the flow of the reversed key, which may have ended before
- * this one, and is rarely bound to an interface; 0 when there is none here.
- */
-static __u64 peer_id(struct agent *agent, const struct fl_flow *flow)
+__u64 describe_peer(struct agent *agent, const struct fl_flow *flow)
 {
 	struct fl_key key = flow->key;
 	__u64 id;
@@ -86,7 +105,7 @@ static __u64 peer_id(struct agent *agent, const struct fl_flow *flow)
 	return peer_at(agent, &key, flow);
 }
 
-json_t *describe_json(struct agent *agent, const struct description *d,
+json_t *describe_json(struct agent *agent, const struct description *d, __u64 peer_id,
 		      const struct json_event *event)
 {
 	struct json_context ctx = {
@@ -94,7 +113,7 @@ json_t *describe_json(struct agent *agent, const struct description *d,
 		.realtime_offset_ns = agent->realtime_offset_ns,
 	};
 
-	return json_flow(&ctx, d->flow, d->process, &d->names, peer_id(agent, d->flow), event);
+	return json_flow(&ctx, d->flow, d->process, &d->names, peer_id, event);
 }
 
 char *json_line(json_t *object)

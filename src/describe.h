@@ -26,8 +26,15 @@ void describe_flow(struct agent *agent, const struct fl_flow *flow, struct descr
 bool describe_matches(struct agent *agent, const struct description *d,
 		      const struct filter *filter);
 
+/*
+ * Id of the other end of a local session: the flow of the reversed key, which may have ended before
+ * FLOW, and is rarely bound to an interface. 0 when there is none here, and when its end is still
+ * in the ring: then it is in neither the maps nor the index.
+ */
+__u64 describe_peer(struct agent *agent, const struct fl_flow *flow);
+
 /* New reference, NULL without memory. EVENT NULL for a flow of a list. */
-json_t *describe_json(struct agent *agent, const struct description *d,
+json_t *describe_json(struct agent *agent, const struct description *d, __u64 peer_id,
 		      const struct json_event *event);
 
 /* One line with its newline of OBJECT, whose reference is taken; malloc'ed, NULL without memory. */

@@ -44,6 +44,7 @@ enum kind { KIND_EVENT, KIND_VERDICT, KIND_NOTICE };
 /* Its sequence is its place. */
 struct held {
 	enum kind kind;
+	__u64 peer_id; /* of a flow that ends: when it is told, the other end may be gone, too */
 	union {
 		struct fl_event event;
 		struct stream_verdict verdict; /* holds its label */
@@ -141,12 +142,18 @@ static struct held *next_place(struct streams *streams, enum kind kind)
 		streams->first = sequence - RING + 1;
 	empty(place);
 	place->kind = kind;
+	place->peer_id = 0;
 	return place;
 }
 
+/* An end that nobody watches is looked at when somebody asks for it. */
 void streams_publish(struct streams *streams, const struct fl_event *event)
 {
-	next_place(streams, KIND_EVENT)->event = *event;
+	struct held *held = next_place(streams, KIND_EVENT);
+
+	held->event = *event;
+	if (event->flow.ended_ns && streams->open)
+		held->peer_id = describe_peer(streams->agent, &event->flow);
 	wake_all(streams);
 }
 
@@ -189,7 +196,7 @@ static int notice_line(struct stream *s, const struct notice *n, __u64 sequence)
 }
 
 /* No line when this stream does not want, or may not see, the event. */
-static int event_line(struct stream *s, const struct fl_event *e,
+static int event_line(struct stream *s, const struct fl_event *e, __u64 peer_id,
 		      const struct json_verdict *verdict, __u64 sequence)
 {
 	struct agent *agent = s->streams->agent;
@@ -208,7 +215,9 @@ static int event_line(struct stream *s, const struct fl_event *e,
 		records_flow(&e->flow, e, sequence, &record);
 		return pending_copy(&s->line, &record, sizeof(record));
 	}
-	pending_set(&s->line, json_line(describe_json(agent, &d, &event)));
+	if (!peer_id)
+		peer_id = describe_peer(agent, &e->flow);
+	pending_set(&s->line, json_line(describe_json(agent, &d, peer_id, &event)));
 	return s->line.text ? 0 : -ENOMEM;
 }
 
@@ -225,14 +234,14 @@ static int verdict_line(struct stream *s, const struct stream_verdict *v, __u64 
 		.count = v->count,
 	};
 
-	return s->records ? 0 : event_line(s, &v->event, &said, sequence);
+	return s->records ? 0 : event_line(s, &v->event, 0, &said, sequence);
 }
 
 static int held_line(struct stream *s, const struct held *held, __u64 sequence)
 {
 	switch (held->kind) {
 	case KIND_EVENT:
-		return event_line(s, &held->event, NULL, sequence);
+		return event_line(s, &held->event, held->peer_id, NULL, sequence);
 	case KIND_VERDICT:
 		return verdict_line(s, &held->verdict, sequence);
 	case KIND_NOTICE:

@@ -410,8 +410,10 @@ static void list_flows(void **state)
 {
 	(void)state;
 	fake.drained = 0;
-	assert_int_equal(count_lines("/v1/flows"), 3);
+	assert_int_equal(count_lines("/v1/flows?listening"), 1);
 	assert_int_equal(fake.drained, 1);
+	assert_int_equal(count_lines("/v1/flows"), 3);
+	assert_int_equal(fake.drained, 3); /* and for the other ends of all there are */
 	assert_int_equal(count_lines("/v1/flows?lport=40000"), 1);
 	assert_int_equal(count_lines("/v1/flows?listening"), 1);
 	assert_int_equal(count_lines("/v1/flows?user=bob"), 1);
@@ -442,6 +444,20 @@ static void both_ends_name_each_other(void **state)
 	fake_add(make_flow(0x52, 0, "127.0.0.2", 6000, "127.0.0.1", 5000));
 	expect("GET", "/v1/flows/51", 200, "\"peer_flow_id\":\"0000000000000052\"");
 	expect("GET", "/v1/flows/52", 200, "\"peer_flow_id\":\"0000000000000051\"");
+}
+
+/* Between the answer's look at the ring and its look at the maps the other end has gone. */
+static void other_end_that_is_just_ending(void **state)
+{
+	struct fl_flow peer = make_flow(0x52, 0, "127.0.0.2", 6000, "127.0.0.1", 5000);
+
+	(void)state;
+	fake_add(make_flow(0x51, 0, "127.0.0.1", 5000, "127.0.0.2", 6000));
+	fake_end_at_drain(peer, 2);
+	expect("GET", "/v1/flows/51", 200, "\"peer_flow_id\":\"0000000000000052\"");
+	fake_end_at_drain(make_flow(0x53, 0, "10.0.0.9", 443, "10.0.0.2", 40000), 2);
+	expect("GET", "/v1/flows?local=10.0.0.2:40000", 200,
+	       "\"peer_flow_id\":\"0000000000000053\"");
 }
 
 static void cut_a_flow(void **state)
@@ -916,6 +932,39 @@ static void two_watchers_get_everything(void **state)
 	assert_int_equal(api_counts(fake.agent.api).connections, 0);
 }
 
+/* 0x51 and 0x52 are the ends of a session, 0x53 and 0x54 those of the next one at its place. */
+static void streams_name_the_other_end(void **state)
+{
+	struct fl_flow one = make_flow(0x51, 0, "127.0.0.1", 5000, "127.0.0.2", 6000);
+	struct fl_flow other = make_flow(0x52, 0, "127.0.0.2", 6000, "127.0.0.1", 5000);
+	struct client c = watch("/v1/events");
+	size_t live = fake.live_count;
+
+	(void)state;
+	fake_add(other);
+	publish(FL_EVENT_OPEN, one);
+	one.ended_ns = 20 * S;
+	publish(FL_EVENT_CLOSE, one);
+	/* before anybody reads: the end of the other one is not in the index yet */
+	fake.live_count = live;
+	other.id = 0x54;
+	other.opened_ns = other.seen_ns = 30 * S;
+	fake_add(other);
+	assert_true(hear_until(&c, "\"action\":\"close\""));
+	assert_int_equal(occurrences(c.text, "\"peer_flow_id\":\"0000000000000052\""), 1);
+	assert_int_equal(occurrences(c.text, "\"peer_flow_id\""), 1); /* rather none than 0x54 */
+	hang_up(&c);
+	/* the event of its opening, told again when both have long ended */
+	fake_end(one, 20 * S);
+	other.id = 0x52;
+	other.opened_ns = other.seen_ns = 10 * S;
+	fake_end(other, 20 * S);
+	c = watch("/v1/events?since=0");
+	assert_true(hear_until(&c, "\"action\":\"close\""));
+	assert_int_equal(occurrences(c.text, "\"peer_flow_id\":\"0000000000000052\""), 2);
+	hang_up(&c);
+}
+
 static void streams_filter(void **state)
 {
 	struct client c = watch("/v1/events?rport=53");
@@ -1128,6 +1177,7 @@ int main(void)
 		API_TEST(list_flows),
 		API_TEST(show_flow),
 		API_TEST(both_ends_name_each_other),
+		API_TEST(other_end_that_is_just_ending),
 		API_TEST(cut_a_flow),
 		API_TEST(large_list_is_whole),
 		API_TEST(session_around),
@@ -1149,6 +1199,7 @@ int main(void)
 		API_TEST(unknown_owner_is_nobody),
 		API_TEST(one_user_does_not_take_all_connections),
 		API_TEST(two_watchers_get_everything),
+		API_TEST(streams_name_the_other_end),
 		API_TEST(streams_filter),
 		API_TEST(streams_obey_rights),
 		API_TEST(replay),
