@@ -289,3 +289,48 @@ drained() { [[ -z $(ids) ]]; }
 eventually 20 drained
 kill "$watcher"
 wait "$watcher" 2>/dev/null || true
+
+# --- a kernel that has no way to it: one line, and nobody notices ---
+
+start_incapable() {
+	DAEMON_PRELOAD=$BUILD/tests/refuse.so REFUSE_DESTROY=1 \
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" start_daemon
+}
+
+cannot() { # ID
+	refuses 4 "^flowner: this kernel cannot cut flow $1: it has neither SOCK_DESTROY .* nor `
+		`bpf_sock_destroy \(Linux 6\.5\)$" flowner abort "$1"
+}
+
+incapable() { # ADDR
+	tell server listen tcp "$1" 8084
+	listener_fd=${R[0]} listener=${R[2]}
+	session "$1" 8084
+	cannot "$opener"
+	cannot "$acceptor"
+	same "still open" "$(answer client send "$client_fd")" ok
+	same "still open, the other end" "$(answer server recv "$server_fd")" 'ok 1'
+	cannot "$listener"
+	session "$1" 8084 # it still listens
+	tell server listen udp "$1" 5355
+	cannot "${R[2]}"
+	exits 4 flowner abort -j "$opener"
+	same "in JSON" "$(jq -c '[.flow_id, .aborted]' "$T/out")" "[\"$opener\",false]"
+	same "how it goes on" "$(reason_of "$opener")" open
+}
+
+incapable_round() {
+	actor server
+	actor client
+	incapable 127.0.0.1
+	incapable ::1
+	dismiss client
+	dismiss server
+}
+
+stop_daemon
+start_incapable
+incapable_round
+NETNS=''
+incapable_round
+same "what was counted" "$(stat_of aborted) $(stat_of abort_refused)" '0 20'
