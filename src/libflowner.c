@@ -418,7 +418,7 @@ API int flowner_find_nat(struct flowner *h, const struct fl_key *key, struct flo
 	int r = flowner_find(h, key, ret_flow);
 	struct fl_flow flow;
 	struct fl_key k;
-	bool nat;
+	bool nat = false;
 
 	if (r != -ENOENT)
 		return r;

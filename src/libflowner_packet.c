@@ -159,7 +159,7 @@ static int find_behind(struct flowner *h, const struct end *end, struct fl_flow 
 {
 	struct end behind = *end;
 	struct fl_flow newest;
-	bool nat;
+	bool nat = false;
 	int r = flowner_behind(h, &end->key, &newest, &nat);
 
 	if (r < 0 || !nat)
