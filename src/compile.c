@@ -53,7 +53,7 @@ static bool contains(const struct term *t, const struct term_value *value)
 
 		switch (kind_of(t->dimension)) {
 		case KIND_ID:
-			in = v->id[0] == value->id[0] && v->id[1] == value->id[1];
+			in = !memcmp(v->id, value->id, sizeof(v->id));
 			break;
 		case KIND_PREFIX:
 			in = v->bits <= value->bits && covers(v, &value->addr);
@@ -291,7 +291,7 @@ static int by_value(const void *left, const void *right)
 		return a->value.bits < b->value.bits ? -1 : 1;
 	if (a->value.first != b->value.first)
 		return a->value.first < b->value.first ? -1 : 1;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		if (a->value.id[i] != b->value.id[i])
 			return a->value.id[i] < b->value.id[i] ? -1 : 1;
 	}
@@ -354,7 +354,8 @@ static int compile_ids(struct work *w, enum fl_dimension d, const struct fl_rule
 		struct compiled_entry *e = &c->entries[c->entry_count++];
 		const struct term_value *v = &w->mentions[i].value;
 
-		e->key = (struct fl_policy_key){ .dimension = d, .value = { v->id[0], v->id[1] } };
+		e->key = (struct fl_policy_key){ .dimension = d };
+		memcpy(e->key.value, v->id, sizeof(e->key.value));
 		ask_again(w, d, &i, &set);
 		int r = class_of(w, &set, &e->class);
 
@@ -624,7 +625,7 @@ static __u32 find_entry(const struct compiled *c, enum fl_dimension d, const str
 	for (size_t i = 0; i < c->entry_count; i++) {
 		const struct fl_policy_key *key = &c->entries[i].key;
 
-		if (key->dimension == d && key->value[0] == v->id[0] && key->value[1] == v->id[1])
+		if (key->dimension == d && !memcmp(key->value, v->id, sizeof(v->id)))
 			return c->entries[i].class;
 	}
 	return c->policy.other[d];

@@ -13,7 +13,7 @@
 
 /* What one dimension's kind needs of it; the rest is 0. */
 struct term_value {
-	__u64 id[2];	     /* a file: inode, dev; else the number, 0 */
+	__u64 id[3];	     /* as in fl_policy_key */
 	struct fl_addr addr; /* with bits: a prefix, its other bits 0 */
 	__u32 bits;	     /* of 128; an IPv4 prefix has 96 more than people write */
 	__u16 first, last;   /* ports, host order, both included */

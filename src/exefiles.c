@@ -4,6 +4,10 @@
  * before the name is looked up in it, so a change is either seen by the look or told by the watch.
  * A name that is not there ends the walk: its directory is the nearest existing parent. What
  * inotify does not tell, that something was mounted on the way, the mount table does.
+ *
+ * The last directory of the walk with the last name is the place of the path: what is found there
+ * is meant, whoever puts it there. A hole in that would be somebody who may choose another name in
+ * this directory, but not this one; so a sticky directory (/tmp) is no such place.
  */
 #include "exefiles.h"
 
@@ -19,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 
 #define MOUNTINFO "/proc/self/mountinfo"
@@ -39,9 +44,16 @@ struct file {
 	unsigned int unseen; /* so many looks in a row */
 };
 
+/* A name in a directory, which is held open so that its number cannot come to mean another. */
+struct place {
+	struct exefile id;
+	int dir; /* -1: none */
+};
+
 struct path {
 	char *text;
 	struct file now;
+	struct place place;
 	struct file *replaced; /* oldest first */
 	size_t replaced_count;
 	__u64 walk; /* number of the last walk: links of earlier ones are no more on the way */
@@ -197,6 +209,25 @@ static bool same_file(const struct fl_file *a, const struct fl_file *b)
 	return a->inode == b->inode && a->dev == b->dev;
 }
 
+static bool same_exefile(const struct exefile *a, const struct exefile *b)
+{
+	return same_file(&a->id, &b->id) && a->name == b->name;
+}
+
+__u64 exefiles_name(const char *name)
+{
+	size_t len = strlen(name), whole = len / sizeof(__u64);
+	__u64 hash = len, bytes;
+
+	for (size_t i = 0; i < whole; i++) {
+		memcpy(&bytes, name + i * sizeof(bytes), sizeof(bytes));
+		hash = fl_name_step(hash, bytes);
+	}
+	bytes = 0;
+	memcpy(&bytes, name + whole * sizeof(bytes), len % sizeof(bytes));
+	return fl_name_end(fl_name_step(hash, bytes));
+}
+
 /* --- watches --- */
 
 static struct watch *watch_find(struct exefiles *f, int wd)
@@ -295,6 +326,7 @@ struct walk {
 	struct exefiles *files;
 	struct path *path;
 	int dir;
+	__u64 name;		 /* the last one; 0: there are more to go */
 	char rest[2 * PATH_MAX]; /* names still to go */
 	unsigned int symlinks;
 };
@@ -342,6 +374,11 @@ static int follow(struct walk *w, int link)
 	return 0;
 }
 
+static bool is_last(const struct walk *w)
+{
+	return !w->rest[strspn(w->rest, "/")];
+}
+
 /* RET_FD >= 0: the walk has arrived there. */
 static int step(struct walk *w, int *ret_fd)
 {
@@ -354,8 +391,11 @@ static int step(struct walk *w, int *ret_fd)
 		return r;
 	if (!*name)
 		return -EISDIR; /* the path ended in a slash */
-	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+	w->name = 0;
+	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
 		r = watch_name(w->files, w->dir, name, w->path);
+		w->name = is_last(w) ? exefiles_name(name) : 0;
+	}
 	if (r)
 		return r;
 	fd = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -365,15 +405,53 @@ static int step(struct walk *w, int *ret_fd)
 		return follow(w, fd);
 	if (S_ISDIR(st.st_mode))
 		go_to(w, TAKE_FD(fd));
-	else if (!S_ISREG(st.st_mode) || w->rest[strspn(w->rest, "/")])
+	else if (!S_ISREG(st.st_mode) || !is_last(w))
 		return -ENOTDIR;
 	else
 		*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
-/* The regular file that PATH leads to, open. Negative errno: none, or none of ours to see. */
-static int walk_to(struct exefiles *f, struct path *path, int *ret_fd)
+/* --- what a path stands for --- */
+
+static int mount_of(int fd, int *ret_mount)
+{
+	__u64 inode;
+
+	return fdinfo_read(fd, ret_mount, &inode);
+}
+
+/* Whether FILE is in the directory DIR, and not mounted over a name in it. */
+static bool is_in(int dir, int file)
+{
+	int here = 0, there = 0;
+
+	return mount_of(dir, &here) == 0 && mount_of(file, &there) == 0 && here == there;
+}
+
+/*
+ * Where W has ended, at FILE or, -1, where it would be. Nothing where the kernel side cannot tell
+ * directories apart: those of btrfs have the same numbers in each subvolume, and everybody may make
+ * one.
+ */
+static void place_of(struct walk *w, int file, struct place *ret_place)
+{
+	struct place place = { .id.name = w->name };
+	struct stat st;
+
+	if (!w->name || fstat(w->dir, &st) || st.st_mode & S_ISVTX)
+		return;
+	if (identify(w->files, w->dir, &st, &place.id.id) || (file >= 0 && !is_in(w->dir, file)))
+		return;
+	if (place.id.id.dev != (major(st.st_dev) << 20 | minor(st.st_dev)))
+		return;
+	place.dir = TAKE_FD(w->dir);
+	*ret_place = place;
+}
+
+/* The regular file that PATH leads to, open, and its place. Negative errno: none, or none of ours
+ * to see; where it would be is a place all the same. */
+static int walk_to(struct exefiles *f, struct path *path, int *ret_fd, struct place *ret_place)
 {
 	struct walk w = { .files = f, .path = path };
 	int fd = -1;
@@ -387,6 +465,8 @@ static int walk_to(struct exefiles *f, struct path *path, int *ret_fd)
 		return -errno;
 	while (!r && fd < 0)
 		r = step(&w, &fd);
+	if (!r || r == -ENOENT)
+		place_of(&w, fd, ret_place);
 	cleanup_close(&w.dir);
 	links_prune(f, path);
 	if (r)
@@ -395,14 +475,13 @@ static int walk_to(struct exefiles *f, struct path *path, int *ret_fd)
 	return 0;
 }
 
-/* --- what a path stands for --- */
-
-static int file_open(struct exefiles *f, struct path *path, struct file *ret_file)
+static int file_open(struct exefiles *f, struct path *path, struct file *ret_file,
+		     struct place *ret_place)
 {
 	struct file file = { .fd = -1 };
 	_close_ int fd = -1;
 	struct stat st;
-	int r = walk_to(f, path, &fd);
+	int r = walk_to(f, path, &fd, ret_place);
 
 	if (r)
 		return r;
@@ -453,33 +532,71 @@ static bool comes_back(struct path *path, const struct fl_file *id)
 	return false;
 }
 
+static void told(const struct path *path, const struct exefile *file, bool came, exefiles_fn fn,
+		 void *arg)
+{
+	if (fn)
+		fn(arg, path->text, file, came);
+}
+
+static void told_file(const struct path *path, const struct file *file, bool came, exefiles_fn fn,
+		      void *arg)
+{
+	const struct exefile id = { .id = file->id };
+
+	told(path, &id, came, fn, arg);
+}
+
+/* From now on PATH has this PLACE, or none. */
+static void be_at(struct path *path, struct place *place, exefiles_fn fn, void *arg)
+{
+	struct place old = path->place;
+
+	if (old.dir >= 0 && place->dir >= 0 && same_exefile(&old.id, &place->id))
+		return;
+	path->place = *place;
+	place->dir = -1;
+	if (path->place.dir >= 0)
+		told(path, &path->place.id, true, fn, arg);
+	if (old.dir >= 0)
+		told(path, &old.id, false, fn, arg);
+	cleanup_close(&old.dir);
+}
+
+/* From now on PATH stands for FILE, or for none. */
+static int stand_for(struct path *path, struct file *file, exefiles_fn fn, void *arg)
+{
+	int r;
+
+	if (file->fd >= 0 && path->now.fd >= 0 && same_file(&file->id, &path->now.id))
+		return 0;
+	r = replace(path);
+	if (r || file->fd < 0)
+		return r;
+	path->now = *file;
+	file->fd = -1;
+	if (!comes_back(path, &path->now.id))
+		told_file(path, &path->now, true, fn, arg);
+	return 0;
+}
+
 static int path_look(struct exefiles *f, struct path *path, exefiles_fn fn, void *arg)
 {
+	struct place place = { .dir = -1 };
 	struct file file = { .fd = -1 };
-	int r = file_open(f, path, &file);
+	int r = file_open(f, path, &file, &place);
 
 	path->changed = false;
 	/* only our own lack is an error: it may hide a file that is there */
-	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE) {
+	if (r != -ENOMEM && r != -EMFILE && r != -ENFILE) {
+		be_at(path, &place, fn, arg);
+		r = stand_for(path, &file, fn, arg);
+	}
+	if (r)
 		path->unwatched = true;
-		return r;
-	}
-	if (file.fd >= 0 && path->now.fd >= 0 && same_file(&file.id, &path->now.id)) {
-		close(file.fd);
-		return 0;
-	}
-	r = replace(path);
-	if (r) {
-		cleanup_close(&file.fd);
-		path->unwatched = true;
-		return r;
-	}
-	if (file.fd < 0)
-		return 0;
-	path->now = file;
-	if (!comes_back(path, &file.id) && fn)
-		fn(arg, path->text, &file.id, true);
-	return 0;
+	cleanup_close(&place.dir);
+	cleanup_close(&file.fd);
+	return r;
 }
 
 /* --- replaced files that nobody runs any more --- */
@@ -540,8 +657,7 @@ static void forget(struct path *p, bool at_once, exefiles_fn fn, void *arg)
 			i++;
 			continue;
 		}
-		if (fn)
-			fn(arg, p->text, &file->id, false);
+		told_file(p, file, false, fn, arg);
 		replaced_remove(p, i); /* only now may its number come to mean another file */
 	}
 }
@@ -682,6 +798,7 @@ static void path_free(struct path *p)
 	if (!p)
 		return;
 	cleanup_close(&p->now.fd);
+	cleanup_close(&p->place.dir);
 	for (size_t i = 0; i < p->replaced_count; i++)
 		cleanup_close(&p->replaced[i].fd);
 	free(p->replaced);
@@ -700,7 +817,7 @@ static int path_new(struct exefiles *f, const char *text, struct path **ret_path
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->now.fd = -1;
+	p->now.fd = p->place.dir = -1;
 	p->text = strdup(text);
 	if (!p->text) {
 		path_free(p);
@@ -736,9 +853,11 @@ void exefiles_each(const struct exefiles *f, const char *path, exefiles_fn fn, v
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->replaced_count; i++)
-		fn(arg, p->text, &p->replaced[i].id, true);
+		told_file(p, &p->replaced[i], true, fn, arg);
 	if (p->now.fd >= 0)
-		fn(arg, p->text, &p->now.id, true);
+		told_file(p, &p->now, true, fn, arg);
+	if (p->place.dir >= 0)
+		told(p, &p->place.id, true, fn, arg);
 }
 
 size_t exefiles_unwatched(const struct exefiles *f)

@@ -4,6 +4,9 @@
  * kernel side reads them (inode->i_sb->s_dev, inode->i_ino), in our own mount namespace. A file
  * that was replaced stays until no process runs it; each is held open until it has been reported
  * gone, so that its number cannot come to mean another file before.
+ *
+ * What will be put there is not a file yet, and runs before anybody can tell of it. So a path
+ * stands for its place, too: a name in a directory.
  */
 #ifndef FLOWNER_EXEFILES_H
 #define FLOWNER_EXEFILES_H
@@ -14,8 +17,14 @@
 
 struct exefiles;
 
+/* A file; with NAME whatever is called so in the directory ID. */
+struct exefile {
+	struct fl_file id;
+	__u64 name; /* exefiles_name(), or 0 */
+};
+
 /* FILE is one that PATH stands for from now on; not CAME: no more. */
-typedef void (*exefiles_fn)(void *arg, const char *path, const struct fl_file *file, bool came);
+typedef void (*exefiles_fn)(void *arg, const char *path, const struct exefile *file, bool came);
 
 int exefiles_new(struct exefiles **ret_files);
 void exefiles_free(struct exefiles *f);
@@ -26,7 +35,7 @@ void exefiles_free(struct exefiles *f);
  */
 int exefiles_add(struct exefiles *f, const char *path);
 
-/* FN with each file that PATH, added before, stands for now: none, one, or replaced ones too. */
+/* FN with all that PATH, added before, stands for now: replaced files, one, a place; or nothing. */
 void exefiles_each(const struct exefiles *f, const char *path, exefiles_fn fn, void *arg);
 
 /* Becomes readable when exefiles_run() has work: for epoll. */
@@ -40,5 +49,8 @@ size_t exefiles_unwatched(const struct exefiles *f);
 
 /* The file open at FD (O_PATH is enough), as the kernel side sees it. */
 int exefiles_identify(int fd, struct fl_file *ret_file);
+
+/* NAME, of at most FL_NAME_MAX bytes, as the kernel side puts it into one number. */
+__u64 exefiles_name(const char *name);
 
 #endif

@@ -212,7 +212,7 @@ static bool term_means_cgroup(const struct policy_term *term, const char *path)
 
 static bool same_id(const struct term_value *a, const struct term_value *b)
 {
-	return a->id[0] == b->id[0] && a->id[1] == b->id[1];
+	return !memcmp(a->id, b->id, sizeof(a->id));
 }
 
 static struct cgroup *cgroup_find(struct resolution *r, const struct term_value *value)
@@ -407,23 +407,25 @@ static struct term_value number(__u64 id)
 	return (struct term_value){ .id = { id, 0 } };
 }
 
-static struct term_value file_value(const struct fl_file *file)
+static struct term_value file_value(const struct exefile *file)
 {
-	return (struct term_value){ .id = { file->inode, file->dev } };
+	return (struct term_value){ .id = { file->id.inode, file->id.dev, file->name } };
 }
 
 struct file_list {
 	struct numbers *numbers;
+	bool there; /* not only a place */
 	int error;
 };
 
-static void add_file(void *arg, const char *path, const struct fl_file *file, bool came)
+static void add_file(void *arg, const char *path, const struct exefile *file, bool came)
 {
 	struct file_list *list = arg;
 	struct term_value v = file_value(file);
 
 	(void)path;
 	(void)came;
+	list->there = list->there || !file->name;
 	if (!list->error && !numbers_have(list->numbers, &v))
 		list->error = numbers_add(list->numbers, &v);
 }
@@ -522,13 +524,13 @@ static bool is_named(const struct resolution *r, enum fl_dimension d, const stru
 
 static void tell(struct telling *t, enum fl_dimension d, const struct term_value *v)
 {
-	struct resolve_change change = { .key = { .dimension = d,
-						  .value = { v->id[0], v->id[1] } } };
+	struct resolve_change change = { .key.dimension = d };
 	bool is_new = false;
 	int err = 0;
 
 	if (!t->c)
 		return;
+	memcpy(change.key.value, v->id, sizeof(change.key.value));
 	change.gone = !is_named(t->r, d, v);
 	if (!change.gone)
 		err = compiled_classify(t->c, t->r->rules, d, v, &change.class, &is_new);
@@ -595,7 +597,7 @@ static bool still_means(const struct resolution *r, const struct policy_term *fr
 	return found;
 }
 
-static void on_file(void *arg, const char *path, const struct fl_file *file, bool came)
+static void on_file(void *arg, const char *path, const struct exefile *file, bool came)
 {
 	struct telling *t = arg;
 	struct term_value v = file_value(file);
@@ -792,7 +794,7 @@ static const char *why_unresolved(const struct resolution *r, const struct count
 	case POLICY_PARENT:
 		exefiles_each(r->files, word->text, add_file, &list);
 		free(n.values);
-		return n.count ? NULL : "there is no such file";
+		return list.there ? NULL : "there is no such file";
 	case POLICY_CGROUP:
 	case POLICY_UNIT:
 	case POLICY_CONTAINER:

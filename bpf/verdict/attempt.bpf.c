@@ -17,7 +17,7 @@ int attempt_by_current(struct fl_attempt *a)
 
 	owner_of_task(task, &a->owner);
 	a->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-	a->known |= KNOWS(FL_DIM_UID) | KNOWS(FL_DIM_GID) | KNOWS(FL_DIM_CGROUP);
+	a->known |= KNOWS(FL_DIM_UID) | KNOWS(FL_DIM_GID) | KNOWS(FL_DIM_CGROUP) | FL_KNOWN_CURRENT;
 	file_of_task(task, &a->exe);
 	a->known |= KNOWS_IF(a->exe.inode, KNOWS(FL_DIM_EXE));
 	file_of_task(parent, &a->parent);

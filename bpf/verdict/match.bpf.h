@@ -6,6 +6,7 @@
 #ifndef FLOWNER_VERDICT_MATCH_BPF_H
 #define FLOWNER_VERDICT_MATCH_BPF_H
 
+#include "place.bpf.h"
 #include "policy.bpf.h"
 
 struct match {
@@ -38,17 +39,28 @@ static __always_inline bool match_begin(struct match *m, enum fl_dimension d, __
 	return m->policy->wanted >> d & 1;
 }
 
-static __always_inline bool match_value(struct match *m, enum fl_dimension d, __u64 a, __u64 b)
+/* By the place of the process that runs, too, with PLACE: a file nobody has told of may be new. */
+static __always_inline bool match_either(struct match *m, enum fl_dimension d, __u64 a, __u64 b,
+					 __u32 place)
 {
-	struct fl_policy_key key = { .slot = m->slot, .dimension = d, .value = { a, b } };
-	__u32 class, *found;
+	__u32 class, found;
 
 	if (match_begin(m, d, &class)) {
-		found = bpf_map_lookup_elem(&policy_values, &key);
-		if (found)
-			class = *found;
+		found = value_class(m->slot, d, a, b, place);
+		class ^= (class ^ found) & (__u32)fl_mask(found ^ FL_NO_CLASS);
 	}
 	return match_class(m, class);
+}
+
+static __always_inline bool match_value(struct match *m, enum fl_dimension d, __u64 value)
+{
+	return match_either(m, d, value, 0, 0);
+}
+
+static __always_inline bool match_file(struct match *m, enum fl_dimension d,
+				       const struct fl_file *f)
+{
+	return match_either(m, d, f->inode, f->dev, m->attempt->known & FL_KNOWN_CURRENT);
 }
 
 static __always_inline bool match_prefix(struct match *m, enum fl_dimension d,
@@ -81,30 +93,29 @@ static __always_inline bool match_port(struct match *m, enum fl_dimension d, __u
 	return match_class(m, class);
 }
 
-/* In frames of their own: the set, the attempt and the keys of all would not fit in one. */
-static __noinline int match_who(struct match *m)
+static __always_inline bool match_numbers(struct match *m)
 {
 	const struct fl_attempt *a = m->attempt;
 
-	return match_value(m, FL_DIM_EXE, a->exe.inode, a->exe.dev) &&
-	       match_value(m, FL_DIM_PARENT, a->parent.inode, a->parent.dev) &&
-	       match_value(m, FL_DIM_UID, a->owner.uid, 0) &&
-	       match_value(m, FL_DIM_GID, a->owner.gid, 0) &&
-	       match_value(m, FL_DIM_CGROUP, a->cgroup_id, 0) &&
-	       match_value(m, FL_DIM_NETNS, a->key.netns_cookie, 0);
+	return match_file(m, FL_DIM_EXE, &a->exe) && match_file(m, FL_DIM_PARENT, &a->parent) &&
+	       match_value(m, FL_DIM_UID, a->owner.uid) &&
+	       match_value(m, FL_DIM_GID, a->owner.gid) &&
+	       match_value(m, FL_DIM_CGROUP, a->cgroup_id) &&
+	       match_value(m, FL_DIM_NETNS, a->key.netns_cookie) &&
+	       match_value(m, FL_DIM_INTERFACE, a->interface) &&
+	       match_value(m, FL_DIM_INTERFACE_TYPE, a->interface_type) &&
+	       match_value(m, FL_DIM_TUNNEL_TYPE, a->tunnel_type);
 }
 
-static __noinline int match_where(struct match *m)
+/* In a frame of its own: the set, the attempt and the keys would not fit in one. */
+static __noinline int match_addresses(struct match *m)
 {
 	const struct fl_attempt *a = m->attempt;
 
 	return match_prefix(m, FL_DIM_LOCAL_ADDR, &a->key.local) &&
 	       match_prefix(m, FL_DIM_REMOTE_ADDR, &a->key.remote) &&
 	       match_port(m, FL_DIM_LOCAL_PORT, a->key.local_port) &&
-	       match_port(m, FL_DIM_REMOTE_PORT, a->key.remote_port) &&
-	       match_value(m, FL_DIM_INTERFACE, a->interface, 0) &&
-	       match_value(m, FL_DIM_INTERFACE_TYPE, a->interface_type, 0) &&
-	       match_value(m, FL_DIM_TUNNEL_TYPE, a->tunnel_type, 0);
+	       match_port(m, FL_DIM_REMOTE_PORT, a->key.remote_port);
 }
 
 static __noinline int match_decide(const struct match *m, struct fl_judgement *ret_judgement)
@@ -131,7 +142,7 @@ static __noinline int policy_match(const struct fl_attempt *attempt, __u32 slot,
 		return -5; /* EIO */
 	for (unsigned int i = 0; i < FL_RULE_WORDS; i++)
 		m.set.words[i] = ~0ULL;
-	if (!match_class(&m, m.policy->hooks[index]) || !match_who(&m) || !match_where(&m))
+	if (!match_class(&m, m.policy->hooks[index]) || !match_numbers(&m) || !match_addresses(&m))
 		return -5;
 	return match_decide(&m, ret_judgement);
 }

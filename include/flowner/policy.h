@@ -18,7 +18,8 @@
 #define FL_RULES_MAX 1024
 #define FL_RULE_WORDS (FL_RULES_MAX / 64)
 #define FL_CLASSES_MAX 8192 /* distinct sets of rules in one policy */
-#define FL_POLICY_SLOTS 2   /* the policy in use, and the one being loaded or kept to roll back */
+#define FL_NO_CLASS 0xffffffffu
+#define FL_POLICY_SLOTS 2 /* the policy in use, and the one being loaded or kept to roll back */
 
 /* A set of rules: bit i of word i / 64 is rule i. */
 struct fl_rule_set {
@@ -52,6 +53,24 @@ struct fl_file {
 	__u32 pad;
 };
 
+/*
+ * Hash of a file's name, from its length on, 8 bytes at a time; what is left, be it nothing, is
+ * filled up with zeros. Never 0. It need not withstand anybody: who may choose names in a directory
+ * may put any file under any of them.
+ */
+#define FL_NAME_MAX 255
+
+FL_RULE __u64 fl_name_step(__u64 hash, __u64 bytes)
+{
+	hash = (hash ^ bytes) * 0x100000001b3ULL;
+	return hash ^ hash >> 32;
+}
+
+FL_RULE __u64 fl_name_end(__u64 hash)
+{
+	return hash | 1;
+}
+
 /* IANA numbers (ifType, tunnelType); UNKNOWN where the moment does not know them. */
 #define FL_TYPE_UNKNOWN 0xffffffffu
 
@@ -72,11 +91,14 @@ struct fl_attempt {
 	__u32 known; /* bit 1 << enum fl_dimension */
 };
 
+/* In `known`: it is the process that runs here, and more may be asked of it. */
+#define FL_KNOWN_CURRENT (1u << 31)
+
 /* Key of every policy hash: one map holds both slots, so that a flip of the slot is atomic. */
 struct fl_policy_key {
 	__u32 slot;
 	__u32 dimension;
-	__u64 value[2]; /* a file: inode, dev; an id: the id, 0 */
+	__u64 value[3]; /* an id; a file: inode, dev; a place: its directory's, and the name */
 };
 
 /* Key of the prefix trie. */
@@ -261,7 +283,7 @@ FL_RULE struct fl_judgement fl_policy_judge(const struct fl_policy *policy,
 
 FL_ASSERT_SIZE(fl_rule_set, FL_RULES_MAX / 8);
 FL_ASSERT_SIZE(fl_attempt, 176);
-FL_ASSERT_SIZE(fl_policy_key, 24);
+FL_ASSERT_SIZE(fl_policy_key, 32);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);
 FL_ASSERT_SIZE(fl_policy_rule, 16);
 FL_ASSERT_SIZE(fl_policy_state, 24);

@@ -253,10 +253,11 @@ static void values_that_come_later(void **state)
 	assert_int_equal(compile(policy.plain, 200, policy.defaults, &c), 0);
 	for (size_t i = 0; i < c->entry_count; i++) {
 		const struct compiled_entry *e = &c->entries[i];
-		struct term_value v = { .id = { e->key.value[0], e->key.value[1] } };
+		struct term_value v = { 0 };
 		bool is_new = true;
 		__u32 class;
 
+		memcpy(v.id, e->key.value, sizeof(v.id));
 		assert_int_equal(
 			compiled_classify(c, policy.plain, e->key.dimension, &v, &class, &is_new),
 			0);
@@ -268,10 +269,11 @@ static void values_that_come_later(void **state)
 	assert_int_equal(compile(policy.plain, 200, policy.defaults, &later), 0);
 	for (size_t i = 0; i < later->entry_count; i++) {
 		const struct compiled_entry *e = &later->entries[i];
-		struct term_value v = { .id = { e->key.value[0], e->key.value[1] } };
+		struct term_value v = { 0 };
 		bool is_new;
 		__u32 class;
 
+		memcpy(v.id, e->key.value, sizeof(v.id));
 		assert_int_equal(
 			compiled_classify(c, policy.plain, e->key.dimension, &v, &class, &is_new),
 			0);

@@ -31,6 +31,8 @@ struct known {
 	struct fl_file files[KNOWN_MAX];
 	size_t count;
 	size_t came;
+	struct exefile place; /* name 0: none */
+	size_t moved;
 };
 
 static struct exefiles *files;
@@ -50,19 +52,33 @@ int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new, stru
 	return __real_timerfd_settime(fd, flags, &faster, old);
 }
 
-static void on_change(void *arg, const char *path, const struct fl_file *file, bool came)
+static void on_place(struct known *k, const struct exefile *place, bool came)
+{
+	if (came) {
+		k->place = *place;
+		k->moved++;
+	} else if (!memcmp(&k->place, place, sizeof(*place))) {
+		k->place.name = 0;
+	}
+}
+
+static void on_change(void *arg, const char *path, const struct exefile *file, bool came)
 {
 	struct known *k = arg;
 
 	(void)path;
+	if (file->name) {
+		on_place(k, file, came);
+		return;
+	}
 	if (came) {
 		k->came++;
 		assert_true(k->count < KNOWN_MAX);
-		k->files[k->count++] = *file;
+		k->files[k->count++] = file->id;
 		return;
 	}
 	for (size_t i = 0; i < k->count; i++) {
-		if (k->files[i].inode == file->inode && k->files[i].dev == file->dev) {
+		if (!memcmp(&k->files[i], &file->id, sizeof(file->id))) {
 			k->files[i] = k->files[--k->count];
 			return;
 		}
@@ -320,6 +336,107 @@ static void what_is_no_file_is_none(void **state)
 	assert_true(knows(inode("a")));
 }
 
+/* --- places --- */
+
+static bool is_place(const char *directory, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(in_dir(directory), &st), 0);
+	return known.place.name == exefiles_name(name) && known.place.id.inode == st.st_ino;
+}
+
+static void names_are_told_apart(void **state)
+{
+	char a[FL_NAME_MAX + 1], b[FL_NAME_MAX + 1];
+
+	(void)state;
+	for (size_t len = 1; len <= FL_NAME_MAX; len++) {
+		memset(a, 'a', len);
+		a[len] = '\0';
+		memcpy(b, a, sizeof(b));
+		assert_int_equal(exefiles_name(a), exefiles_name(b));
+		assert_int_not_equal(exefiles_name(a), 0);
+		b[len - 1] = 'b';
+		assert_int_not_equal(exefiles_name(a), exefiles_name(b));
+		b[len - 1] = '\0';
+		assert_int_not_equal(exefiles_name(a), exefiles_name(b));
+		b[len - 1] = a[len - 1];
+		b[0] = 'c';
+		assert_int_not_equal(exefiles_name(a), exefiles_name(b));
+	}
+}
+
+static void a_place_stays_when_its_file_changes(void **state)
+{
+	(void)state;
+	follow("a");
+	assert_int_equal(known.count, 0);
+	assert_true(is_place(".", "a")); /* nobody is there yet */
+	make("a");
+	run_now();
+	make("a.new");
+	move("a.new", "a");
+	run_now();
+	unlink(in_dir("a"));
+	run_now();
+	assert_true(is_place(".", "a"));
+	assert_int_equal(known.moved, 1);
+}
+
+static void a_place_moves_with_what_leads_to_it(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_dir("v1"), 0755), 0);
+	assert_int_equal(mkdir(in_dir("v2"), 0755), 0);
+	make("v1/a");
+	make("v2/b");
+	assert_int_equal(symlink("v1/a", in_dir("now")), 0);
+	follow("now");
+	assert_true(is_place("v1", "a"));
+	assert_int_equal(symlink("v2/b", in_dir("next")), 0);
+	move("next", "now");
+	run_now();
+	assert_true(is_place("v2", "b"));
+	unlink(in_dir("v2/b"));
+	run_now();
+	assert_true(is_place("v2", "b"));
+	assert_int_equal(rmdir(in_dir("v2")), 0);
+	run_now();
+	assert_int_equal(known.place.name, 0);
+}
+
+/* Whoever may make a file here may not make this one. */
+static void a_sticky_directory_is_no_place(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_dir("d"), 0755), 0);
+	make("d/a");
+	follow("d/a");
+	assert_true(is_place("d", "a"));
+	assert_int_equal(chmod(in_dir("d"), 01777), 0);
+	run_now();
+	assert_int_equal(known.place.name, 0);
+	assert_int_equal(known.count, 1);
+	assert_int_equal(chmod(in_dir("d"), 0777), 0);
+	run_now();
+	assert_true(is_place("d", "a"));
+}
+
+static void what_leads_to_no_file_is_no_place(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_dir("a"), 0755), 0);
+	make("d");
+	follow("a");
+	follow("a/");
+	follow("d/e");
+	follow("x/y");
+	follow("a/.");
+	follow("a/..");
+	assert_int_equal(known.moved, 0);
+}
+
 /* --- while somebody runs it --- */
 
 static void copy_program(const char *from, const char *name)
@@ -471,6 +588,11 @@ int main(void)
 		TEST(a_directory_on_the_way_is_replaced),
 		TEST(there_and_back),
 		TEST(what_is_no_file_is_none),
+		TEST(names_are_told_apart),
+		TEST(a_place_stays_when_its_file_changes),
+		TEST(a_place_moves_with_what_leads_to_it),
+		TEST(a_sticky_directory_is_no_place),
+		TEST(what_leads_to_no_file_is_no_place),
 		TEST(a_replaced_file_stays_while_it_runs),
 		TEST(thousands_of_renames),
 		TEST(many_paths_in_one_directory),
