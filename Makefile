@@ -71,7 +71,7 @@ VERDICT_SRC := $(wildcard bpf/verdict/*.bpf.c)
 VERDICT_OBJ := $(VERDICT_SRC:bpf/verdict/%.bpf.c=$(B)/bpf/verdict/%.bpf.o)
 # main files and the command line's; everything else in src/ is a module that anything may link
 CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
-SKELETONS := flowner destroy verdict match slow_tcp
+SKELETONS := flowner destroy verdict match slow_tcp deny
 # modules that need the skeleton: never linked into unit tests or the command line
 SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c src/enforce.c
 # what only the library has: it stands in for libbpf there

@@ -299,10 +299,18 @@ static void print_rule(const char *label, const struct policy *policy, enum fl_h
 		printf("%-12s none; what no rule is for may proceed\n", label);
 }
 
-static void print_effect(const char *label, const struct rehearsal *attempt,
-			 enum fl_verdict verdict)
+/* RULE decides, if there is one. */
+static struct rehearsed_effect effect_of(const struct rehearsal *attempt,
+					 const struct policy_rule *rule, enum fl_verdict verdict)
 {
-	const struct rehearsed_effect e = rehearse_effect(attempt->hook, attempt->udp, verdict);
+	return rehearse_effect(attempt->hook, attempt->udp, verdict,
+			       rule && rule->flags & FL_RULE_OVERRIDE);
+}
+
+static void print_effect(const char *label, const struct rehearsal *attempt,
+			 const struct policy_rule *rule, enum fl_verdict verdict)
+{
+	const struct rehearsed_effect e = effect_of(attempt, rule, verdict);
 
 	printf("%-12s %s\n", label, policy_verdict_text(verdict));
 	printf("  application: %s%s%s\n", e.application, e.error ? " with " : "",
@@ -333,10 +341,10 @@ static void print_said(const struct policy *policy, const struct rehearsal *atte
 	if (said->audited)
 		print_rule("in audit:", policy, attempt->hook, said->audited);
 	print_unknown(said);
-	print_effect("as it is:", attempt, said->verdict);
+	print_effect("as it is:", attempt, said->rule, said->verdict);
 	if (said->first != said->rule)
 		print_rule("enforced:", policy, attempt->hook, said->first);
-	print_effect("if enforced:", attempt, said->strict);
+	print_effect("if enforced:", attempt, said->first, said->strict);
 }
 
 static json_t *json_rule(const struct policy_rule *rule)
@@ -350,7 +358,7 @@ static json_t *json_rule(const struct policy_rule *rule)
 static json_t *json_effect(const struct rehearsal *attempt, const struct policy_rule *rule,
 			   enum fl_verdict verdict)
 {
-	const struct rehearsed_effect e = rehearse_effect(attempt->hook, attempt->udp, verdict);
+	const struct rehearsed_effect e = effect_of(attempt, rule, verdict);
 
 	return json_pack("{s:o, s:s, s:s, s:s?, s:s?, s:s}", "rule", json_rule(rule), "verdict",
 			 policy_verdict_text(verdict), "application", e.application, "error",

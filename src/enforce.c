@@ -152,8 +152,8 @@ static __u32 ring_bytes(const struct verdict_bpf *skel)
 	return bpf_map__max_entries(skel->maps.events);
 }
 
-/* Since 5.18; before, a cgroup's hook that denies is EPERM. */
-static bool can_set_retval(void)
+/* Since 5.18; before, a cgroup's hook that denies is EPERM, whatever comes after it. */
+bool enforce_lifts(void)
 {
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, NULL) ==
 	       1;
@@ -171,7 +171,7 @@ static void set_constants(struct enforce *e, struct verdict_bpf *skel)
 {
 	skel->rodata->verdict_scope = e->scope;
 	skel->rodata->ring_wake_bytes = ring_bytes(skel) / 4;
-	skel->rodata->can_set_retval = can_set_retval();
+	skel->rodata->can_set_retval = enforce_lifts();
 	say_what_is_seen(e, skel->rodata->can_set_retval);
 }
 

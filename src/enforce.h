@@ -39,6 +39,9 @@ struct enforce_row {
  */
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce);
 
+/* Whether PROCEED_HARD can lift here what another program denied. */
+bool enforce_lifts(void);
+
 /* KEEP: the policy goes on without us; else everything is detached. */
 void enforce_free(struct enforce *e, bool keep);
 

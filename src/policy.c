@@ -593,6 +593,7 @@ static int read_allowances(const struct reader *rd, size_t index, const struct r
 			   struct policy_rule *rule)
 {
 	struct path async = below(index, "allow_async"), override = below(index, "allow_override");
+	const __u32 hooks = 1u << FL_HOOK_BIND | 1u << FL_HOOK_CONNECT;
 	bool lifts = false;
 	int r = 0;
 
@@ -607,10 +608,13 @@ static int read_allowances(const struct reader *rd, size_t index, const struct r
 	if (lifts && rule->verdict != FL_PROCEED_HARD)
 		return refuse(rd, override.text,
 			      "'allow_override' goes with the verdict proceed_hard only");
+	if (lifts && rule->hooks & ~hooks)
+		return refuse(
+			rd, override.text,
+			"'allow_override' goes with the hooks bind and connect only: elsewhere "
+			"nothing that others deny can be lifted");
 	if (lifts)
-		return refuse(rd, override.text,
-			      "'allow_override' is not supported yet: proceed_hard lifts nothing "
-			      "that others deny");
+		rule->flags |= FL_RULE_OVERRIDE;
 	return 0;
 }
 

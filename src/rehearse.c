@@ -463,12 +463,22 @@ static struct rehearsed_effect permitted(enum fl_hook hook, bool udp)
 	return (struct rehearsed_effect){ "nothing", "nothing", NULL, NULL };
 }
 
-struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_verdict verdict)
+static struct rehearsed_effect lifted(enum fl_hook hook, bool udp)
+{
+	struct rehearsed_effect e = permitted(hook, udp);
+
+	e.otherwise = "also where a program of a cgroup below has denied it; not loaded before "
+		      "Linux 5.18";
+	return e;
+}
+
+struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_verdict verdict,
+					bool lifts)
 {
 	static const char before_6_1[] = "EPERM before Linux 6.1";
 
 	if (verdict != FL_REJECT)
-		return permitted(hook, udp);
+		return lifts ? lifted(hook, udp) : permitted(hook, udp);
 	switch (hook) {
 	case FL_HOOK_BIND:
 		return (struct rehearsed_effect){ "bind() fails", "nothing", "EACCES", before_6_1 };

@@ -37,6 +37,7 @@ struct rehearsed_effect {
 	const char *otherwise; /* where this kernel is another: one sentence; NULL: nowhere */
 };
 
-struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_verdict verdict);
+struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_verdict verdict,
+					bool lifts);
 
 #endif

@@ -227,6 +227,19 @@ static bool allows_late(const struct ruleset *set, struct policy_place *ret_plac
 	return safety_enforceable(set->policy, ~(1u << FL_HOOK_LISTEN), ret_place, &hook) == 0;
 }
 
+static int allows_lifting(const struct ruleset *set, struct fail *f)
+{
+	const struct policy_rule *rule = safety_lifting(set->policy);
+
+	if (!rule || enforce_lifts())
+		return 0;
+	return fail(
+		f, -EOPNOTSUPP,
+		"%s:%zu:%zu: on this kernel allow_override can do nothing: what another program "
+		"denied can be lifted since Linux 5.18",
+		rule->place.file, rule->place.line, rule->place.column);
+}
+
 /* Neither that of what is in force nor of what may come back. */
 static __u32 free_area(const struct rules *r)
 {
@@ -263,6 +276,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 {
 	struct policy_place place = { 0 };
 	bool late = allows_late(set, &place);
+	int e = allows_lifting(set, f);
 	struct put put = { r, set };
 	struct enforce_policy p = {
 		.compiled = set->compiled,
@@ -279,8 +293,8 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 		.last_look = last_look,
 		.arg = &put,
 	};
-	int e = enforce_load(r->enforce, &p, f);
-
+	if (!e)
+		e = enforce_load(r->enforce, &p, f);
 	if (e == -EOPNOTSUPP && !late && place.file) {
 		struct fail why = *f;
 

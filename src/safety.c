@@ -115,6 +115,17 @@ static enum fl_hook lowest_hook(__u32 hooks)
 	return hook;
 }
 
+const struct policy_rule *safety_lifting(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (rule->enforced && rule->flags & FL_RULE_OVERRIDE)
+			return rule;
+	}
+	return NULL;
+}
+
 int safety_enforceable(const struct policy *policy, __u32 synchronous,
 		       struct policy_place *ret_place, enum fl_hook *ret_hook)
 {

@@ -44,6 +44,7 @@ void safety_release(struct safety *s);
 
 struct policy;
 struct policy_place;
+struct policy_rule;
 
 /*
  * What asks for more than this kernel has: an enforced reject without allow_async at a hook that is
@@ -52,5 +53,8 @@ struct policy_place;
  */
 int safety_enforceable(const struct policy *policy, __u32 synchronous,
 		       struct policy_place *ret_place, enum fl_hook *ret_hook);
+
+/* The first rule that is enforced and lifts what other programs deny; NULL: none does. */
+const struct policy_rule *safety_lifting(const struct policy *policy);
 
 #endif

@@ -39,8 +39,9 @@ static __always_inline void judge_hit(__u32 area, __u32 rule)
 		__sync_fetch_and_add(hits, 1);
 }
 
-static __always_inline void judge_rule(const struct fl_policy *policy, __u32 slot, __u32 rule,
-				       __u32 *verdict, __u64 *tag)
+/* FL_RULE_*: what the rule has beside its verdict. */
+static __always_inline __u32 judge_rule(const struct fl_policy *policy, __u32 slot, __u32 rule,
+					__u32 *verdict, __u64 *tag)
 {
 	__u32 index = slot * FL_RULES_MAX + rule;
 	struct fl_policy_rule *r = bpf_map_lookup_elem(&policy_rules, &index);
@@ -48,6 +49,7 @@ static __always_inline void judge_rule(const struct fl_policy *policy, __u32 slo
 	*verdict = r ? r->verdict : FL_REJECT;
 	*tag = r ? r->tag : 0;
 	judge_hit(policy->area, rule);
+	return r ? r->flags : 0;
 }
 
 /* No rule decides: the default of the hook does, or in audit would. */
@@ -75,6 +77,7 @@ static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struc
 {
 	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
 	struct fl_judgement j = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
+	__u32 flags;
 	int r;
 
 	if (!policy)
@@ -88,8 +91,9 @@ static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struc
 		said->flags |= FL_VERDICT_AUDITED;
 	}
 	if (j.rule != FL_NO_RULE) {
-		judge_rule(policy, slot, j.rule, &said->verdict, &said->tag);
-		said->flags |= FL_VERDICT_ENFORCED;
+		flags = judge_rule(policy, slot, j.rule, &said->verdict, &said->tag);
+		said->flags |= FL_VERDICT_ENFORCED |
+			       (flags & FL_RULE_OVERRIDE) * (FL_VERDICT_LIFTS / FL_RULE_OVERRIDE);
 	} else {
 		judge_default(policy, a->hook, j.audited != FL_NO_RULE, said);
 	}
@@ -122,6 +126,8 @@ __u32 judge(const struct fl_attempt *a)
 	said.verdict = chain.verdict;
 	if (judge_matters(&said))
 		judge_tell(a, &said);
+	if (chain.verdict == FL_PROCEED_HARD) /* the rule's word, not that of another member */
+		return FL_PROCEED_HARD | (said.flags & FL_VERDICT_LIFTS);
 	return chain.verdict;
 }
 

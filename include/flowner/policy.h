@@ -178,6 +178,7 @@ struct fl_policy_kept {
 #define FL_VERDICT_ENFORCED 1u /* `verdict` happened */
 #define FL_VERDICT_AUDITED 2u  /* `audit_verdict` would have */
 #define FL_VERDICT_FAILED 4u   /* it could not be judged */
+#define FL_VERDICT_LIFTS 8u    /* `verdict`, when PROCEED_HARD, undoes what others denied */
 
 struct fl_said {
 	__u64 generation;

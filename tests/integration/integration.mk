@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What tests/integration needs beside its own programs. refuse.c is no program: it is preloaded.
 TEST_BINS := $(filter-out $(B)/tests/refuse $(B)/tests/match.bpf $(B)/tests/slow_tcp.bpf \
+	$(B)/tests/deny.bpf \
 	$(if $(CROSS),$(B)/tests/threads),$(TEST_BINS)) \
 	$(B)/tests/refuse.so $(B)/truth/truth $(B)/truth/score
 $(B)/tests/refuse.so: tests/integration/refuse.c | $(B)/tests
@@ -21,6 +22,13 @@ $(B)/bpf/slow_tcp.bpf.o: tests/integration/slow_tcp.bpf.c | $(B)/bpf
 $(B)/slow_tcp.skel.h: $(B)/bpf/slow_tcp.bpf.o
 	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name slow_tcp_bpf > $@
 $(B)/tests/slow_tcp: tests/integration/slow_tcp.c $(B)/slow_tcp.skel.h | $(B)/tests
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(DAEMON_LIBS)
+
+$(B)/bpf/deny.bpf.o: tests/integration/deny.bpf.c | $(B)/bpf
+	$(call say,BPF )$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(B)/deny.skel.h: $(B)/bpf/deny.bpf.o
+	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name deny_bpf > $@
+$(B)/tests/deny: tests/integration/deny.c $(B)/deny.skel.h | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(DAEMON_LIBS)
 
 # The library's own sources, so that ThreadSanitizer sees all of them. Not every cross compiler has

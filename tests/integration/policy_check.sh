@@ -137,6 +137,15 @@ would null proceed_soft policy-database.yaml --hook connect --unit other.service
 would shop-nothing-else reject policy-database.yaml --hook connect --remote 192.0.2.11:5432 \
 	--cgroup /system.slice/shop.service/worker
 
+policy 'mode: enforce\nrules: [{name: a, hooks: [bind], verdict: allow_hard, local: {port: 1},
+  allow_override: true}, {name: b, hooks: [bind], verdict: allow_hard}]\n'
+tries 0 p.yaml --hook bind --local 127.0.0.1:1
+matches "one that lifts" "$(jq -r .as_it_is.otherwise "$T/out")" 'a cgroup below.*5.18'
+tries 0 p.yaml --hook bind --local 127.0.0.1:2
+same "one that does not" "$(jq -r .as_it_is.otherwise "$T/out")" null
+policy 'rules: [{name: a, hooks: [listen], verdict: allow_hard, allow_override: true}]\n'
+invalid "1:73: 'allow_override' goes with the hooks bind and connect only"
+
 audit() { would "$1" "$2" policy-audit.yaml --hook "${@:3}"; }
 audit a-listener reject listen --local '[::]:80'
 audit a-connection-out reject connect --remote '[2001:db8::1]:80'

@@ -191,7 +191,9 @@ static void verdicts_modes_and_allowances(void **state)
 				" allow_override: false}\n"
 				"- {name: d, hooks: listen, verdict: reject, allow_async: true}\n"
 				"- {name: e, hooks: recv_accept, verdict: proceed_hard,"
-				" allow_async: false}\n");
+				" allow_async: false}\n"
+				"- {name: f, hooks: [bind, connect], verdict: proceed_hard,"
+				" allow_override: true}\n");
 
 	(void)state;
 	assert_true(p->enforced);
@@ -203,6 +205,7 @@ static void verdicts_modes_and_allowances(void **state)
 	assert_int_equal(p->rules[2].flags, 0);
 	assert_true(p->rules[3].allow_async);
 	assert_int_equal(p->rules[4].flags, 0);
+	assert_int_equal(p->rules[5].flags, FL_RULE_OVERRIDE);
 	assert_int_equal(p->defaults[FL_HOOK_CONNECT].verdict, FL_REJECT);
 	assert_true(p->defaults[FL_HOOK_CONNECT].enforced);
 	assert_int_equal(p->defaults[FL_HOOK_CONNECT].tag, FL_HOOK_CONNECT);
@@ -341,8 +344,12 @@ static void mistakes_have_a_place(void **state)
 		  "f.yaml:1:54: ", "redirect" },
 		{ RULE "    allow_async: yes\n", "f.yaml:5:18: ", "'yes'" },
 		{ RULE "    allow_override: true\n", "f.yaml:5:21: ", "proceed_hard" },
-		{ "rules: [{name: a, hooks: bind, verdict: allow_hard, allow_override: true}]\n",
-		  "f.yaml:1:69: ", "not supported yet" },
+		{ "rules: [{name: a, hooks: [bind, listen], verdict: allow_hard, allow_override: "
+		  "true}]\n",
+		  "f.yaml:1:79: ", "bind and connect only" },
+		{ "rules: [{name: a, hooks: recv_accept, verdict: allow_hard, allow_override: "
+		  "true}]\n",
+		  "f.yaml:1:76: ", "bind and connect only" },
 		{ "rules: [{name: a, hooks: bind, verdict: allow, allow_async: true}]\n",
 		  "f.yaml:1:61: ", "reject only" },
 		/* together */

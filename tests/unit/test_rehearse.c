@@ -210,8 +210,8 @@ static void effects(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct rehearsed_effect no, yes;
 
-		no = rehearse_effect(cases[i].hook, cases[i].udp, FL_REJECT);
-		yes = rehearse_effect(cases[i].hook, cases[i].udp, FL_PROCEED_HARD);
+		no = rehearse_effect(cases[i].hook, cases[i].udp, FL_REJECT, false);
+		yes = rehearse_effect(cases[i].hook, cases[i].udp, FL_PROCEED_HARD, false);
 		if (cases[i].error)
 			assert_string_equal(no.error, cases[i].error);
 		else

@@ -167,6 +167,25 @@ static void late_denials_are_for_rules_that_allow_them(void **state)
 	assert_true(enforced.late_allowed);
 }
 
+static void lifting_takes_a_kernel_that_can(void **state)
+{
+	static const char *const format = "mode: %s\nrules:\n- {name: a, hooks: bind,"
+					  " verdict: allow_hard, allow_override: true}\n";
+	char audited[256], enforced_text[256];
+
+	(void)state;
+	snprintf(audited, sizeof(audited), format, "audit");
+	snprintf(enforced_text, sizeof(enforced_text), format, "enforce");
+	kernel_lifts = false;
+	assert_int_equal(load_as(audited, 0, false, false, 0), 0);
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(load_as(enforced_text, 0, false, false, 0), -EOPNOTSUPP);
+	assert_non_null(strstr(f.text, "x.yaml:3:3: on this kernel allow_override"));
+	assert_string_equal(in_force(), "ssh");
+	kernel_lifts = true;
+	assert_int_equal(load_as(enforced_text, 0, false, false, 0), 0);
+}
+
 /* --- after a killed daemon --- */
 
 static struct enforce_kept kept_of(struct policy_text *text, __u32 area)
@@ -465,6 +484,7 @@ int main(void)
 		T(what_is_no_policy_changes_nothing),
 		T(what_the_kernel_refuses_changes_nothing),
 		T(late_denials_are_for_rules_that_allow_them),
+		T(lifting_takes_a_kernel_that_can),
 		T(what_was_in_force_goes_on),
 		T(a_trial_goes_on),
 		T(a_trial_that_ended_meanwhile_is_taken_back),
