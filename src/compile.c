@@ -455,14 +455,28 @@ static int compile_dimension(struct work *w, enum fl_dimension d)
 	}
 }
 
+static __u32 dimensions_of(const struct plain_rule *rule)
+{
+	__u32 dimensions = 0;
+
+	for (size_t i = 0; i < rule->term_count; i++)
+		dimensions |= 1u << rule->terms[i].dimension;
+	return dimensions & ~(1u << FL_DIM_HOOK);
+}
+
 static int compile_hooks(struct work *w)
 {
 	for (__u32 i = 0; i < FL_HOOKS * 2; i++) {
 		struct fl_rule_set set = { 0 };
 		int r;
 
-		for (__u32 rule = 0; rule < w->count; rule++)
-			set_rule(&set, rule, accepts_hook(w->rules[rule], i / 2, i % 2));
+		for (__u32 rule = 0; rule < w->count; rule++) {
+			bool here = accepts_hook(w->rules[rule], i / 2, i % 2);
+
+			set_rule(&set, rule, here);
+			if (here)
+				w->c->policy.asked[i] |= dimensions_of(w->rules[rule]);
+		}
 		r = class_of(w, &set, &w->c->policy.hooks[i]);
 		if (r < 0)
 			return r;

@@ -169,6 +169,7 @@ static const char *const counters[] = {
 	[FL_CNT_ABORTED] = "aborted",
 	[FL_CNT_ABORT_REFUSED] = "abort_refused",
 	[FL_CNT_VERDICT_FAILED] = "verdict_failed",
+	[FL_CNT_VERDICT_UNKNOWN] = "verdict_unknown",
 	[FL_CNT_VERDICT_UNTOLD] = "verdict_untold",
 	[FL_CNT_COUNTS_FULL] = "counts_full",
 	[FL_CNT_CGROUPS_FULL] = "cgroups_full",

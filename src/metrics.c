@@ -88,6 +88,11 @@ static const struct family runs_skipped = { "flowner_runs_skipped", "counter", N
 static const struct family verdicts = { "flowner_verdicts_failed", "counter", NULL,
 					"Attempts that could not be judged." };
 
+static const struct family verdicts_unknown = {
+	"flowner_verdicts_unknown", "counter", NULL,
+	"Attempts judged while something that a rule asks for was not known."
+};
+
 static const struct family verdicts_told = {
 	"flowner_verdicts", "counter", NULL,
 	"Attempts judged, by hook and verdict; what plainly may proceed is not counted."
@@ -125,6 +130,7 @@ static const struct sample samples[] = {
 	[FL_CNT_ABORTED] = { &aborts, "outcome", "done" },
 	[FL_CNT_ABORT_REFUSED] = { &aborts, "outcome", "refused" },
 	[FL_CNT_VERDICT_FAILED] = { &verdicts },
+	[FL_CNT_VERDICT_UNKNOWN] = { &verdicts_unknown },
 	[FL_CNT_VERDICT_UNTOLD] = { &events_lost, "reason" },
 	[FL_CNT_RUNS_SKIPPED] = { &runs_skipped },
 };
@@ -481,6 +487,9 @@ static json_t *notes_json(const struct agent *agent)
 		     "reconciliation repair what it would have told");
 	note_counter(notes, agent, FL_CNT_VERDICT_FAILED,
 		     "attempts could not be judged: rejected in enforce, let in in audit");
+	note_counter(notes, agent, FL_CNT_VERDICT_UNKNOWN,
+		     "of attempts something was not known that a rule asks for: taken for what "
+		     "restricts more");
 	return notes;
 }
 

@@ -72,6 +72,17 @@ static __always_inline void judge_default(const struct fl_policy *policy, __u32 
 	}
 }
 
+/* Not static, with numbers for arguments: verified once, by itself. INDEX in 64 bits: a shift pair
+ * between check and use would lose the bound. */
+__noinline int judge_unknown(__u32 slot, __u64 index, __u32 known)
+{
+	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
+
+	if (policy && index < FL_HOOKS * 2 && policy->asked[index] & ~known)
+		count(FL_CNT_VERDICT_UNKNOWN);
+	return 0;
+}
+
 /* Negative errno when it cannot be judged. */
 static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struct fl_said *said)
 {
@@ -82,6 +93,7 @@ static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struc
 
 	if (!policy)
 		return -2; /* ENOENT: none, or a half-written one */
+	judge_unknown(slot, FL_HOOK_INDEX(a->hook, a->key.proto), a->known);
 	r = policy_match(a, slot, &j);
 	if (r)
 		return r;

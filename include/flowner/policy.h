@@ -132,6 +132,7 @@ struct fl_policy {
 	__u32 hooks[FL_HOOKS * 2]; /* class by FL_HOOK_INDEX() */
 	__u32 default_enforced;	   /* bit 1 << hook */
 	__u32 wanted;		   /* bit 1 << dimension: some rule asks for it */
+	__u32 asked[FL_HOOKS * 2]; /* the same of the rules of FL_HOOK_INDEX() */
 };
 
 /* Value of policy_state. */

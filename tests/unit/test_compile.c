@@ -107,6 +107,33 @@ static void a_rule_without_attributes_is_for_all(void **state)
 	assert_int_equal(rule_for(&rule, 1, &a), FL_NO_RULE);
 }
 
+static void what_is_asked_for_at_a_hook(void **state)
+{
+	struct term_value value = { .id = { 1 } };
+	struct term exe = { FL_DIM_EXE, false, 1, &value }, uid = { FL_DIM_UID, true, 1, &value };
+	const struct plain_rule rules[] = {
+		{ .hooks = 1 << FL_HOOK_BIND, .tcp = true, .term_count = 1, .terms = &exe },
+		{ .hooks = 1 << FL_HOOK_BIND | 1 << FL_HOOK_CONNECT,
+		  .tcp = true,
+		  .udp = true,
+		  .term_count = 1,
+		  .terms = &uid },
+	};
+	struct compiled *c;
+
+	(void)state;
+	assert_int_equal(compile(rules, 2, soft, &c), 0);
+	for (__u32 hook = 0; hook < FL_HOOKS; hook++) {
+		bool bind = hook == FL_HOOK_BIND, connect = hook == FL_HOOK_CONNECT;
+		__u32 both = bind || connect ? 1 << FL_DIM_UID : 0;
+
+		assert_int_equal(c->policy.asked[FL_HOOK_INDEX(hook, FL_UDP)], both);
+		assert_int_equal(c->policy.asked[FL_HOOK_INDEX(hook, FL_TCP)],
+				 both | (bind ? 1 << FL_DIM_EXE : 0));
+	}
+	compiled_free(c);
+}
+
 static void ports_at_the_very_ends(void **state)
 {
 	struct term_value values[] = { { .first = 0, .last = 0 },
@@ -330,6 +357,7 @@ int main(void)
 		cmocka_unit_test(random_policies_agree),
 		cmocka_unit_test(an_empty_policy_says_nothing),
 		cmocka_unit_test(a_rule_without_attributes_is_for_all),
+		cmocka_unit_test(what_is_asked_for_at_a_hook),
 		cmocka_unit_test(ports_at_the_very_ends),
 		cmocka_unit_test(prefixes_in_prefixes),
 		cmocka_unit_test(a_namespace_comes_before_all),
