@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "client.h"
 #include "command.h"
 #include "options.h"
 #include "record.h"
@@ -119,14 +118,14 @@ static void print_notes(const json_t *notes)
 	}
 }
 
-static int print_report(const json_t *report, bool header)
+static int print_report(json_t *report, bool header)
 {
 	const json_t *hooks = json_object_get(report, "hooks");
 	const char *key;
 	json_t *value;
 	int r = 0;
 
-	json_object_foreach ((json_t *)report, key, value)
+	json_object_foreach (report, key, value)
 		if (strcmp(key, "hooks") != 0 && strcmp(key, "notes") != 0)
 			print_field(key, value);
 	if (hooks)
@@ -135,14 +134,9 @@ static int print_report(const json_t *report, bool header)
 	return r;
 }
 
-static int on_report(const char *line, size_t len, void *arg)
-{
-	return command_show_object(arg, "the hooks", line, len, print_report);
-}
-
 static int run_doctor(struct options *o)
 {
-	return command_ask(o, "/v1/doctor", NULL, CLIENT_WAIT_MS, on_report, o);
+	return command_ask_object(o, "/v1/doctor", "the hooks", print_report);
 }
 
 const struct command command_doctor = {

@@ -12,4 +12,7 @@ extern const struct command command_policy_confirm;
 extern const struct command command_policy_show;
 extern const struct command command_policy_clear;
 
+/* A line on stderr for each name in LIST, of an answer, that stands for nothing. */
+void policy_tell_unresolved(const json_t *list);
+
 #endif

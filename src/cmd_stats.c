@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `flowner stats`: the counters, and how full the maps are. */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"
-#include "client.h"
 #include "command.h"
 #include "options.h"
 #include "record.h"
@@ -18,11 +15,6 @@ static const struct column map_columns[] = {
 };
 #define MAP_COLUMNS (sizeof(map_columns) / sizeof(map_columns[0]))
 #define NAME_ROOM 128
-
-struct stats {
-	bool json;
-	bool no_header;
-};
 
 static void free_table(struct table **t)
 {
@@ -109,31 +101,9 @@ static int print_stats(json_t *stats, bool header)
 	return r;
 }
 
-static int on_line(const char *line, size_t len, void *arg)
-{
-	const struct stats *s = arg;
-	json_t *stats;
-	int r;
-
-	if (len == 0)
-		return LINE_MORE;
-	if (s->json)
-		return command_pass(line, len);
-	stats = command_json(line, len);
-	if (!stats)
-		return LINE_FAILED;
-	r = print_stats(stats, !s->no_header);
-	json_decref(stats);
-	if (r < 0)
-		command_error("cannot show the counters: %s", strerror(-r));
-	return r < 0 ? LINE_FAILED : LINE_MORE;
-}
-
 static int run_stats(struct options *o)
 {
-	struct stats s = { .json = o->json, .no_header = o->no_header };
-
-	return command_ask(o, "/v1/stats", NULL, CLIENT_WAIT_MS, on_line, &s);
+	return command_ask_object(o, "/v1/stats", "the counters", print_stats);
 }
 
 const struct command command_stats = {

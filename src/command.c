@@ -135,51 +135,57 @@ static int ask(const struct client_request *request, response_line_fn fn, void *
 	return explain_status(&answer);
 }
 
-int command_tell(const struct options *o, const char *method, const char *path, response_line_fn fn,
-		 void *arg)
+/* REQUEST, to be sent to PATH?QUERY. */
+static int ask_at(const struct options *o, struct client_request *request, const char *path,
+		  const char *query, response_line_fn fn, void *arg)
 {
-	struct client_request request = { .socket = o->socket,
-					  .method = method,
-					  .target = path,
-					  .wait_ms = CLIENT_WAIT_MS,
-					  .idle_ms = CLIENT_WAIT_MS };
+	_free_ char *target = NULL;
 
-	return ask(&request, fn, arg);
+	if (asprintf(&target, "%s%s%s", path, query ? "?" : "", query ? query : "") < 0) {
+		target = NULL;
+		return explain_failure(o->socket, -ENOMEM);
+	}
+	request->socket = o->socket;
+	request->target = target;
+	request->wait_ms = CLIENT_WAIT_MS;
+	return ask(request, fn, arg);
 }
 
 int command_send(const struct options *o, const char *method, const char *path, const char *query,
 		 const void *body, size_t size, response_line_fn fn, void *arg)
 {
-	struct client_request request = { .socket = o->socket,
-					  .method = method,
-					  .body = body,
-					  .body_size = size,
-					  .wait_ms = CLIENT_WAIT_MS,
-					  .idle_ms = CLIENT_WAIT_MS };
-	_free_ char *target = NULL;
+	struct client_request request = {
+		.method = method, .body = body, .body_size = size, .idle_ms = CLIENT_WAIT_MS
+	};
 
-	if (asprintf(&target, "%s%s%s", path, query ? "?" : "", query ? query : "") < 0) {
-		target = NULL;
-		return explain_failure(o->socket, -ENOMEM);
-	}
-	request.target = target;
-	return ask(&request, fn, arg);
+	return ask_at(o, &request, path, query, fn, arg);
+}
+
+int command_tell(const struct options *o, const char *method, const char *path, response_line_fn fn,
+		 void *arg)
+{
+	return command_send(o, method, path, NULL, NULL, 0, fn, arg);
+}
+
+static int ignore_line(const char *line, size_t len, void *arg)
+{
+	(void)line;
+	(void)len;
+	(void)arg;
+	return LINE_MORE;
+}
+
+int command_order(const struct options *o, const char *method, const char *path)
+{
+	return command_tell(o, method, path, ignore_line, NULL);
 }
 
 int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
 		response_line_fn fn, void *arg)
 {
-	struct client_request request = { .socket = o->socket,
-					  .wait_ms = CLIENT_WAIT_MS,
-					  .idle_ms = idle_ms };
-	_free_ char *target = NULL;
+	struct client_request request = { .idle_ms = idle_ms };
 
-	if (asprintf(&target, "%s%s%s", path, query ? "?" : "", query ? query : "") < 0) {
-		target = NULL;
-		return explain_failure(o->socket, -ENOMEM);
-	}
-	request.target = target;
-	return ask(&request, fn, arg);
+	return ask_at(o, &request, path, query, fn, arg);
 }
 
 json_t *command_json(const char *line, size_t len)
@@ -199,24 +205,38 @@ json_t *command_json(const char *line, size_t len)
 	return json;
 }
 
-int command_show_object(const struct options *o, const char *what, const char *line, size_t len,
-			int (*show)(const json_t *object, bool header))
+struct showing {
+	const struct options *options;
+	const char *what;
+	int (*show)(json_t *object, bool header);
+};
+
+static int show_line(const char *line, size_t len, void *arg)
 {
+	const struct showing *s = arg;
 	json_t *object;
 	int r;
 
 	if (len == 0)
 		return LINE_MORE;
-	if (o->json)
+	if (s->options->json)
 		return command_pass(line, len);
 	object = command_json(line, len);
 	if (!object)
 		return LINE_FAILED;
-	r = show(object, !o->no_header);
+	r = s->show(object, !s->options->no_header);
 	json_decref(object);
 	if (r < 0)
-		command_error("cannot show %s: %s", what, strerror(-r));
+		command_error("cannot show %s: %s", s->what, strerror(-r));
 	return r < 0 ? LINE_FAILED : LINE_MORE;
+}
+
+int command_ask_object(const struct options *o, const char *path, const char *what,
+		       int (*show)(json_t *object, bool header))
+{
+	struct showing s = { .options = o, .what = what, .show = show };
+
+	return command_ask(o, path, NULL, CLIENT_WAIT_MS, show_line, &s);
 }
 
 int command_pass(const char *line, size_t len)

@@ -75,6 +75,9 @@ int command_ask(const struct options *o, const char *path, const char *query, in
 int command_tell(const struct options *o, const char *method, const char *path, response_line_fn fn,
 		 void *arg);
 
+/* The same where all there is to know of the answer is whether it was done. */
+int command_order(const struct options *o, const char *method, const char *path);
+
 /* METHOD on PATH?QUERY (may be NULL) with a body, which stays the caller's. */
 int command_send(const struct options *o, const char *method, const char *path, const char *query,
 		 const void *body, size_t size, response_line_fn fn, void *arg);
@@ -83,11 +86,11 @@ int command_send(const struct options *o, const char *method, const char *path, 
 json_t *command_json(const char *line, size_t len);
 
 /*
- * What a command whose answer is one object does with a LINE of it: passes it on with --json, else
- * SHOW it (negative errno; HEADER: titles over tables), which is called WHAT when that fails.
+ * GETs PATH, whose answer is one object: passed on with --json, else SHOWn (negative errno; HEADER:
+ * titles over tables). WHAT it is called when that fails.
  */
-int command_show_object(const struct options *o, const char *what, const char *line, size_t len,
-			int (*show)(const json_t *object, bool header));
+int command_ask_object(const struct options *o, const char *path, const char *what,
+		       int (*show)(json_t *object, bool header));
 
 /* Copies LINE and a newline to stdout. LINE_DONE when stdout takes no more: command_end() says why.
  */
