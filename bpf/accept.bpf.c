@@ -14,7 +14,6 @@
 extern const volatile __u64 scope_cgroup_id;
 /* accept and accept4 on this architecture, set before load; -1 where there is none */
 extern const volatile long accept_syscalls[2];
-extern const volatile int accept_parameters; /* of inet_csk_accept() */
 /* the one that is all of the socket calls in one, as the C library of s390 has it */
 extern const volatile long socketcall_syscall;
 
@@ -42,34 +41,21 @@ int BPF_PROG(accept_lsm, struct sock *sk, struct socket *parent)
 	return 0;
 }
 
-/* The return value follows the arguments: four of them before 6.10, two since. Asking CO-RE for a
- * type that only one of them has would make libbpf look at modules, for which it needs every
- * capability. The barrier keeps the two loads apart: one at a computed offset is what the verifier
- * refuses. */
-SEC("fexit/inet_csk_accept")
-int accept_fexit(__u64 *ctx)
+/* The same place without a security module. Not the return of inet_csk_accept(): the socket is not
+ * locked there, and another CPU may not yet have told that it is established. */
+SEC("fentry/security_sock_graft")
+int BPF_PROG(accept_fentry, struct sock *sk, struct socket *parent)
 {
-	__u64 sk;
-
-	note_fired(FL_PROBE_ACCEPT_FEXIT);
-	if (accept_parameters == 2) {
-		sk = ctx[2];
-		barrier_var(sk);
-	} else {
-		sk = ctx[4];
-		barrier_var(sk);
-	}
-	if (sk)
-		accepted((struct sock *)sk);
+	note_fired(FL_PROBE_ACCEPT_FENTRY);
+	accepted(sk);
 	return 0;
 }
 
-SEC("kretprobe/inet_csk_accept")
-int BPF_KRETPROBE(accept_kretprobe, struct sock *sk)
+SEC("kprobe/security_sock_graft")
+int BPF_KPROBE(accept_kprobe, struct sock *sk, struct socket *parent)
 {
-	note_fired(FL_PROBE_ACCEPT_KRETPROBE);
-	if (sk)
-		accepted(sk);
+	note_fired(FL_PROBE_ACCEPT_KPROBE);
+	accepted(sk);
 	return 0;
 }
 

@@ -9,5 +9,4 @@ const volatile bool count_udp = true;
 const volatile __u32 ring_wake_bytes = 4 << 20;
 const volatile __u64 scope_cgroup_id = 0;
 const volatile long accept_syscalls[2] = { -1, -1 };
-const volatile int accept_parameters = 0;
 const volatile long socketcall_syscall = -1;

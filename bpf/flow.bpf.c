@@ -152,6 +152,19 @@ static __always_inline bool was_session(__u64 id, const struct fl_key *key,
 	return !c || c->flow_id != id || c->state != FL_STATE_SYN_SENT;
 }
 
+/* The ring is full. */
+static __always_inline int flow_end_untold(__u64 id, const struct fl_socket *s,
+					   const struct fl_key *key, const struct fl_proc_key *proc,
+					   struct fl_connection *c)
+{
+	if (key->proto == FL_TCP)
+		socket_mark_ended(s->cookie);
+	if (flow_remove(id, key, proc, c))
+		return -ENOENT;
+	count(FL_CNT_ENDED);
+	return 0;
+}
+
 int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
@@ -169,16 +182,17 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 	if (was_session(id, &key, c))
 		session_told(FL_SOCK_CONNECTION_DELETED, id);
 	e = event_reserve(s->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE);
-	if (!e) {
-		if (key.proto == FL_TCP)
-			socket_mark_ended(s->cookie);
-		if (flow_remove(id, &key, &proc, c))
-			return -ENOENT;
-		count(FL_CNT_ENDED);
-		return 0;
-	}
-	if (key.proto == FL_TCP) /* after its place in the ring is taken: see flow_accepted() */
+	if (!e)
+		return flow_end_untold(id, s, &key, &proc, c);
+	if (key.proto == FL_TCP) { /* after its place in the ring is taken: see flow_accepted() */
 		socket_mark_ended(s->cookie);
+		s = bpf_map_lookup_elem(&socket_to_process, &id);
+	}
+	if (!s) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return -ENOENT;
+	}
+	proc = s->owner.proc;
 	flow_describe(&e->flow, id, s, c);
 	e->flow.ended_ns = e->time_ns;
 	e->flow.reason = reason;

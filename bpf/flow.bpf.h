@@ -104,12 +104,13 @@ int flow_accept_late(__u64 id) __hidden;
 
 /*
  * Either. Another CPU may be ending the flow: its CLOSE takes a place in the ring, then the mark is
- * set, then it is written who the owner is. Who does not find the mark afterwards was in time.
+ * set, then it is looked up who the owner is. Who does not find the mark afterwards was in time.
  * Inlined: one frame more is more than the stack of the longest chain has room for.
  */
 static __always_inline void flow_accepted(__u64 id)
 {
-	flow_accept(id);
+	if (!socket_ended_lately(id))
+		flow_accept(id);
 	if (socket_ended_lately(id))
 		flow_accept_late(id);
 }

@@ -22,7 +22,7 @@ const struct argument argument_table[] = {
 	  "name acceptors by a program on every system call: exact, at a price", AT(accept) },
 	{ "scope", "container", "run in a private cgroup namespace and see only what is in it",
 	  AT(scope) },
-	{ "without", "HOOKS", "do without these, as other kernels must: 'lsm,fexit' or 'iter/tcp'",
+	{ "without", "HOOKS", "do without these, as other kernels must: 'lsm,fentry' or 'iter/tcp'",
 	  AT(without) },
 	{ "detach", NULL, "remove what an earlier flownerd left in the kernel, and end",
 	  AT(detach) },

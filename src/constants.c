@@ -10,7 +10,6 @@ void constants_set(struct flowner_bpf *s)
 {
 	s->rodata->can_task_btf = !probe_helper(BPF_FUNC_get_current_task_btf);
 	s->rodata->can_tracing_socket = !probe_tracing_storage();
-	s->rodata->accept_parameters = probe_parameters("inet_csk_accept");
 #ifdef SYS_accept
 	s->rodata->accept_syscalls[0] = SYS_accept;
 #endif

@@ -60,9 +60,9 @@ static const struct hook table[] = {
 	    NULL),
 	TRY("accept", 1, "lsm/sock_graft", "accept_lsm", FL_PROBE_ACCEPT_LSM,
 	    NULL),
-	TRY("accept", 2, "fexit/inet_csk_accept", "accept_fexit", FL_PROBE_ACCEPT_FEXIT,
+	TRY("accept", 2, "fentry/security_sock_graft", "accept_fentry", FL_PROBE_ACCEPT_FENTRY,
 	    NULL),
-	TRY("accept", 3, "kretprobe/inet_csk_accept", "accept_kretprobe", FL_PROBE_ACCEPT_KRETPROBE,
+	TRY("accept", 3, "kprobe/security_sock_graft", "accept_kprobe", FL_PROBE_ACCEPT_KPROBE,
 	    NULL),
 	LAST("accept", 4, "cgroup/getpeername4", "accept_getpeername4", HOOK_NO_PROBE,
 	    "who accepts, until the socket is used", ACCEPT_UNSEEN),
@@ -178,7 +178,7 @@ bool hook_is_lsm(const struct hook *hook)
 
 bool hook_is_kprobe(const struct hook *hook)
 {
-	return !strncmp(hook->attach, "kprobe/", 7) || !strncmp(hook->attach, "kretprobe/", 10);
+	return !strncmp(hook->attach, "kprobe/", 7);
 }
 
 bool hook_is_everywhere(const struct hook *hook)
@@ -241,9 +241,9 @@ const char *hooks_tier(const struct hooks *h)
 {
 	if (usable(h, "accept_lsm"))
 		return "full";
-	if (usable(h, "accept_fexit"))
+	if (usable(h, "accept_fentry"))
 		return "no LSM";
-	if (usable(h, "accept_kretprobe"))
+	if (usable(h, "accept_kprobe"))
 		return "no trampolines";
 	return "lowest";
 }

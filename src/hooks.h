@@ -55,7 +55,7 @@ const char *hooks_forbid(struct hooks *h, const char *list);
 bool hook_is_iterator(const struct hook *hook);
 bool hook_is_lsm(const struct hook *hook);
 bool hook_is_cgroup(const struct hook *hook);
-bool hook_is_kprobe(const struct hook *hook);	  /* or kretprobe */
+bool hook_is_kprobe(const struct hook *hook);
 bool hook_is_everywhere(const struct hook *hook); /* not only below --cgroup */
 const char *hook_status_text(enum hook_status status);
 

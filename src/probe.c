@@ -4,7 +4,6 @@
 #include "hooks.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -23,17 +22,14 @@ struct trial {
 	enum bpf_prog_type type;
 	enum bpf_attach_type attach;
 	bool is_kprobe;
-	bool is_return;
 };
 
 static const struct trial trials[] = {
-	{ "lsm/", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, false, false },
-	{ "fmod_ret/", BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, false, false },
-	{ "fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, false, false },
-	{ "fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, false, false },
-	{ "tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, false, false },
-	{ "kprobe/", BPF_PROG_TYPE_KPROBE, 0, true, false },
-	{ "kretprobe/", BPF_PROG_TYPE_KPROBE, 0, true, true },
+	{ "lsm/", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, false },
+	{ "fmod_ret/", BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, false },
+	{ "fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, false },
+	{ "tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, false },
+	{ "kprobe/", BPF_PROG_TYPE_KPROBE, 0, true },
 };
 
 /* The number perf_event_open() knows kprobes by; the file is absent where there are none. */
@@ -48,7 +44,7 @@ static int kprobe_type(int *ret_type)
 	return 0;
 }
 
-static int try_kprobe(const char *function, bool is_return)
+static int try_kprobe(const char *function)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr) };
 	_close_ int fd = -1;
@@ -58,7 +54,6 @@ static int try_kprobe(const char *function, bool is_return)
 	if (r < 0)
 		return r;
 	attr.type = (__u32)type;
-	attr.config = is_return ? 1 : 0;
 	attr.kprobe_func = (__u64)(unsigned long)function;
 	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	return fd < 0 ? -errno : 0;
@@ -86,7 +81,7 @@ int probe_hook(const struct hook *hook)
 		if (strncmp(hook->attach, t->prefix, len) != 0)
 			continue;
 		if (t->is_kprobe)
-			return try_kprobe(hook->attach + len, t->is_return);
+			return try_kprobe(hook->attach + len);
 		return try_load(t, hook->attach + len);
 	}
 	return 0;
@@ -130,31 +125,10 @@ int probe_tracing_storage(void)
 	return fd >= 0 || !strstr(log, "unknown func") ? 0 : -EOPNOTSUPP;
 }
 
-static void cleanup_btf(struct btf **btf)
-{
-	btf__free(*btf);
-}
-
-int probe_parameters(const char *name)
-{
-	_cleanup_(cleanup_btf) struct btf *btf = btf__load_vmlinux_btf();
-	const struct btf_type *type;
-	int id;
-
-	if (!btf)
-		return -errno;
-	id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
-	if (id < 0)
-		return id;
-	type = btf__type_by_id(btf, (__u32)id);
-	type = type ? btf__type_by_id(btf, type->type) : NULL;
-	return type ? btf_vlen(type) : -ENOENT;
-}
-
 int probe_tracing_load(void)
 {
 	static const struct trial trial = { "tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
-					    false, false };
+					    false };
 
 	return try_load(&trial, "inet_sock_set_state");
 }

@@ -27,9 +27,6 @@ int probe_tracing_storage(void);
 /* Whether a tracing program may be loaded at all. 0, or negative errno. */
 int probe_tracing_load(void);
 
-/* How many arguments this kernel's function NAME takes; negative errno: that is not known. */
-int probe_parameters(const char *name);
-
 /* What nothing works without, each with its own sentence: BTF, the capabilities, a ring buffer. */
 int probe_kernel(struct fail *f);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A loopback connection of our own, to see which programs are really called: an LSM program
- * attaches to a kernel that never calls it, a kretprobe to a function that was inlined.
+ * attaches to a kernel that never calls it, a kprobe to a function that was inlined.
  */
 #ifndef FLOWNER_SELFTEST_H
 #define FLOWNER_SELFTEST_H

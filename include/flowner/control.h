@@ -54,8 +54,8 @@ struct fl_end {
 /* Index into fired: how often a program whose attaching proves nothing ran for selftest_pid. */
 enum fl_probe {
 	FL_PROBE_ACCEPT_LSM,
-	FL_PROBE_ACCEPT_FEXIT,
-	FL_PROBE_ACCEPT_KRETPROBE,
+	FL_PROBE_ACCEPT_FENTRY,
+	FL_PROBE_ACCEPT_KPROBE,
 	FL_PROBE_ACCEPT_SYSCALL,
 	FL_PROBE_TOUCH,
 	FL_PROBE_TAKE,

@@ -84,13 +84,15 @@ static int client_socket(uint32_t number, uint32_t driver)
 
 	if (fd < 0)
 		die("socket");
-	if (number / DRIVERS % 4)
-		return fd;
-	local.sin_port =
-		htons((uint16_t)(FIRST_REUSED + driver * REUSED + number / DRIVERS / 4 % REUSED));
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0 ||
-	    bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0)
+	local.sin_port = 0; /* the port is nobody else's before the time of connect() is taken */
+	if (number / DRIVERS % 4 == 0) {
+		local.sin_port = htons(
+			(uint16_t)(FIRST_REUSED + driver * REUSED + number / DRIVERS / 4 % REUSED));
+		if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+			die("setsockopt");
+	}
+	if (bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0)
 		die("bind");
 	return fd;
 }

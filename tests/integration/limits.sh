@@ -71,7 +71,7 @@ late() {
 # Where other programs sit at the entry of kernel functions, this one can say no.
 can_say_no() {
 	flowner doctor -j | jq -e 'any(.hooks[]; .status == "on" and
-		(.attach | test("^(fentry|fexit|lsm)/")))' >"$T/out"
+		(.attach | test("^(fentry|lsm)/")))' >"$T/out"
 }
 
 asynchronous() {

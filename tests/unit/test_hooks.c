@@ -154,7 +154,7 @@ static void every_row_is_complete(void **state)
 /* Attaching these proves nothing, so each must have a mark of its own to show that it fires. */
 static void what_may_be_silent_is_probed(void **state)
 {
-	static const char *const may[] = { "lsm/", "fexit/", "kretprobe/", "kprobe/" };
+	static const char *const may[] = { "lsm/", "fentry/", "kprobe/" };
 	const struct hooks *h = *state;
 
 	for (size_t i = 0; i < hooks_count(h); i++) {
@@ -179,7 +179,7 @@ static void kinds(void **state)
 		{ "lsm/sock_graft", false, false, false },
 		{ "tp_btf/inet_sock_set_state", false, false, false },
 		{ "kprobe/__sk_free", false, false, true },
-		{ "kretprobe/inet_csk_accept", false, false, true },
+		{ "kprobe/security_sock_graft", false, false, true },
 	};
 
 	(void)state;
@@ -223,8 +223,8 @@ static void a_limit_is_told_while_its_row_is_on(void **state)
 	struct hooks *h = *state;
 
 	set(h, "accept_lsm", HOOK_REFUSED);
-	set(h, "accept_fexit", HOOK_SILENT);
-	set(h, "accept_kretprobe", HOOK_REFUSED);
+	set(h, "accept_fentry", HOOK_SILENT);
+	set(h, "accept_kprobe", HOOK_REFUSED);
 	assert_non_null(strstr(loss(h, "accept_getpeername4"), "who accepts"));
 	set(h, "accept_getpeername4", HOOK_ON);
 	set(h, "accept_getpeername6", HOOK_ON);
@@ -234,7 +234,7 @@ static void a_limit_is_told_while_its_row_is_on(void **state)
 	set(h, "touch_send", HOOK_ON);
 	assert_non_null(strstr(loss(h, "accept_getpeername6"), "at the first use"));
 	assert_null(loss(h, "accept_lsm"));
-	assert_null(loss(h, "accept_kretprobe"));
+	assert_null(loss(h, "accept_kprobe"));
 }
 
 static void a_hook_that_ends_with_the_daemon_says_so(void **state)
@@ -289,13 +289,13 @@ static void tiers(void **state)
 	assert_string_equal(hooks_tier(h), "full");
 	set(h, "accept_lsm", HOOK_SILENT);
 	assert_string_equal(hooks_tier(h), "no LSM");
-	set(h, "accept_fexit", HOOK_ON);
+	set(h, "accept_fentry", HOOK_ON);
 	assert_string_equal(hooks_tier(h), "no LSM");
-	set(h, "accept_fexit", HOOK_REFUSED);
+	set(h, "accept_fentry", HOOK_REFUSED);
 	assert_string_equal(hooks_tier(h), "no trampolines");
-	set(h, "accept_kretprobe", HOOK_ON);
+	set(h, "accept_kprobe", HOOK_ON);
 	assert_string_equal(hooks_tier(h), "no trampolines");
-	set(h, "accept_kretprobe", HOOK_SILENT);
+	set(h, "accept_kprobe", HOOK_SILENT);
 	set(h, "accept_getpeername4", HOOK_ON);
 	assert_string_equal(hooks_tier(h), "lowest");
 }
@@ -310,7 +310,7 @@ static void named_ones_are_off(void **state)
 	assert_int_equal(hooks_row(h, row_of(h, "free_fentry"))->status, HOOK_OFF);
 	assert_int_equal(hooks_row(h, row_of(h, "take_fentry"))->status, HOOK_UNUSED);
 	assert_string_equal(hooks_tier(h), "no LSM");
-	assert_null(hooks_forbid(h, "fexit,kretprobe"));
+	assert_null(hooks_forbid(h, "fentry,kprobe"));
 	assert_string_equal(hooks_tier(h), "lowest");
 }
 

@@ -38,7 +38,7 @@ static int setup(void **state)
 	(void)state;
 	fake_new();
 	fake_hook("accept", "lsm/sock_graft", 0, NULL, HOOK_SILENT);
-	fake_hook("accept", "fexit/inet_csk_accept", 1, NULL, HOOK_REFUSED)->error = 1;
+	fake_hook("accept", "fentry/security_sock_graft", 1, NULL, HOOK_REFUSED)->error = 1;
 	fake_hook("accept", "cgroup/getpeername4", 2, "the acceptor", HOOK_ON);
 	fake_hook("accept", "cgroup/getpeername6", 2, "the acceptor", HOOK_ON);
 	fake_hook("free", "fentry/__sk_free", 0, NULL, HOOK_ON);

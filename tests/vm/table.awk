@@ -118,7 +118,7 @@ END {
 	print_ways()
 	print_sessions("sessions right / wrong / missing", "stock")
 	print_sessions("the same without LSM", "no-lsm")
-	print_sessions("and without fentry and fexit", "no-trampolines")
+	print_sessions("and without fentry", "no-trampolines")
 	print_sessions("and without kprobes", "lowest")
 	print "\nThe same everywhere: " same "."
 	if ("here" in kernel)
