@@ -31,8 +31,11 @@ __noinline int slot_told(__u32 op, __u64 id, __u32 slot)
 	if (!ring)
 		return 0;
 	s = bpf_map_lookup_elem(&socket_to_process, &id);
-	if (!s)
-		return 0; /* another CPU has ended it, and told that it did */
+	if (!s) { /* another CPU has ended it, and told that it did */
+		if (op != FL_SOCK_CONNECTION_DELETED)
+			count(FL_CNT_ESTABLISHED_LATE);
+		return 0;
+	}
 	e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
 	if (!e) {
 		count(FL_CNT_SLOT_0_FULL + slot);

@@ -37,7 +37,12 @@ int udp_open_connected(struct fl_udp *u, const struct fl_key *k)
 			return 0;
 		/* from here and not from flow_rekey(), whose frame leaves no room */
 		own = bpf_map_lookup_elem(&socket_to_process, &id);
-		return own ? session_established(id, own) : 0;
+		if (own)
+			return session_established(id, own);
+		/* a datagram and the close of its socket; TCP is told of both under its lock */
+		if (sessions_wanted())
+			count(FL_CNT_ESTABLISHED_LATE);
+		return 0;
 	}
 	if (id)
 		u->flags |= UDP_OWN_SPENT; /* ended by the daemon */

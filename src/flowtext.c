@@ -177,6 +177,7 @@ static const char *const counters[] = {
 	[FL_CNT_SLOT_1_FULL] = "slot_1_full",
 	[FL_CNT_SLOT_2_FULL] = "slot_2_full",
 	[FL_CNT_SLOT_3_FULL] = "slot_3_full",
+	[FL_CNT_ESTABLISHED_LATE] = "established_late",
 	[FL_CNT_RUNS_SKIPPED] = "runs_skipped",
 };
 _Static_assert(sizeof(counters) / sizeof(counters[0]) == FL_CNT_MAX, "each counter has a name");

@@ -110,6 +110,7 @@ static const struct sample samples[] = {
 	[FL_CNT_SLOT_1_FULL] = { &events_lost, "reason" },
 	[FL_CNT_SLOT_2_FULL] = { &events_lost, "reason" },
 	[FL_CNT_SLOT_3_FULL] = { &events_lost, "reason" },
+	[FL_CNT_ESTABLISHED_LATE] = { &events_lost, "reason" },
 	[FL_CNT_CONNECTIONS_FULL] = { &map_full, "map", "connections" },
 	[FL_CNT_SOCKETS_FULL] = { &map_full, "map", "sockets" },
 	[FL_CNT_PROCESSES_FULL] = { &map_full, "map", "processes" },

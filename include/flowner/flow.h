@@ -250,7 +250,11 @@ enum fl_sock_op {
 	FL_SOCK_CONNECTION_DELETED, /* of an established one, silent UDP peers too; last owner */
 };
 
-/* What a program or process with a ring of its own in a slot of flow_rings gets of each session. */
+/*
+ * What a program or process with a ring of its own in a slot of flow_rings gets of each session. Of
+ * one that begins and ends on two CPUs at once each may come twice, or first, or the end alone
+ * (established_late).
+ */
 struct fl_sock_event {
 	enum fl_sock_op op;
 	__u32 size;    /* bytes, all of it */
@@ -296,7 +300,8 @@ enum fl_counter {
 	FL_CNT_SLOT_1_FULL,
 	FL_CNT_SLOT_2_FULL,
 	FL_CNT_SLOT_3_FULL,
-	FL_CNT_RUNS_SKIPPED, /* of tracing programs, as one ran on that CPU already: repaired */
+	FL_CNT_ESTABLISHED_LATE, /* ESTABLISHED not told: another CPU had ended it already */
+	FL_CNT_RUNS_SKIPPED,	 /* of tracing programs, as one ran on that CPU already: repaired */
 	FL_CNT_MAX,
 };
 
