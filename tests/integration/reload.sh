@@ -86,7 +86,7 @@ named_hooks() {
 	sed -i 's/\[connect\]/[bind]/; s/remote/local/' "$T/1.yaml"
 	exits 0 flowner policy load "$T/1.yaml"
 	same "attached for bind" "$(attached)" \
-		'verdict_bind4 verdict_bind6 verdict_post_bi'
+		'verdict_bind4 verdict_bind6 verdict_post_bi verdict_unbind'
 }
 
 # --- namespaces ---
