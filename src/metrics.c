@@ -461,9 +461,12 @@ static void note_policy(json_t *notes, const struct agent *agent)
 							   row->limit ? row->limit : ""));
 	}
 	json_array_append_new(
-		notes, json_string("policy: a daemon that is killed leaves it in force, one that "
-				   "is stopped does not; sockets of AF_PACKET pass by it; "
-				   "proceed_hard lifts nothing that others deny"));
+		notes, json_sprintf("policy: a daemon that is killed leaves it in force, one that "
+				    "is stopped does not; sockets of AF_PACKET pass by it; "
+				    "proceed_hard lifts what others deny %s",
+				    enforce_lifts() ? "where a rule says allow_override, at bind "
+						      "and connect"
+						    : "nowhere: this kernel cannot"));
 	if (*rules_trouble(agent->rules))
 		json_array_append_new(notes,
 				      json_sprintf("policy: %s", rules_trouble(agent->rules)));

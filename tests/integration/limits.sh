@@ -51,6 +51,7 @@ implicit_bind() {
 packets_pass_by() {
 	load 0 'connect, bind' ''
 	doctor_says 'sockets of AF_PACKET pass by it'
+	doctor_says 'proceed_hard lifts what others deny '
 	new client tcp
 	denied "connect()" "$(answer client call "$FD" 127.0.0.1 7000)"
 	tell wire syn6 0 7000
