@@ -158,7 +158,7 @@ static int filter_calls(void)
 		ALLOW_WITH(socket, 0, AF_NETLINK),
 		ALLOW_WITH(socket, 0, AF_INET),
 		ALLOW_WITH(socket, 0, AF_INET6),
-#ifdef __NR_socketcall /* of s390's C library: all of these in one, whose arguments no filter sees */
+#ifdef __NR_socketcall /* s390's C library: all of these in one, of arguments no filter sees */
 		ALLOW(socketcall),
 #endif
 		RETURN(SECCOMP_RET_KILL_PROCESS),
