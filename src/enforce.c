@@ -273,8 +273,10 @@ static bool is_wanted(const char *program, void *arg)
 {
 	const struct enforce *e = arg;
 
-	if (!strncmp(program, "cgroup_", strlen("cgroup_")))
-		return e->census;
+	for (size_t i = 0; i < CENSUS; i++) {
+		if (!strcmp(census[i], program))
+			return e->census;
+	}
 	for (size_t i = 0; i < ROWS; i++) {
 		for (size_t p = 0; p < ENFORCE_PROGRAMS && e->rows[i].programs[p]; p++) {
 			if (e->rows[i].status == ENFORCE_ON &&

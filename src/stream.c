@@ -209,9 +209,9 @@ static int event_line(struct stream *s, const struct fl_event *e, __u64 peer_id,
 	describe_flow(agent, &e->flow, &d);
 	if (!describe_matches(agent, &d, s->filter))
 		return 0;
-	if (s->records && e->head.type == FL_EVENT_UNBIND)
-		return 0; /* no session either */
 	if (s->records) {
+		if (e->head.type == FL_EVENT_UNBIND)
+			return 0; /* no session either */
 		records_flow(&e->flow, e, sequence, &record);
 		return pending_copy(&s->line, &record, sizeof(record));
 	}

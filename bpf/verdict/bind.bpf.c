@@ -64,7 +64,7 @@ static __noinline int hold(const struct fl_attempt *a)
 	struct bound b = { .key = a->key, .owner = a->owner, .since_ns = bpf_ktime_get_boot_ns() };
 
 	if (bpf_map_update_elem(&bind_held, &a->cookie, &b, BPF_ANY))
-		count(FL_CNT_VERDICT_FAILED);
+		count(FL_CNT_VERDICT_UNTOLD); /* its end will not be */
 	return 1;
 }
 

@@ -4,18 +4,21 @@
 #include "event.bpf.h"
 #include "match.bpf.h"
 
-/* Half of the ring, which wakes its reader at a quarter: who is denied in a loop must not take the
- * place of what is told of sessions. */
-static __always_inline bool ring_has_room(void)
+/*
+ * Half of the ring, which wakes its reader at a quarter: who is denied in a loop must not take the
+ * place of what is told of sessions. But a listen() that is denied late is ended by who reads it.
+ */
+static __always_inline bool ring_has_room(__u32 hook)
 {
-	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < 2ULL * ring_wake_bytes;
+	return hook == FL_HOOK_LISTEN ||
+	       bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < 2ULL * ring_wake_bytes;
 }
 
 static __noinline int judge_tell(const struct fl_attempt *a, const struct fl_said *said)
 {
 	struct fl_verdict_event *e = NULL;
 
-	if (ring_has_room())
+	if (ring_has_room(a->hook))
 		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count(FL_CNT_VERDICT_UNTOLD);

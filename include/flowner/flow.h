@@ -293,7 +293,7 @@ enum fl_counter {
 	FL_CNT_ABORT_REFUSED,	 /* asked for in vain: ended, shared, or not in this kernel */
 	FL_CNT_VERDICT_FAILED,	 /* attempts that could not be judged */
 	FL_CNT_VERDICT_UNKNOWN,	 /* attempts judged while what a rule asks for was not known */
-	FL_CNT_VERDICT_UNTOLD,	 /* verdicts not told: the ring was half full; rules count them */
+	FL_CNT_VERDICT_UNTOLD,	 /* verdicts and unbinds not told: no room; rules count them */
 	FL_CNT_COUNTS_FULL,	 /* udp_counts refused an entry: that flow's traffic is not known */
 	FL_CNT_CGROUPS_FULL,	 /* new cgroups of which the policy's tables could not take note */
 	FL_CNT_SLOT_0_FULL,	 /* records a consumer's ring in this slot had no room for */

@@ -24,6 +24,13 @@ told() { # PROTO ADDR PORT: how often, and who was said to have bound it
 		"\(.process.pid) \(.event.type[0]) \(.flowner.flow_id)"' "$T/events"
 }
 
+bound_once() { # PORT: and no longer
+	tell server socket udp 4
+	local fd=${R[0]}
+	tell server bind "$fd" 127.0.0.1 "$1"
+	tell server close "$fd"
+}
+
 is_told() { [[ $(told "$@") ]]; }
 
 start_daemon
@@ -57,10 +64,7 @@ fd=${R[0]}
 tell pair bind "$fd" 127.0.0.1 7002
 tell pair fork # whoever answers from now on is the child
 tell pair close "$fd"
-tell server socket udp 4
-mark=${R[0]}
-tell server bind "$mark" 127.0.0.1 7003
-tell server close "$mark"
+bound_once 7003
 eventually 10 is_told udp 127.0.0.1 7003
 is_told tcp 127.0.0.1 7002 && fail "it is bound: the parent has it"
 parent=${ACTOR_PID[pair]}
@@ -75,15 +79,9 @@ try server bind "$fd" 127.0.0.1 7009
 same "bind" "${R[0]}" error
 tell server close "$fd"
 load connect remote
-tell server socket udp 4
-mark=${R[0]}
-tell server bind "$mark" 127.0.0.1 7004
-tell server close "$mark"
+bound_once 7004
 load bind local
-tell server socket udp 4
-mark=${R[0]}
-tell server bind "$mark" 127.0.0.1 7005
-tell server close "$mark"
+bound_once 7005
 eventually 10 is_told udp 127.0.0.1 7005
 is_told tcp 127.0.0.1 7009 && fail "it was never bound"
 is_told udp 127.0.0.1 7004 && fail "nobody had asked"
