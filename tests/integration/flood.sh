@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Somebody who is denied in a loop, while nobody reads: verdicts take half of the event ring, what
-# more there is is counted, by the rule too, and sessions are told as if nothing had been.
+# more there is is counted, by the rule too, and sessions are told as if nothing had been. What can
+# only be undone after a listen() is undone.
 . "$(dirname "$0")/lib.sh"
 
 TRIES=2000 # a record of each would fill the ring seven times
@@ -15,6 +16,11 @@ cat >"$T/policy.yaml" <<-END
 	    hooks: [connect]
 	    remote: {port: 7001}
 	    verdict: reject
+	  - name: late
+	    hooks: [listen]
+	    local: {port: 7009}
+	    verdict: reject
+	    allow_async: true
 END
 start_daemon --config "$T/config"
 own_netns
@@ -35,6 +41,8 @@ for i in $(seq "$SESSIONS"); do
 	ids[i]=${R[2]}
 	tell client close "${R[0]}"
 done
+try server listen tcp 127.0.0.1 7009
+late=("${R[@]}")
 kill -CONT "$DAEMON"
 
 untold() { stat_of verdict_untold; }
@@ -42,12 +50,16 @@ closed() { jq -c 'select(.event.action == "close")' "$T/events" | wc -l; }
 lost() { jq -s '[.[] | select(.event.action == "lost").flowner.count] | add' "$T/events"; }
 all_told() { (($(closed) == SESSIONS && $(lost) == $(untold))); }
 eventually 20 all_told
+if [[ ${late[0]} == ok ]]; then
+	try server accept "${late[1]}"
+	same "accept of who should not listen" "${R[*]}" 'error Invalid argument'
+fi
 same "hits" "$(flowner policy show -j | jq '.rules[0].hits')" "$TRIES"
 same "records the ring refused" "$(stat_of ring_full)" 0
 (($(untold) > TRIES / 2)) || fail "of $TRIES verdicts only $(untold) found the ring half full"
 exits 0 flowner policy clear # what was joined is told
 joined() {
-	(($(jq -s '[.[] | select(.event.action == "verdict") | .flowner.count // 1] | add' \
+	(($(jq -s '[.[] | select(.rule.name == "nobody") | .flowner.count // 1] | add' \
 		"$T/events") == TRIES - $(untold)))
 }
 eventually 20 joined
