@@ -135,7 +135,7 @@ static int cut(const struct place *p, const struct sockdiag_socket *s, struct fa
 	case -EOPNOTSUPP:
 		return fail(said, r,
 			    "this kernel cannot cut flow %016llx: it has neither SOCK_DESTROY "
-			    "(CONFIG_INET_DIAG_DESTROY) nor bpf_sock_destroy (Linux 6.5)",
+			    "(CONFIG_INET_DIAG_DESTROY) nor bpf_sock_destroy (Linux 6.5, BPF JIT)",
 			    flow->id);
 	default:
 		return fail(said, r, "cannot cut flow %016llx: %s", flow->id, strerror(-r));

@@ -20,6 +20,6 @@ $(KERNEL_EXAMPLES): $(B)/tests/%: tests/example/%.c | $(B)/tests
 	$(call say,CC  )$(CC) -std=gnu11 -D_GNU_SOURCE -Iinclude $(WARN) $(CFLAGS) $(SAN) -MMD \
 		-MP -o $@ $< -lbpf -lelf -lz
 $(B)/tests/flowid.bpf.o: tests/example/flowid.bpf.c | $(B)/tests
-	$(call say,BPF )$(CLANG) -target bpf -O2 -g -Wall -Wextra -Werror -Iinclude \
+	$(call say,BPF )$(CLANG) -target $(BPF_TARGET) -O2 -g -Wall -Wextra -Werror -Iinclude \
 		$(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) \
 		-MMD -MP -c $< -o $@

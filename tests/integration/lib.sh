@@ -213,11 +213,20 @@ map() { # NAME: a pinned map as bpftool writes it: JSON, numbers and all
 	bpftool map dump pinned "$PINS/$1" -j
 }
 
-# Of all entries in socket_to_process, as `ss -e` writes cookies, sorted. From the bytes of a little
-# endian: jq has no 64-bit numbers.
+little_endian() { [[ $(printf '\1\0' | od -An -tu2) -eq 1 ]]; }
+
+# The bytes of a map's number, as bpftool takes and gives them: the most significant one first.
+in_host_order() { # BYTE...
+	if little_endian; then printf '%s\n' "$@" | tac; else printf '%s\n' "$@"; fi
+}
+
+# Of all entries in socket_to_process, as `ss -e` writes cookies, sorted. From the key's bytes: jq
+# has no 64-bit numbers.
 ids() {
+	local order=.
+	! little_endian || order=reverse
 	map socket_to_process |
-		jq -r '.[].key | reverse | map(ltrimstr("0x")) | join("") | sub("^0*"; "")' | sort
+		jq -r ".[].key | $order"' | map(ltrimstr("0x")) | join("") | sub("^0*"; "")' | sort
 }
 
 short() { printf '%x\n' "$((16#$1))"; } # FLOW_ID: as ids and ss write it

@@ -48,8 +48,8 @@ same "what came unseen" "$(flowner show -j "$unseen" |
 	"${ACTOR_PID[client]} existing null"
 
 # --- entries that somebody deleted ---
-key=()
-for i in 14 12 10 8 6 4 2 0; do key+=("${stays:i:2}"); done
+mapfile -t bytes < <(fold -w 2 <<<"$stays")
+mapfile -t key < <(in_host_order "${bytes[@]}")
 bpftool map delete pinned "$PINS/socket_to_process" key hex "${key[@]}"
 eventually 20 equal
 same "its owner" "$(flowner show -j "$stays" | jq .process.pid)" "${ACTOR_PID[client]}"

@@ -156,7 +156,8 @@ eventually 10 has_lines "$T/alone" 80
 (($(stat_of slot_2_full) > 0)) || fail "a full ring is not counted"
 same "other slots" "$(stat_of slot_0_full) $(stat_of slot_1_full) $(stat_of slot_3_full)" '0 0 0'
 same "the daemon's ring" "$(stat_of ring_full)" 0
-bpftool map delete pinned "$PINS/flow_rings" key 2 0 0 0
+# shellcheck disable=SC2046 # words
+bpftool map delete pinned "$PINS/flow_rings" key $(in_host_order 0 0 0 2)
 full=$(stat_of slot_2_full)
 traffic
 same "a slot that was emptied" "$(stat_of slot_2_full)" "$full"

@@ -6,8 +6,8 @@
 # KERNEL as in fetch.sh, or `here`: the running one, as root, and only what it has of itself.
 #
 #	TIERS="stock lowest"   only the verifier's budget and the truth in these, see tiers.sh
-#	QUICK=1                the budget, unit tests, those integration tests that tests/run.sh
-#	                       takes for this, and the truth with all hooks and with the fewest
+#	QUICK=1                the budget, those tests that tests/run.sh takes for this, and the
+#	                       truth with all hooks and with the fewest
 #	JOBS=2                 so many machines at a time (default 1); one keeps one core busy
 #
 # Each machine's whole output is in build/vm/KERNEL.txt.

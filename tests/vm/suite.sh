@@ -8,7 +8,7 @@
 #
 # Emulation is slow: sessions by the thousand and not by the hundred thousand, and time.
 export TEST_SLOW=${TEST_SLOW:-6} STORM=${STORM:-3000} REPEAT=${REPEAT:-1} KILLS=${KILLS:-3}
-export MATCHES=${MATCHES:-200000}
+export MATCHES=${MATCHES:-200000} ROUNDS=${ROUNDS:-1}
 
 status=0
 part() { # COMMAND...
