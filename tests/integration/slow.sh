@@ -31,7 +31,7 @@ eventually 10 watchers 2
 kill -STOP "$slow"
 SECONDS=0
 (echo "$BASHPID" >"$CGROUP/cgroup.procs" && exec nsenter -t "$NETNS" -n \
-	"$BUILD/truth/truth" --only churn --storm 90000 -o "$T/truth")
+	"$BUILD/truth/truth" --only churn --storm 75000 -o "$T/truth")
 
 # after 30 s of not reading the daemon would close the connection
 if ((SECONDS >= 20)); then
