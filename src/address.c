@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FULL_PREFIX 128
 #define V4_BITS 96	  /* of the prefix ::ffff:0:0/96 that all of IPv4 shares */
 #define ENDPOINT_INPUT 64 /* "[", 45 of address, "/128", "]", ":65535", NUL: rounded up */
 
@@ -211,6 +212,19 @@ int endpoint_parse(const char *text, struct endpoint *ret_endpoint)
 	r = p.port ? parse_port(p.port, &ep) : 0;
 	if (r < 0)
 		return r;
+	*ret_endpoint = ep;
+	return 0;
+}
+
+int endpoint_parse_exact(const char *text, struct endpoint *ret_endpoint)
+{
+	struct endpoint ep;
+	int r = endpoint_parse(text, &ep);
+
+	if (r < 0)
+		return r;
+	if (!ep.has_addr || !ep.has_port || ep.prefix != FULL_PREFIX)
+		return -EINVAL;
 	*ret_endpoint = ep;
 	return 0;
 }

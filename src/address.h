@@ -34,6 +34,9 @@ int address_parse(const char *text, struct fl_addr *ret_addr);
 /* -EINVAL malformed, -ERANGE prefix or port out of range. */
 int endpoint_parse(const char *text, struct endpoint *ret_endpoint);
 
+/* The same of one address with one port: no prefix, nothing left out. */
+int endpoint_parse_exact(const char *text, struct endpoint *ret_endpoint);
+
 bool endpoint_matches(const struct endpoint *ep, const struct fl_addr *addr, __u16 port);
 
 #endif

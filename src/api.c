@@ -159,11 +159,13 @@ static enum MHD_Result answer_stats(struct request *request)
 
 static enum MHD_Result answer_metrics(struct request *request)
 {
+	enum metrics_format format = metrics_format_for(MHD_lookup_connection_value(
+		request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
 	char why[QUERY_WHY];
 
 	if (query_none(&request->query, why) < 0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
-	return reply_text(request, METRICS_TYPE, metrics_text(request->agent));
+	return reply_text(request, metrics_type(format), metrics_text(request->agent, format));
 }
 
 /* --- requests --- */

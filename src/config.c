@@ -2,6 +2,7 @@
 /* flowner.yaml, by settings.c. Nothing is stored before all of the file was found good. */
 #include "config.h"
 
+#include "address.h"
 #include "cleanup.h"
 #include "settings.h"
 #include "textfile.h"
@@ -19,7 +20,7 @@
 
 static bool is_string(const struct setting *s)
 {
-	return s->kind == KIND_PATH || s->kind == KIND_NAME;
+	return s->kind == KIND_PATH || s->kind == KIND_NAME || s->kind == KIND_ADDRESS;
 }
 
 static char **raw_word(const struct setting *s, void *raw)
@@ -194,10 +195,15 @@ static int read_choice(const struct setting *s, const char *word, uint64_t *ret_
 
 static int check_string(const struct setting *s, const char *word, char *why, size_t size)
 {
+	struct endpoint endpoint;
+
 	if (strlen(word) >= s->max)
 		return FAULT("longer than %llu bytes", (unsigned long long)s->max - 1);
 	if (s->kind == KIND_PATH && *word != '/')
 		return FAULT(SHOWN "is not an absolute path", word);
+	if (s->kind == KIND_ADDRESS && endpoint_parse_exact(word, &endpoint) < 0)
+		return FAULT(SHOWN "is not an address and a port: 127.0.0.1:9499, [::1]:9499",
+			     word);
 	return 0;
 }
 
@@ -208,6 +214,7 @@ static int setting_read(const struct setting *s, const char *word, uint64_t *ret
 	switch (s->kind) {
 	case KIND_PATH:
 	case KIND_NAME:
+	case KIND_ADDRESS:
 		return check_string(s, word, why, size);
 	case KIND_CHOICE:
 		return read_choice(s, word, ret_value, why, size);

@@ -34,7 +34,10 @@ struct config {
 	} recent; /* 100000, 3600 */
 	struct {
 		uint32_t flows, processes, ring_bytes;
-	} limits;	      /* 262144, 16384, 16 MiB */
+	} limits; /* 262144, 16384, 16 MiB */
+	struct {
+		char *listen; /* "127.0.0.1:9499"; NULL = only on the socket */
+	} metrics;
 	uint32_t poll_ms;     /* 50 */
 	uint32_t reconcile_s; /* 30 */
 	uint32_t udp_idle_s;  /* 120 */

@@ -7,6 +7,7 @@
 #include "fail.h"
 #include "notify.h"
 #include "rules.h"
+#include "scrape.h"
 #include "track.h"
 
 #include <bpf/libbpf.h>
@@ -24,6 +25,7 @@ enum source {
 	SOURCE_RECONCILE,
 	SOURCE_RING,
 	SOURCE_API,
+	SOURCE_SCRAPE,
 	SOURCE_RULES,
 	SOURCE_WATCHDOG,
 };
@@ -112,6 +114,8 @@ static int loop_open(struct loop *l, const struct agent *agent)
 		r = add(l, ring_buffer__epoll_fd(agent->ring), SOURCE_RING);
 	if (!r)
 		r = add(l, api_fd(agent->api), SOURCE_API);
+	if (!r && agent->scrape)
+		r = add(l, scrape_fd(agent->scrape), SOURCE_SCRAPE);
 	if (!r && agent->rules)
 		r = add(l, rules_fd(agent->rules), SOURCE_RULES);
 	return r ? r : watch(l);
@@ -182,7 +186,8 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 		l->more = true;
 		break;
 	case SOURCE_API:
-		break; /* api_run() follows every wake-up: it has timeouts of its own */
+	case SOURCE_SCRAPE:
+		break; /* both run at every wake-up: they have timeouts of their own */
 	case SOURCE_RULES:
 		run_rules(agent);
 		break;
@@ -191,6 +196,16 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 		(void)notify("WATCHDOG=1");
 		break;
 	}
+}
+
+/* At most; -1 = for ever. */
+static int wait_ms(const struct loop *l, const struct agent *agent)
+{
+	int api = api_timeout_ms(agent->api), scrape = scrape_timeout_ms(agent->scrape);
+
+	if (l->more)
+		return 0;
+	return api < 0 || (scrape >= 0 && scrape < api) ? scrape : api;
 }
 
 int daemon_run(struct agent *agent, struct track *track)
@@ -202,7 +217,7 @@ int daemon_run(struct agent *agent, struct track *track)
 	if (r < 0)
 		return r;
 	while (!l.stop) {
-		int n = epoll_wait(l.epoll, events, 8, l.more ? 0 : api_timeout_ms(agent->api));
+		int n = epoll_wait(l.epoll, events, 8, wait_ms(&l, agent));
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -211,6 +226,8 @@ int daemon_run(struct agent *agent, struct track *track)
 		if (l.more)
 			l.more = agent_drain_some(agent) > 0;
 		r = api_run(agent->api);
+		if (!r)
+			r = scrape_run(agent->scrape);
 		if (r < 0)
 			return r;
 	}

@@ -14,6 +14,7 @@
 #include "netns_helper.h"
 #include "notify.h"
 #include "rules.h"
+#include "scrape.h"
 #include "track.h"
 
 #include <errno.h>
@@ -98,6 +99,18 @@ static int listen_api(struct agent *agent, struct fail *f)
 	if (r < 0)
 		return fail(f, r, "cannot listen at '%s': %s", path, strerror(-r));
 	return 0;
+}
+
+static int listen_scrape(struct agent *agent, struct fail *f)
+{
+	const char *endpoint = agent->config->metrics.listen;
+	bool later = false;
+	int r = endpoint ? scrape_new(agent, endpoint, &agent->scrape, &later, f) : 0;
+
+	if (!r && later)
+		fprintf(stderr, "flownerd: metrics: '%s' is no address of this host yet\n",
+			endpoint);
+	return r;
 }
 
 /* What says no, and where. */
@@ -216,6 +229,8 @@ static int serve(struct config *c, struct hooks *hooks)
 	if (!r)
 		r = listen_api(&agent, &f);
 	if (!r)
+		r = listen_scrape(&agent, &f);
+	if (!r)
 		r = track_open(c, cgroup, scope, hooks, &t, &f);
 	if (!r && cgroup) /* found, or r says why not: for analysers */
 		r = power_open(&power, &agent, cgroup, scope, &f);
@@ -232,6 +247,7 @@ static int serve(struct config *c, struct hooks *hooks)
 		detach = false;
 	power_release(&power, !detach);
 	agent.rules = NULL;
+	scrape_free(agent.scrape);
 	agent_release(&agent);
 	track_close(t, detach);
 	return r < 0 ? complain(&f, r) : EXIT_DONE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the agent counts, three ways: OpenMetrics text, /v1/stats, /v1/doctor. Every counter of the
- * kernel side is in exactly one metric. A number that cannot be read is left out, never 0.
+ * What the agent counts, three ways: text for Prometheus, /v1/stats, /v1/doctor. Every counter of
+ * the kernel side is in exactly one metric. A number that cannot be read is left out, never 0.
  */
 #include "metrics.h"
 #include "agent.h"
@@ -17,12 +17,13 @@
 #include "policywords.h"
 #include "proc.h"
 #include "rules.h"
+#include "scrape.h"
 #include "verdicts.h"
 #include <stdbool.h>
 #include <string.h>
 #include <sys/utsname.h>
 
-/* A metric family; a counter's samples have the suffix _total, which is not part of its name. */
+/* A metric family; samples of counters and infos have a suffix that is not part of its name. */
 struct family {
 	const char *name;
 	const char *type;
@@ -55,6 +56,8 @@ static const struct family uptime = { "flowner_uptime_seconds", "gauge", "second
 				      "Time since the daemon started." };
 static const struct family requests = { "flowner_requests", "counter", NULL,
 					"Requests answered on the socket." };
+static const struct family scrapes = { "flowner_scrapes", "counter", NULL,
+				       "Connections to the metrics on TCP, by how they ended." };
 static const struct family events_published = { "flowner_events", "counter", NULL,
 						"Events published, watched or not." };
 
@@ -146,33 +149,75 @@ static struct sample sample_of(enum fl_counter counter)
 	return s;
 }
 
-/* --- OpenMetrics --- */
+/* --- text --- */
 
-static void write_head(FILE *out, const struct family *f)
+/* What is being written, and how many entries the maps have: to count those takes a walk. */
+struct page {
+	FILE *out;
+	enum metrics_format format;
+	const struct agent *agent;
+	struct {
+		__u64 entries, capacity;
+		bool known;
+	} maps[MAPS_TABLES];
+};
+
+const char *metrics_type(enum metrics_format format)
 {
-	fprintf(out, "# TYPE %s %s\n", f->name, f->type);
-	if (f->unit)
-		fprintf(out, "# UNIT %s %s\n", f->name, f->unit);
-	fprintf(out, "# HELP %s %s\n", f->name, f->help);
+	switch (format) {
+	case METRICS_OPEN:
+		return "application/openmetrics-text; version=1.0.0; charset=utf-8";
+	case METRICS_PLAIN:
+		return "text/plain; version=0.0.4; charset=utf-8";
+	}
+	return NULL;
 }
 
-static void write_sample(FILE *out, const struct sample *s, __u64 value)
+enum metrics_format metrics_format_for(const char *accept)
 {
-	const char *suffix = strcmp(s->family->type, "counter") == 0 ? "_total" : "";
+	bool plain = accept && strstr(accept, "text/plain");
+
+	return plain && !strstr(accept, "application/openmetrics-text") ? METRICS_PLAIN
+									: METRICS_OPEN;
+}
+
+static const char *suffix(const struct family *f)
+{
+	return strcmp(f->type, "counter") == 0 ? "_total"
+	       : strcmp(f->type, "info") == 0  ? "_info"
+					       : "";
+}
+
+/* The older text knows no infos and no units, and what is typed there are samples. */
+static void write_head(const struct page *p, const struct family *f)
+{
+	bool plain = p->format == METRICS_PLAIN;
+	const char *end = plain ? suffix(f) : "";
+
+	fprintf(p->out, "# TYPE %s%s %s\n", f->name, end,
+		plain && strcmp(f->type, "info") == 0 ? "gauge" : f->type);
+	if (f->unit && !plain)
+		fprintf(p->out, "# UNIT %s %s\n", f->name, f->unit);
+	fprintf(p->out, "# HELP %s%s %s\n", f->name, end, f->help);
+}
+
+static void write_sample(const struct page *p, const struct sample *s, __u64 value)
+{
+	const struct family *f = s->family;
 
 	if (s->label)
-		fprintf(out, "%s%s{%s=\"%s\"} %llu\n", s->family->name, suffix, s->label, s->value,
+		fprintf(p->out, "%s%s{%s=\"%s\"} %llu\n", f->name, suffix(f), s->label, s->value,
 			value);
 	else
-		fprintf(out, "%s%s %llu\n", s->family->name, suffix, value);
+		fprintf(p->out, "%s%s %llu\n", f->name, suffix(f), value);
 }
 
-static void write_one(FILE *out, const struct family *family, __u64 value)
+static void write_one(const struct page *p, const struct family *family, __u64 value)
 {
 	struct sample s = { family, NULL, NULL };
 
-	write_head(out, family);
-	write_sample(out, &s, value);
+	write_head(p, family);
+	write_sample(p, &s, value);
 }
 
 /* Samples of one family must stand together: the rest of it is looked for at its first counter. */
@@ -184,36 +229,42 @@ static bool is_first_of_family(enum fl_counter counter)
 	return true;
 }
 
-static void write_family(FILE *out, const struct agent *agent, enum fl_counter first)
+static void write_family(const struct page *p, enum fl_counter first)
 {
 	const struct family *family = sample_of(first).family;
 	__u64 value;
 
-	write_head(out, family);
+	write_head(p, family);
 	for (enum fl_counter c = first; c < FL_CNT_MAX; c++) {
 		struct sample s = sample_of(c);
 
-		if (s.family == family && maps_counter(agent->maps, c, &value) == 0)
-			write_sample(out, &s, value);
+		if (s.family == family && maps_counter(p->agent->maps, c, &value) == 0)
+			write_sample(p, &s, value);
 	}
-	if (family == &events_lost && agent->api) {
+	if (family == &events_lost && p->agent->api) {
 		struct sample s = { family, "reason", "slow_reader" };
 
-		write_sample(out, &s, api_counts(agent->api).events_lost);
+		write_sample(p, &s, api_counts(p->agent->api).events_lost);
 	}
 }
 
-static void write_maps(FILE *out, const struct agent *agent, bool capacity)
+static void count_maps(struct page *p)
+{
+	for (enum maps_table t = 0; t < MAPS_TABLES; t++)
+		p->maps[t].known = maps_entries(p->agent->maps, t, &p->maps[t].entries,
+						&p->maps[t].capacity) == 0;
+}
+
+static void write_maps(const struct page *p, bool capacity)
 {
 	const struct family *family = capacity ? &map_capacity : &map_entries;
-	__u64 entries, limit;
 
-	write_head(out, family);
+	write_head(p, family);
 	for (enum maps_table t = 0; t < MAPS_TABLES; t++) {
 		struct sample s = { family, "map", maps_table_name(t) };
 
-		if (maps_entries(agent->maps, t, &entries, &limit) == 0)
-			write_sample(out, &s, capacity ? limit : entries);
+		if (p->maps[t].known)
+			write_sample(p, &s, capacity ? p->maps[t].capacity : p->maps[t].entries);
 	}
 }
 
@@ -245,57 +296,77 @@ static void write_verdict(void *arg, enum fl_hook hook, enum fl_verdict verdict,
 		enforced ? "true" : "false", count);
 }
 
-static void write_verdicts(FILE *out, const struct agent *agent)
+static void write_verdicts(const struct page *p)
 {
-	if (!agent->rules)
+	if (!p->agent->rules)
 		return;
-	write_head(out, &verdicts_told);
-	each_verdict(agent, write_verdict, out);
+	write_head(p, &verdicts_told);
+	each_verdict(p->agent, write_verdict, p->out);
 }
 
-static void write_build(FILE *out)
+static void write_build(const struct page *p)
 {
-	write_head(out, &build_info);
-	fprintf(out, "flowner_build_info{version=\"%s\"} 1\n", FLOWNER_VERSION);
+	struct sample s = { &build_info, "version", FLOWNER_VERSION };
+
+	write_head(p, &build_info);
+	write_sample(p, &s, 1);
 }
 
-static void write_daemon(FILE *out, const struct agent *agent)
+static void write_scrapes(const struct page *p)
 {
+	struct scrape_counts counts = scrape_counts(p->agent->scrape);
+	const struct sample answered = { &scrapes, "outcome", "answered" };
+	const struct sample refused = { &scrapes, "outcome", "refused" };
+	const struct sample dropped = { &scrapes, "outcome", "dropped" };
+
+	write_head(p, &scrapes);
+	write_sample(p, &answered, counts.answered);
+	write_sample(p, &refused, counts.refused);
+	write_sample(p, &dropped, counts.dropped);
+}
+
+static void write_daemon(const struct page *p)
+{
+	const struct agent *agent = p->agent;
 	__u64 up_ns = clock_ns(CLOCK_BOOTTIME) - agent->started_ns;
 
-	write_head(out, &uptime);
-	fprintf(out, "%s %llu.%03llu\n", uptime.name, up_ns / 1000000000ULL,
+	write_head(p, &uptime);
+	fprintf(p->out, "%s %llu.%03llu\n", uptime.name, up_ns / 1000000000ULL,
 		up_ns / 1000000ULL % 1000);
-	write_one(out, &recent_flows, flows_count(agent->flows));
-	write_one(out, &processes_known, procs_count(agent->procs));
-	write_one(out, &events_published, agent->sequence);
+	write_one(p, &recent_flows, flows_count(agent->flows));
+	write_one(p, &processes_known, procs_count(agent->procs));
+	write_one(p, &events_published, agent->sequence);
+	if (agent->scrape)
+		write_scrapes(p);
 	if (!agent->api)
 		return;
-	write_one(out, &streams_open, api_counts(agent->api).streams);
-	write_one(out, &requests, api_counts(agent->api).requests);
+	write_one(p, &streams_open, api_counts(agent->api).streams);
+	write_one(p, &requests, api_counts(agent->api).requests);
 }
 
-char *metrics_text(struct agent *agent)
+char *metrics_text(struct agent *agent, enum metrics_format format)
 {
 	_free_ char *text = NULL;
 	size_t size;
-	__u64 active, limit;
-	FILE *out = open_memstream(&text, &size);
+	struct page p = { .format = format, .agent = agent };
 
-	if (!out)
+	p.out = open_memstream(&text, &size);
+	if (!p.out)
 		return NULL;
-	write_build(out);
-	if (maps_entries(agent->maps, MAPS_SOCKETS, &active, &limit) == 0)
-		write_one(out, &flows_active, active);
+	count_maps(&p);
+	write_build(&p);
+	if (p.maps[MAPS_SOCKETS].known)
+		write_one(&p, &flows_active, p.maps[MAPS_SOCKETS].entries);
 	for (enum fl_counter c = 0; c < FL_CNT_MAX; c++)
 		if (is_first_of_family(c))
-			write_family(out, agent, c);
-	write_verdicts(out, agent);
-	write_maps(out, agent, false);
-	write_maps(out, agent, true);
-	write_daemon(out, agent);
-	fprintf(out, "# EOF\n");
-	return fclose(out) == 0 ? TAKE_PTR(text) : NULL;
+			write_family(&p, c);
+	write_verdicts(&p);
+	write_maps(&p, false);
+	write_maps(&p, true);
+	write_daemon(&p);
+	if (format == METRICS_OPEN)
+		fprintf(p.out, "# EOF\n");
+	return fclose(p.out) == 0 ? TAKE_PTR(text) : NULL;
 }
 
 /* --- stats --- */

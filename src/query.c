@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FULL_PREFIX 128
-
 __attribute__((format(printf, 2, 3))) static int refuse(char why[QUERY_WHY], const char *format,
 							...)
 {
@@ -113,8 +111,7 @@ static int parse_exact(const char *name, const char *value, struct fl_addr *ret_
 {
 	struct endpoint ep;
 
-	if (endpoint_parse(value, &ep) < 0 || !ep.has_addr || !ep.has_port ||
-	    ep.prefix != FULL_PREFIX)
+	if (endpoint_parse_exact(value, &ep) < 0)
 		return refuse(why, "%s: '%.64s' is not ADDR:PORT", name, value);
 	*ret_addr = ep.addr;
 	*ret_port = ep.port;

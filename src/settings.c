@@ -4,6 +4,7 @@
  * word means, between which bounds, and where it goes.
  */
 #include "settings.h"
+#include "address.h"
 #include "config.h"
 
 #include <sys/un.h>
@@ -23,6 +24,9 @@ struct raw {
 	struct raw_limits {
 		char *flows, *processes, *ring;
 	} limits;
+	struct raw_metrics {
+		char *listen;
+	} metrics;
 	char *poll, *reconcile, *udp_idle;
 };
 
@@ -43,6 +47,11 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t metrics_fields[] = {
+	WORD(struct raw_metrics, listen),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fields[] = {
 	WORD(struct raw, socket),
 	WORD(struct raw, pin_dir),
@@ -55,6 +64,7 @@ static const cyaml_schema_field_t fields[] = {
 	WORD(struct raw, counts),
 	CYAML_FIELD_MAPPING("recent", CYAML_FLAG_OPTIONAL, struct raw, recent, recent_fields),
 	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
+	CYAML_FIELD_MAPPING("metrics", CYAML_FLAG_OPTIONAL, struct raw, metrics, metrics_fields),
 	WORD(struct raw, poll),
 	WORD(struct raw, reconcile),
 	WORD(struct raw, udp_idle),
@@ -103,6 +113,9 @@ const struct setting settings[] = {
 	  .max = 1u << 22, .help = "the same for the processes that own them" },
 	{ "limits.ring", KIND_RING, AT(limits.ring, limits.ring_bytes), .min = 1, .max = 1u << 30,
 	  .help = "room for events on their way from the kernel; rounded up to a power of two" },
+	{ "metrics.listen", KIND_ADDRESS, AT(metrics.listen, metrics.listen), .max = ENDPOINT_TEXT,
+	  .help = "where to serve GET /metrics, and nothing else, to whoever can connect; on the "
+		  "socket they are in any case" },
 	{ "poll", KIND_DURATION, AT(poll, poll_ms), .min = 1, .max = 10000, .unit_ns = NS_PER_MS,
 	  .help = "how often events are fetched" },
 	{ "reconcile", KIND_DURATION, AT(reconcile, reconcile_s), .min = 1, .max = DAY_S,

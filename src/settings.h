@@ -10,6 +10,7 @@
 enum kind {
 	KIND_PATH,     /* absolute; max = bytes with the NUL */
 	KIND_NAME,     /* of a user group; max likewise */
+	KIND_ADDRESS,  /* address and port; max likewise */
 	KIND_CHOICE,   /* index into choices */
 	KIND_COUNT,    /* min..max */
 	KIND_DURATION, /* min..max of unit_ns */

@@ -174,6 +174,9 @@ static void put_possible(FILE *out, const struct setting *s)
 	case KIND_NAME:
 		fputs("A name", out);
 		return;
+	case KIND_ADDRESS:
+		fputs("ADDRESS:PORT", out);
+		return;
 	case KIND_CHOICE:
 		for (size_t i = 0; s->choices[i]; i++)
 			fprintf(out, "%s%s", i ? " or " : "", s->choices[i]);
@@ -209,6 +212,7 @@ static void put_usual(FILE *out, const struct setting *s, const struct config *c
 	switch (s->kind) {
 	case KIND_PATH:
 	case KIND_NAME:
+	case KIND_ADDRESS:
 		text = *(const char *const *)at;
 		fputs(text ? text : "none", out);
 		return;

@@ -84,6 +84,8 @@ bad_config "config:1:17: limits.flows: '1' is out of range" 'limits: {flows: 1}\
 bad_config "config:1:7: poll: '5' is not a duration" 'poll: 5\n'
 bad_config "config:2:10: on_stop: 'explode' is not detach or keep" 'poll: 50ms\non_stop: explode\n'
 bad_config "config:[12]:[0-9]+: did not find expected" 'limits: [1, 2\n'
+bad_config "config:1:19: metrics.listen: '::9499' is not an address and a port" \
+	'metrics: {listen: "::9499"}\n'
 bad_config "config:1:9: socket: 'here' is not an absolute path" 'socket: here\n'
 
 # --- flownerd: what the system lacks ---

@@ -97,7 +97,7 @@ static void the_names_of_the_contract(void **state)
 		"flowner_streams_open 0",
 		"# UNIT flowner_uptime_seconds seconds",
 	};
-	char *text = metrics_text(&fake.agent);
+	char *text = metrics_text(&fake.agent, METRICS_OPEN);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -115,7 +115,7 @@ static void the_names_of_the_contract(void **state)
 /* The fake counter N has the value 1000 + N, so each must be found exactly once. */
 static void every_counter_once(void **state)
 {
-	char *text = metrics_text(&fake.agent), value[32];
+	char *text = metrics_text(&fake.agent, METRICS_OPEN), value[32];
 
 	(void)state;
 	for (enum fl_counter c = 0; c < FL_CNT_MAX; c++) {
@@ -151,7 +151,7 @@ static void check_sample(const char *line, const char *family, const char *type)
 /* Metadata first, samples of one family together, each family once, the end marked. */
 static void the_grammar(void **state)
 {
-	char *text = metrics_text(&fake.agent), *rest = text, *line;
+	char *text = metrics_text(&fake.agent, METRICS_OPEN), *rest = text, *line;
 	char family[128] = "", type[32] = "", seen[8192] = " ", mark[160];
 	bool ended = false;
 
@@ -173,6 +173,41 @@ static void the_grammar(void **state)
 		}
 	}
 	assert_true(ended);
+	free(text);
+}
+
+static void who_gets_which_text(void **state)
+{
+	static const struct {
+		const char *accept;
+		enum metrics_format format;
+	} cases[] = {
+		{ NULL, METRICS_OPEN },
+		{ "*/*", METRICS_OPEN },
+		{ "application/json", METRICS_OPEN },
+		{ "text/plain", METRICS_PLAIN },
+		{ "text/plain;version=0.0.4;q=0.5,*/*;q=0.1", METRICS_PLAIN },
+		{ "application/openmetrics-text;version=1.0.0,text/plain;q=0.5", METRICS_OPEN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(metrics_format_for(cases[i].accept), cases[i].format);
+}
+
+/* There, what is typed are samples, and nothing of OpenMetrics is left. */
+static void the_older_text(void **state)
+{
+	char *text = metrics_text(&fake.agent, METRICS_PLAIN);
+
+	(void)state;
+	assert_true(has_line(text, "# TYPE flowner_flows_ended_total counter"));
+	assert_true(has_line(text, "# TYPE flowner_build_info gauge"));
+	assert_true(has_line(text, "# TYPE flowner_flows_active gauge"));
+	expect_counter(text, "flowner_flows_ended_total", FL_CNT_ENDED);
+	assert_null(strstr(text, "# EOF"));
+	assert_null(strstr(text, "# UNIT"));
+	assert_null(strstr(text, " info\n"));
 	free(text);
 }
 
@@ -235,7 +270,7 @@ static void without_an_api(void **state)
 	(void)state;
 	api_free(fake.agent.api);
 	fake.agent.api = NULL;
-	text = metrics_text(&fake.agent);
+	text = metrics_text(&fake.agent, METRICS_OPEN);
 	assert_non_null(strstr(text, "# EOF\n"));
 	free(text);
 	o = metrics_stats(&fake.agent);
@@ -251,6 +286,8 @@ int main(void)
 		METRICS_TEST(the_names_of_the_contract),
 		METRICS_TEST(every_counter_once),
 		METRICS_TEST(the_grammar),
+		METRICS_TEST(who_gets_which_text),
+		METRICS_TEST(the_older_text),
 		METRICS_TEST(stats),
 		METRICS_TEST(doctor),
 		METRICS_TEST(without_an_api),
