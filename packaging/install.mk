@@ -39,6 +39,7 @@ link libflowner.so.$(SOVERSION)             $(LIBDIR)/libflowner.so
 0644 README.md                   $(DOCDIR)/
 0644 packaging/doc/*.md          $(DOCDIR)/
 0644 packaging/examples/*.yaml   $(DOCDIR)/examples/
+0644 packaging/flowner.logrotate $(DOCDIR)/examples/
 0644 tests/example/packets.c     $(DOCDIR)/examples/
 endef
 export INSTALLED

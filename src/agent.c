@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "config.h"
 #include "flows.h"
+#include "history.h"
 #include "maps.h"
 #include "names.h"
 #include "netns.h"
@@ -66,10 +67,15 @@ static void complete(const struct agent *agent, struct fl_flow *flow)
 
 static void ended(struct agent *agent, struct fl_event *e)
 {
+	const struct fl_flow *known;
+	bool again = flows_get(agent->flows, e->flow.id, &known) == 0;
+
 	if (e->flow.id == agent->aborted && e->flow.reason == FL_REASON_NONE)
 		e->flow.reason = FL_REASON_ABORTED; /* of a listener the kernel does not say it */
 	if (flows_ended(agent->flows, &e->flow) < 0)
 		return;
+	if (!again)
+		history_add(agent->history, &e->flow);
 	api_publish(agent->api, e);
 }
 

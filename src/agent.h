@@ -16,6 +16,7 @@ struct names;
 struct hooks;
 struct config;
 struct api;
+struct history;
 struct scrape;
 struct ring_buffer;
 struct recall;
@@ -32,6 +33,7 @@ struct agent {
 	struct config *config;
 	struct api *api;
 	struct scrape *scrape;	  /* metrics on TCP, NULL without; its owner is flownerd.c */
+	struct history *history;  /* NULL without; its owner is flownerd.c */
 	struct rules *rules;	  /* the policy; its owner is flownerd.c */
 	__s64 realtime_offset_ns; /* CLOCK_REALTIME minus CLOCK_BOOTTIME, fixed at start */
 	__u64 netns_cookie;	  /* the daemon's own namespace */

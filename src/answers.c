@@ -18,6 +18,7 @@
 #include "flowtext.h"
 #include "maps.h"
 #include "netns.h"
+#include "pastflows.h"
 #include "records.h"
 #include <errno.h>
 #include <linux/netlink.h>
@@ -34,8 +35,10 @@ struct answer {
 	size_t *copies_held; /* by all answers together */
 	struct fl_flow *flows;
 	size_t count, capacity, next;
-	bool records; /* of wire.h, not JSON */
-	bool nat;     /* the flows are what is behind SEEN, which was asked for */
+	size_t live;		/* so many of them; what ended comes behind these */
+	struct pastflows *past; /* comes in between; NULL none, or no more */
+	bool records;		/* of wire.h, not JSON */
+	bool nat;		/* the flows are what is behind SEEN, which was asked for */
 	struct ends seen;
 	bool drained; /* in this turn of its reader */
 	struct pending line;
@@ -48,6 +51,7 @@ static void answer_free(void *arg)
 	if (!a)
 		return;
 	*a->copies_held -= a->capacity;
+	pastflows_free(a->past);
 	free(a->flows);
 	free(a->line.text);
 	free(a);
@@ -107,7 +111,22 @@ static __u64 find_peer(struct agent *agent, const struct fl_flow *flow, bool *dr
 	return describe_peer(agent, flow);
 }
 
-static int next_line(struct answer *a)
+/* -EAGAIN there is none yet. */
+static int next_past_line(struct answer *a)
+{
+	char *line = NULL;
+	int r = pastflows_next(a->past, &line);
+
+	if (r > 0)
+		pending_set(&a->line, line);
+	if (r != 0)
+		return r;
+	pastflows_free(a->past);
+	a->past = NULL;
+	return 0;
+}
+
+static int next_flow_line(struct answer *a)
 {
 	const struct fl_flow *flow = &a->flows[a->next++];
 	struct wire_flow record;
@@ -130,6 +149,22 @@ static int next_line(struct answer *a)
 	return a->line.text ? 0 : -ENOMEM;
 }
 
+/* 1 there is a line, 0 no more, -EAGAIN none yet. */
+static int next_line(struct answer *a)
+{
+	int r;
+
+	if (a->past && a->next == a->live) {
+		r = next_past_line(a);
+		if (r != 0)
+			return r;
+	}
+	if (a->next == a->count)
+		return 0;
+	r = next_flow_line(a);
+	return r < 0 ? r : 1;
+}
+
 static ssize_t read_lines(void *arg, uint64_t pos, char *buf, size_t max)
 {
 	struct answer *a = arg;
@@ -138,12 +173,14 @@ static ssize_t read_lines(void *arg, uint64_t pos, char *buf, size_t max)
 	(void)pos;
 	a->drained = false;
 	while (used < max) {
-		if (!a->line.text) {
-			if (a->next == a->count)
-				break;
-			if (next_line(a) < 0)
-				return MHD_CONTENT_READER_END_WITH_ERROR;
-		}
+		int r = a->line.text ? 1 : next_line(a);
+
+		if (r == -EAGAIN)
+			return (ssize_t)used;
+		if (r < 0)
+			return MHD_CONTENT_READER_END_WITH_ERROR;
+		if (r == 0)
+			break;
 		used += pending_take(&a->line, buf + used, max - used);
 	}
 	return used ? (ssize_t)used : MHD_CONTENT_READER_END_OF_STREAM;
@@ -193,8 +230,24 @@ static int list_all(struct listing *l)
 
 	if (filter_wants_live(l->filter))
 		r = maps_each_flow(agent->maps, list_one, l);
+	l->answer->live = l->answer->count;
 	if (r == 0 && filter_wants_closed(l->filter))
 		r = flows_each(agent->flows, list_one, l);
+	return r;
+}
+
+/* Who names a time asks the history, too. Records of wire.h cannot be made of its lines. */
+static int ask_history(struct listing *l, struct filter **filter)
+{
+	struct agent *agent = l->request->agent;
+	int r;
+
+	if (!agent->history || l->answer->records || !filter_names_time(*filter) ||
+	    !filter_wants_closed(*filter))
+		return 0;
+	r = pastflows_new(agent, &l->request->peer, *filter, &l->answer->past);
+	if (!r)
+		(void)TAKE_PTR(*filter);
 	return r;
 }
 
@@ -215,6 +268,8 @@ enum MHD_Result answer_flows(struct request *request)
 	listing.filter = filter;
 	listing.answer = answer;
 	r = list_all(&listing);
+	if (!r)
+		r = ask_history(&listing, &filter);
 	if (r < 0)
 		return reply_failure(request, r);
 	return reply_lines(request, read_lines, TAKE_PTR(answer), answer_free);

@@ -38,6 +38,9 @@ struct config {
 	struct {
 		char *listen; /* "127.0.0.1:9499"; NULL = only on the socket */
 	} metrics;
+	struct {
+		char *file; /* NULL = none */
+	} history;
 	uint32_t poll_ms;     /* 50 */
 	uint32_t reconcile_s; /* 30 */
 	uint32_t udp_idle_s;  /* 120 */

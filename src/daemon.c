@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "config.h"
 #include "fail.h"
+#include "history.h"
 #include "notify.h"
 #include "rules.h"
 #include "scrape.h"
@@ -138,6 +139,7 @@ static void reload(struct agent *agent)
 	struct fail f;
 	bool harmless;
 
+	history_reopen(agent->history);
 	if (agent->rules &&
 	    rules_load_dir(agent->rules, agent->config->policy_dir, &harmless, &f) < 0)
 		log_line(&f);
@@ -153,6 +155,15 @@ static void take_signals(struct loop *l, struct agent *agent)
 		else
 			l->stop = true;
 	}
+}
+
+static void tick(struct agent *agent)
+{
+	struct fail news;
+
+	agent_tick(agent);
+	if (history_tick(agent->history, &news))
+		log_line(&news);
 }
 
 static void run_rules(struct agent *agent)
@@ -172,7 +183,7 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 	case SOURCE_POLL:
 		timer_done(l->poll_timer);
 		l->more = true;
-		agent_tick(agent);
+		tick(agent);
 		if (l->polls++ % (1000 / agent->config->poll_ms + 1) == 0)
 			track_count_skipped(track);
 		break;

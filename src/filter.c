@@ -595,6 +595,21 @@ bool filter_wants_closed(const struct filter *f)
 	       f->accepted[BY_UNTIL];
 }
 
+bool filter_names_time(const struct filter *f)
+{
+	return f->accepted[BY_SINCE] || f->accepted[BY_UNTIL];
+}
+
+__u64 filter_since_ns(const struct filter *f)
+{
+	__u64 first = 0;
+
+	for (const struct value *v = f->accepted[BY_SINCE]; v; v = v->next)
+		if (!first || v->wall_ns < first)
+			first = v->wall_ns;
+	return first;
+}
+
 static bool any_matches(enum by by, const struct value *values, const struct subject *subject)
 {
 	for (; values; values = values->next) {

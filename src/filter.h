@@ -58,6 +58,10 @@ int filter_add(struct filter *f, const char *name, const char *value, __u64 now_
 bool filter_matches(const struct filter *f, const struct fl_flow *flow,
 		    const struct flow_names *names, __s64 realtime_offset_ns);
 
+/* Whether it names a time; and the earliest since, CLOCK_REALTIME, 0 when there is none. */
+bool filter_names_time(const struct filter *f);
+__u64 filter_since_ns(const struct filter *f);
+
 /* False when the filter only asks for live flows: nothing of the recent index can match. */
 bool filter_wants_closed(const struct filter *f);
 bool filter_wants_live(const struct filter *f);

@@ -10,6 +10,7 @@
 #include "daemon.h"
 #include "enforce.h"
 #include "fail.h"
+#include "history.h"
 #include "hooks.h"
 #include "netns_helper.h"
 #include "notify.h"
@@ -113,6 +114,13 @@ static int listen_scrape(struct agent *agent, struct fail *f)
 	return r;
 }
 
+static int open_history(struct agent *agent, struct fail *f)
+{
+	const char *path = agent->config->history.file;
+
+	return path ? history_new(agent, path, &agent->history, f) : 0;
+}
+
 /* What says no, and where. */
 struct power {
 	int cgroup_fd;
@@ -184,6 +192,7 @@ static int begin(struct agent *agent, struct track *t, struct power *power, stru
 
 	if (!r)
 		r = agent_recall(agent);
+	history_recalled(agent->history);
 	if (!r) {
 		resumed = resume_policy(agent, power, f);
 		if (resumed < 0)
@@ -200,7 +209,9 @@ static int begin(struct agent *agent, struct track *t, struct power *power, stru
 		return fail(f, r, "cannot write the map 'meta': %s", strerror(-r));
 	(void)agent_reconcile(agent);
 	confine(agent, t);
-	r = resumed ? 0 : load_policy(agent, f);
+	r = history_start(agent->history, f);
+	if (!r && !resumed)
+		r = load_policy(agent, f);
 	if (r < 0)
 		return r;
 	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
@@ -231,6 +242,8 @@ static int serve(struct config *c, struct hooks *hooks)
 	if (!r)
 		r = listen_scrape(&agent, &f);
 	if (!r)
+		r = open_history(&agent, &f);
+	if (!r)
 		r = track_open(c, cgroup, scope, hooks, &t, &f);
 	if (!r && cgroup) /* found, or r says why not: for analysers */
 		r = power_open(&power, &agent, cgroup, scope, &f);
@@ -241,6 +254,7 @@ static int serve(struct config *c, struct hooks *hooks)
 		if (r < 0)
 			(void)fail(&f, r, "stopped: %s", strerror(-r));
 		(void)notify("STOPPING=1");
+		(void)agent_drain(&agent); /* what has ended by now is of the history, too */
 	}
 	detach = c->on_stop == CONFIG_STOP_DETACH || r < 0;
 	if (power.foreign)
@@ -248,6 +262,7 @@ static int serve(struct config *c, struct hooks *hooks)
 	power_release(&power, !detach);
 	agent.rules = NULL;
 	scrape_free(agent.scrape);
+	history_free(agent.history);
 	agent_release(&agent);
 	track_close(t, detach);
 	return r < 0 ? complain(&f, r) : EXIT_DONE;

@@ -11,6 +11,7 @@
 #include "enforce.h"
 #include "flows.h"
 #include "flowtext.h"
+#include "history.h"
 #include "hooks.h"
 #include "maps.h"
 #include "netns_helper.h"
@@ -58,6 +59,12 @@ static const struct family requests = { "flowner_requests", "counter", NULL,
 					"Requests answered on the socket." };
 static const struct family scrapes = { "flowner_scrapes", "counter", NULL,
 				       "Connections to the metrics on TCP, by how they ended." };
+static const struct family history_written = { "flowner_history_records", "counter", NULL,
+					       "Flows written to the history." };
+static const struct family history_lost = { "flowner_history_lost", "counter", NULL,
+					    "Flows that the history lacks." };
+static const struct family history_errors = { "flowner_history_write_errors", "counter", NULL,
+					      "Attempts to write the history that failed." };
 static const struct family events_published = { "flowner_events", "counter", NULL,
 						"Events published, watched or not." };
 
@@ -325,6 +332,28 @@ static void write_scrapes(const struct page *p)
 	write_sample(p, &dropped, counts.dropped);
 }
 
+static void write_history(const struct page *p)
+{
+	struct history_counts counts = history_counts(p->agent->history);
+	const struct {
+		struct sample sample;
+		__u64 value;
+	} rows[] = {
+		{ { &history_written, NULL, NULL }, counts.written },
+		{ { &history_lost, "reason", "buffer_full" }, counts.lost_full },
+		{ { &history_lost, "reason", "no_memory" }, counts.lost_memory },
+		{ { &history_errors, "reason", "no_space" }, counts.no_space },
+		{ { &history_errors, "reason", "io" }, counts.io_errors },
+		{ { &history_errors, "reason", "other" }, counts.other_errors },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!i || rows[i].sample.family != rows[i - 1].sample.family)
+			write_head(p, rows[i].sample.family);
+		write_sample(p, &rows[i].sample, rows[i].value);
+	}
+}
+
 static void write_daemon(const struct page *p)
 {
 	const struct agent *agent = p->agent;
@@ -338,6 +367,8 @@ static void write_daemon(const struct page *p)
 	write_one(p, &events_published, agent->sequence);
 	if (agent->scrape)
 		write_scrapes(p);
+	if (agent->history)
+		write_history(p);
 	if (!agent->api)
 		return;
 	write_one(p, &streams_open, api_counts(agent->api).streams);
@@ -543,6 +574,21 @@ static void note_policy(json_t *notes, const struct agent *agent)
 				      json_sprintf("policy: %s", rules_trouble(agent->rules)));
 }
 
+static void note_history(json_t *notes, const struct agent *agent)
+{
+	struct history_counts counts;
+
+	if (!agent->history)
+		return;
+	counts = history_counts(agent->history);
+	if (counts.lost_full + counts.lost_memory)
+		json_array_append_new(
+			notes, json_sprintf("history: %llu flows are not in '%s': its disk is full "
+					    "or too slow",
+					    counts.lost_full + counts.lost_memory,
+					    history_path(agent->history)));
+}
+
 static json_t *notes_json(const struct agent *agent)
 {
 	json_t *notes = json_array();
@@ -550,6 +596,7 @@ static json_t *notes_json(const struct agent *agent)
 	note_hooks(notes, agent->hooks);
 	note_rights(notes, agent);
 	note_policy(notes, agent);
+	note_history(notes, agent);
 	note_counter(notes, agent, FL_CNT_RING_FULL,
 		     "events were dropped and repaired from the maps; raise limits.ring_bytes");
 	note_counter(notes, agent, FL_CNT_CONNECTIONS_FULL,

@@ -27,6 +27,9 @@ struct raw {
 	struct raw_metrics {
 		char *listen;
 	} metrics;
+	struct raw_history {
+		char *file;
+	} history;
 	char *poll, *reconcile, *udp_idle;
 };
 
@@ -52,6 +55,11 @@ static const cyaml_schema_field_t metrics_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t history_fields[] = {
+	WORD(struct raw_history, file),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fields[] = {
 	WORD(struct raw, socket),
 	WORD(struct raw, pin_dir),
@@ -65,6 +73,7 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_MAPPING("recent", CYAML_FLAG_OPTIONAL, struct raw, recent, recent_fields),
 	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
 	CYAML_FIELD_MAPPING("metrics", CYAML_FLAG_OPTIONAL, struct raw, metrics, metrics_fields),
+	CYAML_FIELD_MAPPING("history", CYAML_FLAG_OPTIONAL, struct raw, history, history_fields),
 	WORD(struct raw, poll),
 	WORD(struct raw, reconcile),
 	WORD(struct raw, udp_idle),
@@ -116,6 +125,8 @@ const struct setting settings[] = {
 	{ "metrics.listen", KIND_ADDRESS, AT(metrics.listen, metrics.listen), .max = ENDPOINT_TEXT,
 	  .help = "where to serve GET /metrics, and nothing else, to whoever can connect; on the "
 		  "socket they are in any case" },
+	{ "history.file", KIND_PATH, AT(history.file, history.file), .max = 4096,
+	  .help = "where to write each flow that ended, a JSON line; opened again at SIGHUP" },
 	{ "poll", KIND_DURATION, AT(poll, poll_ms), .min = 1, .max = 10000, .unit_ns = NS_PER_MS,
 	  .help = "how often events are fetched" },
 	{ "reconcile", KIND_DURATION, AT(reconcile, reconcile_s), .min = 1, .max = DAY_S,

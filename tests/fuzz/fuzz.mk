@@ -10,6 +10,7 @@ FUZZ_SECONDS ?= 10
 FUZZ_MAX_LEN ?= 256
 $(B)/fuzz/fuzz_config.run: FUZZ_MAX_LEN := 4096
 $(B)/fuzz/fuzz_intake.run: FUZZ_MAX_LEN := 16384
+$(B)/fuzz/fuzz_past.run: FUZZ_MAX_LEN := 4096
 $(B)/fuzz/fuzz_policy.run: FUZZ_MAX_LEN := 4096
 $(B)/fuzz/fuzz_text_record.run: FUZZ_MAX_LEN := 16384
 

@@ -38,6 +38,7 @@ wanted() {
 		'644 /opt/lib/tmpfiles.d/flowner.conf' \
 		'644 /opt/share/doc/flowner/README.md' \
 		'644 /opt/share/doc/flowner/examples/packets.c' \
+		'644 /opt/share/doc/flowner/examples/flowner.logrotate' \
 		'644 /opt/share/bash-completion/completions/flowner' \
 		'644 /opt/share/man/man1/flowner.1' \
 		'644 /opt/share/man/man3/libflowner.3' \

@@ -7,6 +7,7 @@
 #include "api.h"
 #include "config.h"
 #include "flows.h"
+#include "history.h"
 #include "maps.h"
 #include "names.h"
 #include "proc.h"
@@ -66,6 +67,8 @@ static struct {
 	__u64 ready_ns;	      /* of this daemon, as `meta` is told */
 	int marks;
 	struct fl_event *past; /* one record that an earlier daemon took */
+	int history_count;     /* flows that went into the history, */
+	__u64 history_id;      /* and the last of them */
 } fake;
 
 static struct agent agent;
@@ -227,6 +230,15 @@ int procs_exited(struct procs *procs, const struct fl_exit *rec, size_t size)
 	(void)procs;
 	(void)rec;
 	return note(FL_RECORD_EXIT, size);
+}
+
+/* --- history.h --- */
+
+void history_add(struct history *h, const struct fl_flow *flow)
+{
+	(void)h;
+	fake.history_count++;
+	fake.history_id = flow->id;
 }
 
 /* --- api.h --- */
@@ -496,6 +508,18 @@ static void an_end_is_kept_and_told(void **state)
 	assert_int_equal(flow->ended_ns, 6000);
 	assert_int_equal(flow->seen_ns, 1000);
 	assert_int_equal(flow->netns_inum, INUM);
+}
+
+/* Up to three hooks tell of it. */
+static void an_end_told_twice_is_in_the_history_once(void **state)
+{
+	(void)state;
+	put_event(close_of(FLOW));
+	put_event(close_of(FLOW));
+	assert_int_equal(fake.history_count, 1);
+	assert_int_equal(fake.history_id, FLOW);
+	put_event(close_of(FLOW + 1));
+	assert_int_equal(fake.history_count, 2);
 }
 
 static void an_end_of_nothing_is_not_told(void **state)
@@ -815,6 +839,7 @@ int main(void)
 		TEST(records_of_no_known_type),
 		TEST(first_sight_and_namespace),
 		TEST(an_end_is_kept_and_told),
+		TEST(an_end_told_twice_is_in_the_history_once),
 		TEST(an_end_of_nothing_is_not_told),
 		TEST(a_late_accept_completes_the_record),
 		TEST(a_late_accept_of_nobody_is_not_told),

@@ -63,6 +63,7 @@ static void defaults(void **state)
 	assert_string_equal(c.group, "flowner");
 	assert_null(c.cgroup);
 	assert_null(c.metrics.listen);
+	assert_null(c.history.file);
 	assert_int_equal(c.limits.ring_bytes, 16 << 20);
 	assert_int_equal(c.recent.age_s, 3600);
 	config_release(&c);
@@ -78,6 +79,7 @@ static void every_key(void **state)
 		"recent: {flows: 5, age: 2m}\n"
 		"limits:\n  flows: 100\n  processes: 20\n  ring: 100KiB\n"
 		"metrics: {listen: '[::1]:9499'}\n"
+		"history: {file: /h}\n"
 		"poll: 20ms\nreconcile: 1m\nudp_idle: 1h\n";
 	struct outcome o = told_by(parse, text);
 
@@ -97,6 +99,7 @@ static void every_key(void **state)
 	assert_int_equal(o.c.limits.processes, 20);
 	assert_int_equal(o.c.limits.ring_bytes, 128 << 10);
 	assert_string_equal(o.c.metrics.listen, "[::1]:9499");
+	assert_string_equal(o.c.history.file, "/h");
 	assert_int_equal(o.c.poll_ms, 20);
 	assert_int_equal(o.c.reconcile_s, 60);
 	assert_int_equal(o.c.udp_idle_s, 3600);
