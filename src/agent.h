@@ -17,6 +17,7 @@ struct hooks;
 struct config;
 struct api;
 struct history;
+struct journal;
 struct scrape;
 struct ring_buffer;
 struct recall;
@@ -34,6 +35,7 @@ struct agent {
 	struct api *api;
 	struct scrape *scrape;	  /* metrics on TCP, NULL without; its owner is flownerd.c */
 	struct history *history;  /* NULL without; its owner is flownerd.c */
+	struct journal *journal;  /* the same */
 	struct rules *rules;	  /* the policy; its owner is flownerd.c */
 	__s64 realtime_offset_ns; /* CLOCK_REALTIME minus CLOCK_BOOTTIME, fixed at start */
 	__u64 netns_cookie;	  /* the daemon's own namespace */

@@ -9,6 +9,7 @@
 #include "answers_policy.h"
 #include "cleanup.h"
 #include "config.h"
+#include "journal.h"
 #include "metrics.h"
 #include "stream.h"
 #include "unixsock.h"
@@ -529,16 +530,20 @@ int api_timeout_ms(struct api *api)
 void api_publish(struct api *api, const struct fl_event *event)
 {
 	streams_publish(api->streams, event);
+	journal_event(api->agent->journal, event);
 }
 
 void api_verdict(struct api *api, const struct stream_verdict *verdict)
 {
 	streams_verdict(api->streams, verdict);
+	journal_verdict(api->agent->journal, verdict);
 }
 
 void api_notice(struct api *api, const char *action, const char *why, __u64 count)
 {
 	streams_notice(api->streams, action, why, count);
+	if (strcmp(action, "lost") == 0)
+		journal_lost_events(api->agent->journal, why, count);
 }
 
 struct api_counts api_counts(const struct api *api)

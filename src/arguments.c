@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arguments.h"
 #include "config.h"
+#include "log.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -78,7 +79,7 @@ static int set(struct arguments *args, const struct argument *row)
 
 static int usage(const char *what, const char *subject)
 {
-	fprintf(stderr, "flownerd: %s '%s': try 'flownerd --help'\n", what, subject);
+	log_line(LOG_LEVEL_ERROR, "%s '%s': try 'flownerd --help'", what, subject);
 	return -EINVAL;
 }
 
@@ -139,7 +140,7 @@ static int load_file(const struct arguments *args, struct config *c)
 		return r;
 	if (!args->config)
 		return 0;
-	fprintf(stderr, "flownerd: cannot read '%s': %s\n", args->config, strerror(ENOENT));
+	log_line(LOG_LEVEL_ERROR, "cannot read '%s': %s", args->config, strerror(ENOENT));
 	return r;
 }
 

@@ -4,6 +4,7 @@
 
 #include "address.h"
 #include "cleanup.h"
+#include "log.h"
 #include "settings.h"
 #include "textfile.h"
 #include "yamlfile.h"
@@ -179,7 +180,7 @@ static int read_count(const struct setting *s, const char *word, uint64_t *ret_v
 static int read_choice(const struct setting *s, const char *word, uint64_t *ret_value, char *why,
 		       size_t size)
 {
-	char list[64] = "";
+	char list[128] = "";
 	size_t used = 0;
 
 	for (uint64_t i = 0; s->choices[i]; i++) {
@@ -216,6 +217,7 @@ static int setting_read(const struct setting *s, const char *word, uint64_t *ret
 	case KIND_NAME:
 	case KIND_ADDRESS:
 		return check_string(s, word, why, size);
+	case KIND_SET: /* a word of it */
 	case KIND_CHOICE:
 		return read_choice(s, word, ret_value, why, size);
 	case KIND_COUNT:
@@ -241,20 +243,53 @@ static void setting_store(const struct setting *s, uint64_t value, struct config
 		memcpy(target(s, c), &narrow, sizeof(narrow));
 }
 
+static int set_read(const struct setting *s, const struct settings_list *list, uint64_t *ret_set,
+		    char *why, size_t size)
+{
+	uint64_t set = 0, value = 0;
+
+	for (unsigned int i = 0; i < list->words_count; i++) {
+		if (setting_read(s, list->words[i], &value, why, size))
+			return -EINVAL;
+		set |= 1ull << value;
+	}
+	*ret_set = set;
+	return 0;
+}
+
+/* 1 it is there, 0 it is not, -EINVAL. */
+static int value_read(const struct setting *s, void *raw, uint64_t *ret_value, char *why,
+		      size_t size)
+{
+	const void *at = (const char *)raw + s->raw_offset;
+	const struct settings_list *list = at;
+	const char *const *word = at;
+	int r;
+
+	if (s->kind == KIND_SET) {
+		if (!list->words)
+			return 0;
+		r = set_read(s, list, ret_value, why, size);
+	} else {
+		if (!*word)
+			return 0;
+		r = setting_read(s, *word, ret_value, why, size);
+	}
+	return r ? r : 1;
+}
+
 static int numbers_read(void *raw, struct config *next, const struct setting **ret_bad, char *why,
 			size_t size)
 {
 	for (const struct setting *s = settings; s->where; s++) {
-		const char *word = *raw_word(s, raw);
 		uint64_t value = 0;
+		int r = value_read(s, raw, &value, why, size);
 
-		if (!word)
-			continue;
-		if (setting_read(s, word, &value, why, size)) {
+		if (r < 0) {
 			*ret_bad = s;
-			return -EINVAL;
+			return r;
 		}
-		if (!is_string(s))
+		if (r && !is_string(s))
 			setting_store(s, value, next);
 	}
 	return 0;
@@ -278,7 +313,8 @@ static void tell(const char *name, size_t line, size_t column, const char *key, 
 
 	if (line)
 		snprintf(place, sizeof(place), ":%zu:%zu", line, column);
-	fprintf(stderr, "%s%s: %s%s%s\n", name, place, key ? key : "", key ? ": " : "", why);
+	log_bare(LOG_LEVEL_ERROR, "%s%s: %s%s%s", name, place, key ? key : "", key ? ": " : "",
+		 why);
 }
 
 static void tell_setting(const char *text, size_t size, const char *name, const struct setting *s,
@@ -333,7 +369,7 @@ int config_load(struct config *c, const char *path)
 	if (r == -ENOENT)
 		return r;
 	if (r) {
-		fprintf(stderr, "cannot read '%s': %s\n", path, strerror(-r));
+		log_bare(LOG_LEVEL_ERROR, "cannot read '%s': %s", path, strerror(-r));
 		return r;
 	}
 	return config_parse(c, text, size, path);

@@ -13,6 +13,19 @@ enum config_on_stop { CONFIG_STOP_DETACH, CONFIG_STOP_KEEP };
 enum config_counts { CONFIG_COUNTS_OFF, CONFIG_COUNTS_TCP, CONFIG_COUNTS_ALL };
 enum config_scope { CONFIG_SCOPE_HOST, CONFIG_SCOPE_CONTAINER };
 
+/* What may go to the journal. */
+enum config_event {
+	CONFIG_EVENT_LISTEN,
+	CONFIG_EVENT_UNLISTEN,
+	CONFIG_EVENT_OPEN,
+	CONFIG_EVENT_ESTABLISHED,
+	CONFIG_EVENT_ACCEPT,
+	CONFIG_EVENT_USER,
+	CONFIG_EVENT_CLOSE,
+	CONFIG_EVENT_VERDICT,
+	CONFIG_EVENT_LOST,
+};
+
 struct config {
 	char *socket;  /* /run/flowner/flowner.sock */
 	char *pin_dir; /* /sys/fs/bpf/flowner */
@@ -41,6 +54,9 @@ struct config {
 	struct {
 		char *file; /* NULL = none */
 	} history;
+	struct {
+		uint32_t events; /* bits 1 << enum config_event; none */
+	} journal;
 	uint32_t poll_ms;     /* 50 */
 	uint32_t reconcile_s; /* 30 */
 	uint32_t udp_idle_s;  /* 120 */

@@ -6,6 +6,8 @@
 #include "config.h"
 #include "fail.h"
 #include "history.h"
+#include "journal.h"
+#include "log.h"
 #include "notify.h"
 #include "rules.h"
 #include "scrape.h"
@@ -129,9 +131,9 @@ static void timer_done(int fd)
 	(void)!read(fd, &expirations, sizeof(expirations));
 }
 
-static void log_line(const struct fail *line)
+static void warn(const struct fail *line)
 {
-	fprintf(stderr, "flownerd: %s\n", line->text);
+	log_line(LOG_LEVEL_WARNING, "%s", line->text);
 }
 
 static void reload(struct agent *agent)
@@ -142,7 +144,7 @@ static void reload(struct agent *agent)
 	history_reopen(agent->history);
 	if (agent->rules &&
 	    rules_load_dir(agent->rules, agent->config->policy_dir, &harmless, &f) < 0)
-		log_line(&f);
+		warn(&f);
 }
 
 static void take_signals(struct loop *l, struct agent *agent)
@@ -163,7 +165,9 @@ static void tick(struct agent *agent)
 
 	agent_tick(agent);
 	if (history_tick(agent->history, &news))
-		log_line(&news);
+		warn(&news);
+	if (journal_tick(agent->journal, &news))
+		warn(&news);
 }
 
 static void run_rules(struct agent *agent)
@@ -171,7 +175,7 @@ static void run_rules(struct agent *agent)
 	struct fail news;
 
 	if (rules_run(agent->rules, &news))
-		log_line(&news);
+		warn(&news);
 }
 
 static void dispatch(struct loop *l, struct agent *agent, struct track *track, enum source source)

@@ -12,6 +12,9 @@
 #include "fail.h"
 #include "history.h"
 #include "hooks.h"
+#include "journal.h"
+#include "log.h"
+#include "maps.h"
 #include "netns_helper.h"
 #include "notify.h"
 #include "rules.h"
@@ -27,7 +30,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 4 };
 
 static int complain(const struct fail *f, int r)
 {
-	fprintf(stderr, "flownerd: %s\n", f->text);
+	log_line(LOG_LEVEL_ERROR, "%s", f->text);
 	return r == -EPERM || r == -EACCES || r == -EOPNOTSUPP ? EXIT_REFUSED : EXIT_FAILED;
 }
 
@@ -109,8 +112,8 @@ static int listen_scrape(struct agent *agent, struct fail *f)
 	int r = endpoint ? scrape_new(agent, endpoint, &agent->scrape, &later, f) : 0;
 
 	if (!r && later)
-		fprintf(stderr, "flownerd: metrics: '%s' is no address of this host yet\n",
-			endpoint);
+		log_line(LOG_LEVEL_WARNING, "metrics: '%s' is no address of this host yet",
+			 endpoint);
 	return r;
 }
 
@@ -119,6 +122,17 @@ static int open_history(struct agent *agent, struct fail *f)
 	const char *path = agent->config->history.file;
 
 	return path ? history_new(agent, path, &agent->history, f) : 0;
+}
+
+/* Behind what an earlier daemon took: that has been told. */
+static int open_journal(struct agent *agent)
+{
+	__u32 events = agent->config->journal.events;
+	int r = events ? journal_new(agent, events, &agent->journal) : 0;
+
+	if (!r && journal_watches(agent->journal))
+		r = maps_set_watched(agent->maps, 1);
+	return r;
 }
 
 /* What says no, and where. */
@@ -154,7 +168,7 @@ static int power_open(struct power *p, struct agent *agent, const char *cgroup, 
 
 static void say(const struct fail *line)
 {
-	fprintf(stderr, "flownerd: %s\n", line->text);
+	log_line(LOG_LEVEL_WARNING, "%s", line->text);
 }
 
 /* Before anybody is told that we are ready: who waits for us is under the policy. */
@@ -165,7 +179,7 @@ static int load_policy(const struct agent *agent, struct fail *f)
 
 	if (r >= 0 || !harmless)
 		return r;
-	fprintf(stderr, "flownerd: without a policy: %s\n", f->text);
+	log_line(LOG_LEVEL_WARNING, "without a policy: %s", f->text);
 	return 0;
 }
 
@@ -179,7 +193,7 @@ static int resume_policy(struct agent *agent, struct power *power, struct fail *
 	r = rules_resume(power->rules, f);
 	power->foreign = r < 0;
 	if (r > 0 && *rules_trouble(power->rules))
-		fprintf(stderr, "flownerd: %s\n", rules_trouble(power->rules));
+		log_line(LOG_LEVEL_WARNING, "%s", rules_trouble(power->rules));
 	if (r > 0 && rules_run(power->rules, &news))
 		say(&news);
 	return r;
@@ -193,6 +207,8 @@ static int begin(struct agent *agent, struct track *t, struct power *power, stru
 	if (!r)
 		r = agent_recall(agent);
 	history_recalled(agent->history);
+	if (!r)
+		r = open_journal(agent);
 	if (!r) {
 		resumed = resume_policy(agent, power, f);
 		if (resumed < 0)
@@ -215,8 +231,8 @@ static int begin(struct agent *agent, struct track *t, struct power *power, stru
 	if (r < 0)
 		return r;
 	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
-	fprintf(stderr, "flownerd: tier '%s', %d sockets found open, answering at '%s'\n",
-		hooks_tier(agent->hooks), found, agent->config->socket);
+	log_line(LOG_LEVEL_INFO, "tier '%s', %d sockets found open, answering at '%s'",
+		 hooks_tier(agent->hooks), found, agent->config->socket);
 	(void)notify("READY=1");
 	return 0;
 }
@@ -263,6 +279,7 @@ static int serve(struct config *c, struct hooks *hooks)
 	agent.rules = NULL;
 	scrape_free(agent.scrape);
 	history_free(agent.history);
+	journal_free(TAKE_PTR(agent.journal));
 	agent_release(&agent);
 	track_close(t, detach);
 	return r < 0 ? complain(&f, r) : EXIT_DONE;
@@ -274,8 +291,8 @@ static int choose_hooks(const struct arguments *args, struct hooks *hooks)
 
 	if (!word)
 		return EXIT_DONE;
-	fprintf(stderr, "flownerd: --without: '%.*s' is no hook one could do without\n",
-		(int)strcspn(word, ","), word);
+	log_line(LOG_LEVEL_ERROR, "--without: '%.*s' is no hook one could do without",
+		 (int)strcspn(word, ","), word);
 	return EXIT_USAGE;
 }
 

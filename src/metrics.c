@@ -13,6 +13,7 @@
 #include "flowtext.h"
 #include "history.h"
 #include "hooks.h"
+#include "journal.h"
 #include "maps.h"
 #include "netns_helper.h"
 #include "policywords.h"
@@ -252,6 +253,11 @@ static void write_family(const struct page *p, enum fl_counter first)
 		struct sample s = { family, "reason", "slow_reader" };
 
 		write_sample(p, &s, api_counts(p->agent->api).events_lost);
+	}
+	if (family == &events_lost && p->agent->journal) {
+		struct sample s = { family, "reason", "journal" };
+
+		write_sample(p, &s, journal_untold(p->agent->journal));
 	}
 }
 

@@ -30,6 +30,9 @@ struct raw {
 	struct raw_history {
 		char *file;
 	} history;
+	struct raw_journal {
+		struct settings_list events;
+	} journal;
 	char *poll, *reconcile, *udp_idle;
 };
 
@@ -60,6 +63,16 @@ static const cyaml_schema_field_t history_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t word_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, CYAML_UNLIMITED),
+};
+
+static const cyaml_schema_field_t journal_fields[] = {
+	CYAML_FIELD_SEQUENCE("events", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_journal,
+			     events.words, &word_schema, 1, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fields[] = {
 	WORD(struct raw, socket),
 	WORD(struct raw, pin_dir),
@@ -74,6 +87,7 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
 	CYAML_FIELD_MAPPING("metrics", CYAML_FLAG_OPTIONAL, struct raw, metrics, metrics_fields),
 	CYAML_FIELD_MAPPING("history", CYAML_FLAG_OPTIONAL, struct raw, history, history_fields),
+	CYAML_FIELD_MAPPING("journal", CYAML_FLAG_OPTIONAL, struct raw, journal, journal_fields),
 	WORD(struct raw, poll),
 	WORD(struct raw, reconcile),
 	WORD(struct raw, udp_idle),
@@ -88,6 +102,14 @@ static const char *const accept_choices[] = { "auto", "syscall", LIST_END };
 static const char *const on_stop_choices[] = { "detach", "keep", LIST_END };
 static const char *const scope_choices[] = { "host", "container", LIST_END };
 static const char *const counts_choices[] = { "off", "tcp", "all", LIST_END };
+
+static const char *const event_choices[] = {
+	[CONFIG_EVENT_LISTEN] = "listen", [CONFIG_EVENT_UNLISTEN] = "unlisten",
+	[CONFIG_EVENT_OPEN] = "open",	  [CONFIG_EVENT_ESTABLISHED] = "established",
+	[CONFIG_EVENT_ACCEPT] = "accept", [CONFIG_EVENT_USER] = "user",
+	[CONFIG_EVENT_CLOSE] = "close",	  [CONFIG_EVENT_VERDICT] = "verdict",
+	[CONFIG_EVENT_LOST] = "lost",	  LIST_END,
+};
 
 #define AT(from, to)                                                                               \
 	.raw_offset = offsetof(struct raw, from), .offset = offsetof(struct config, to),           \
@@ -127,6 +149,8 @@ const struct setting settings[] = {
 		  "socket they are in any case" },
 	{ "history.file", KIND_PATH, AT(history.file, history.file), .max = 4096,
 	  .help = "where to write each flow that ended, a JSON line; opened again at SIGHUP" },
+	{ "journal.events", KIND_SET, AT(journal.events, journal.events), .choices = event_choices,
+	  .help = "what of systemd's journal gets an entry, with fields FLOWNER_*" },
 	{ "poll", KIND_DURATION, AT(poll, poll_ms), .min = 1, .max = 10000, .unit_ns = NS_PER_MS,
 	  .help = "how often events are fetched" },
 	{ "reconcile", KIND_DURATION, AT(reconcile, reconcile_s), .min = 1, .max = DAY_S,

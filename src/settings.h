@@ -12,15 +12,22 @@ enum kind {
 	KIND_NAME,     /* of a user group; max likewise */
 	KIND_ADDRESS,  /* address and port; max likewise */
 	KIND_CHOICE,   /* index into choices */
+	KIND_SET,      /* a list of choices: bit 1 << index for each */
 	KIND_COUNT,    /* min..max */
 	KIND_DURATION, /* min..max of unit_ns */
 	KIND_RING,     /* bytes min..max, rounded up to what a ring buffer may have */
 };
 
+/* As libcyaml makes one. */
+struct settings_list {
+	char **words;
+	unsigned int words_count;
+};
+
 struct setting {
 	const char *where; /* "recent.flows" */
 	enum kind kind;
-	size_t raw_offset;    /* of its word, a char *, in what the schema makes */
+	size_t raw_offset;    /* of its word, a char *, or its list, in what the schema makes */
 	size_t offset, bytes; /* in struct config */
 	uint64_t min, max, unit_ns;
 	const char *const *choices; /* ended by NULL, in the order of their enum in config.h */

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "describe.h"
 #include "flowtext.h"
+#include "journal.h"
 #include "label.h"
 #include "maps.h"
 #include "policywords.h"
@@ -327,7 +328,8 @@ void stream_hung_up(void *data)
 
 static void watch(struct streams *streams)
 {
-	maps_set_watched(streams->agent->maps, streams->open > 0);
+	maps_set_watched(streams->agent->maps,
+			 streams->open > 0 || journal_watches(streams->agent->journal));
 }
 
 static void stream_open(struct stream *s)

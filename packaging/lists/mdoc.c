@@ -165,6 +165,12 @@ static void put_number(FILE *out, const struct setting *s, uint64_t value)
 	fprintf(out, "%llu%s", (unsigned long long)(value / unit->size), unit->name);
 }
 
+static void put_choices(FILE *out, const struct setting *s, const char *between)
+{
+	for (size_t i = 0; s->choices[i]; i++)
+		fprintf(out, "%s%s", i ? between : "", s->choices[i]);
+}
+
 static void put_possible(FILE *out, const struct setting *s)
 {
 	switch (s->kind) {
@@ -177,9 +183,12 @@ static void put_possible(FILE *out, const struct setting *s)
 	case KIND_ADDRESS:
 		fputs("ADDRESS:PORT", out);
 		return;
+	case KIND_SET:
+		fputs("A list of\n", out);
+		put_choices(out, s, ",\n");
+		return;
 	case KIND_CHOICE:
-		for (size_t i = 0; s->choices[i]; i++)
-			fprintf(out, "%s%s", i ? " or " : "", s->choices[i]);
+		put_choices(out, s, " or ");
 		return;
 	case KIND_COUNT:
 	case KIND_DURATION:
@@ -218,6 +227,9 @@ static void put_usual(FILE *out, const struct setting *s, const struct config *c
 		return;
 	case KIND_CHOICE:
 		fputs(s->choices[number_at(s, at)], out);
+		return;
+	case KIND_SET: /* no such list is usual */
+		fputs("none", out);
 		return;
 	case KIND_COUNT:
 	case KIND_DURATION:

@@ -63,6 +63,7 @@ static void defaults(void **state)
 	assert_string_equal(c.group, "flowner");
 	assert_null(c.cgroup);
 	assert_null(c.metrics.listen);
+	assert_int_equal(c.journal.events, 0);
 	assert_null(c.history.file);
 	assert_int_equal(c.limits.ring_bytes, 16 << 20);
 	assert_int_equal(c.recent.age_s, 3600);
@@ -80,6 +81,7 @@ static void every_key(void **state)
 		"limits:\n  flows: 100\n  processes: 20\n  ring: 100KiB\n"
 		"metrics: {listen: '[::1]:9499'}\n"
 		"history: {file: /h}\n"
+		"journal: {events: [close, verdict, close]}\n"
 		"poll: 20ms\nreconcile: 1m\nudp_idle: 1h\n";
 	struct outcome o = told_by(parse, text);
 
@@ -100,6 +102,7 @@ static void every_key(void **state)
 	assert_int_equal(o.c.limits.ring_bytes, 128 << 10);
 	assert_string_equal(o.c.metrics.listen, "[::1]:9499");
 	assert_string_equal(o.c.history.file, "/h");
+	assert_int_equal(o.c.journal.events, 1u << CONFIG_EVENT_CLOSE | 1u << CONFIG_EVENT_VERDICT);
 	assert_int_equal(o.c.poll_ms, 20);
 	assert_int_equal(o.c.reconcile_s, 60);
 	assert_int_equal(o.c.udp_idle_s, 3600);
@@ -190,6 +193,9 @@ static void mistakes_have_a_place(void **state)
 		{ "limits: {ring: 0}\n", "f.yaml:1:16: limits.ring: ", "range" },
 		{ "limits: {ring: 2GiB}\n", "f.yaml:1:16: limits.ring: ", "range" },
 		{ "group: abcdefghijklmnopqrstuvwxyzabcdefg\n", "f.yaml:1:8: group: ", "longer" },
+		{ "journal: {events: [open, x]}\n", "f.yaml:1:19: journal.events: 'x'", "or lost" },
+		{ "journal: {events: []}\n", "f.yaml:1:19: ", "" },
+		{ "journal: {events: {a: b}}\n", "f.yaml:1:19: ", "" },
 		{ "metrics: {listen: 127.0.0.1}\n", "f.yaml:1:19: metrics.listen: ", "port" },
 		{ "metrics: {listen: ':9499'}\n", "f.yaml:1:19: metrics.listen: ", "address" },
 		{ "metrics: {listen: 10.0.0.0/8:1}\n", "f.yaml:1:19: metrics.listen: ", "address" },
