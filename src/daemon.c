@@ -41,7 +41,8 @@ struct loop {
 	int watchdog_timer; /* -1 when nobody watches */
 	unsigned int polls; /* ever */
 	bool stop;
-	bool more; /* the ring may hold records */
+	bool replaced; /* by another daemon, right away */
+	bool more;     /* the ring may hold records */
 };
 
 static void loop_release(struct loop *l)
@@ -76,14 +77,20 @@ static int timer(uint64_t period_ms)
 	return fd;
 }
 
-static int stop_signals(void)
+void daemon_signals(sigset_t *ret_set)
+{
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGHUP);
+	sigaddset(ret_set, SIGUSR1);
+}
+
+static int open_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	daemon_signals(&set);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -105,7 +112,7 @@ static int loop_open(struct loop *l, const struct agent *agent)
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0)
 		return -errno;
-	l->signals = stop_signals();
+	l->signals = open_signals();
 	l->poll_timer = timer(c->poll_ms);
 	l->reconcile_timer = timer((uint64_t)c->reconcile_s * 1000);
 	r = add(l, l->signals, SOURCE_SIGNAL);
@@ -147,15 +154,18 @@ static void reload(struct agent *agent)
 		warn(&f);
 }
 
+/* The first that ends it decides: who is to be replaced is told to stop as well, by systemd. */
 static void take_signals(struct loop *l, struct agent *agent)
 {
 	struct signalfd_siginfo info;
 
-	while (read(l->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGHUP)
+	while (!l->stop && read(l->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
 			reload(agent);
-		else
+		} else {
 			l->stop = true;
+			l->replaced = info.ssi_signo == SIGUSR1;
+		}
 	}
 }
 
@@ -225,7 +235,7 @@ static int wait_ms(const struct loop *l, const struct agent *agent)
 
 int daemon_run(struct agent *agent, struct track *track)
 {
-	_cleanup_(loop_release) struct loop l = { -1, -1, -1, -1, -1, 0, false, false };
+	_cleanup_(loop_release) struct loop l = { -1, -1, -1, -1, -1, 0, false, false, false };
 	struct epoll_event events[8];
 	int r = loop_open(&l, agent);
 
@@ -246,5 +256,5 @@ int daemon_run(struct agent *agent, struct track *track)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return l.replaced ? DAEMON_REPLACED : 0;
 }

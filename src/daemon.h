@@ -3,13 +3,19 @@
 #ifndef FLOWNER_DAEMON_H
 #define FLOWNER_DAEMON_H
 
+#include <signal.h>
+
 struct agent;
 struct track;
 
+/* What ends or interrupts daemon_run(); the caller blocks them before anything is started. */
+void daemon_signals(sigset_t *ret_set);
+
 /*
- * Runs until SIGTERM or SIGINT; SIGHUP loads the policy again. All three must be blocked by the
- * caller before anything is started.
+ * Runs until SIGTERM or SIGINT, which return 0, or SIGUSR1, which returns DAEMON_REPLACED: another
+ * daemon comes right away. SIGHUP loads the policy again.
  */
+enum { DAEMON_REPLACED = 1 };
 int daemon_run(struct agent *agent, struct track *track);
 
 #endif

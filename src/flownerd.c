@@ -82,10 +82,7 @@ static void block_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	daemon_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -272,7 +269,7 @@ static int serve(struct config *c, struct hooks *hooks)
 		(void)notify("STOPPING=1");
 		(void)agent_drain(&agent); /* what has ended by now is of the history, too */
 	}
-	detach = c->on_stop == CONFIG_STOP_DETACH || r < 0;
+	detach = r < 0 || (r != DAEMON_REPLACED && c->on_stop == CONFIG_STOP_DETACH);
 	if (power.foreign)
 		detach = false;
 	power_release(&power, !detach);

@@ -119,3 +119,21 @@ kept=${R[2]}
 start_daemon
 flowner show "$kept" >/dev/null || fail "a flow opened between two daemons is not known"
 same "and all of the old" "$(ids)" "$(cookies)"
+
+# --- replaced: SIGUSR1 leaves them, too, also when it is told to stop right after it ---
+echo 'on_stop: detach' >"$T/detach"
+stop_daemon
+start_daemon --config "$T/detach"
+kill -STOP "$DAEMON"
+kill -TERM "$DAEMON"
+kill -USR1 "$DAEMON"
+kill -CONT "$DAEMON"
+eventually 20 gone "$DAEMON"
+exits 0 wait "$DAEMON"
+forget_daemon
+tell client connect tcp 127.0.0.1 8080
+kept=${R[2]}
+start_daemon --config "$T/detach"
+flowner show "$kept" >/dev/null || fail "a flow opened while it was replaced is not known"
+stop_daemon
+[[ ! -e $PINS ]] || fail "pins are left"

@@ -13,7 +13,7 @@ PACKAGES='bash dash coreutils grep sed mawk findutils diffutils util-linux mount
 # besides what everybody uses, what tests say they need in a line `# modules: NAME...`
 MODS=${VM_MODS-veth tun dummy vrf inet_diag tcp_diag udp_diag $(
 	sed -n 's/^# modules: //p' "$TREE"/tests/integration/*.sh | tr '\n' ' ')}
-PORTS='virtio_pci virtio_console' # what init talks to us through
+PORTS="virtio_pci virtio_console${VM_DISK:+ virtio_blk}" # what init talks to us through
 USERLAND=$VM/root-$ARCH
 
 is_foreign() { [[ $ARCH != "$NATIVE" ]]; }
@@ -134,6 +134,12 @@ port_modules() { # KERNEL_DIR
 	true
 }
 
+# What a system of its own is given: packages and images to install, and how to run the command.
+for_disk() { # ROOT BUILD
+	cp "$TREE/tests/vm/disk.service" "$1/vm/"
+	(cd "$2" && find deb deploy -name '*.deb' -o -name '*.tar' | cpio --quiet -pd "$1/flowner/build")
+}
+
 payload() { # ROOT COMMAND...
 	local root=$1 build=$TREE/build programs libraries ports
 	shift
@@ -148,6 +154,7 @@ payload() { # ROOT COMMAND...
 		-o -type f \( -perm -u+x -o -name 'flow*.bpf.o' \) -print)
 	((${#programs[@]})) || die "nothing is built in '$build'"
 	(cd "$build" && cp --parents "${programs[@]}" "$root/flowner/build/")
+	[[ ! ${VM_DISK:-} ]] || for_disk "$root" "$build"
 	mapfile -t libraries < <(cd "$build" && libraries "${programs[@]}")
 	((! ${#libraries[@]})) || put "$root" "${libraries[@]}"
 	printf '%q ' "$@" >"$root/vm/command"

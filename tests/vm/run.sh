@@ -14,6 +14,8 @@
 #	VM_LSM='a,b'  security modules, instead of those the kernel has of itself
 #	VM_MODS='a b' kernel modules to load, instead of those tests need
 #	VM_APPEND=x   more of a kernel command line
+#	VM_DISK=FILE  a system to boot into (tests/deploy/disk.sh makes one), which has nothing of the
+#	              above but /flowner, and there the packages too; what is written to it is lost
 #	VM_MEM=2G VM_SMP=2 VM_TIMEOUT=600
 #	VM_LOG=FILE   gets the kernel's messages
 # shellcheck disable=SC2317 # cleanup() is called
@@ -65,6 +67,7 @@ qemu() { # -> PID, in the background
 		-device virtio-serial \
 		-chardev stdio,id=out,signal=off -device virtserialport,chardev=out \
 		-chardev "file,id=status,path=$WORK/status" -device virtserialport,chardev=status \
+		${VM_DISK:+-drive "file=$VM_DISK,format=raw,if=virtio,snapshot=on"} \
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$WORK/initramfs" -append "$APPEND" \
 		<>"$WORK/silence" &
 	PID=$!

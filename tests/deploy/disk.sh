@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A disk with a minimal Debian that boots into systemd, for VM_DISK of tests/vm/run.sh: this release,
+# the packages named and what they depend on, nothing of ours. Needs root. Made once for each list.
+# usage: disk.sh FILE PACKAGE...
+set -euo pipefail
+shopt -s inherit_errexit
+PATH=$PATH:/usr/sbin:/sbin
+
+SYSTEM=systemd,systemd-sysv,dbus,udev,kmod,procps,iproute2,mount
+ROOM=900 # MiB that tests may fill
+
+die() { echo "disk: $*" >&2; exit 1; }
+
+# shellcheck source=packaging/apt.sh
+. "$(dirname "$0")/../../packaging/apt.sh"
+
+bootstrap() { # ROOT PACKAGES
+	local release
+	# shellcheck source=/dev/null
+	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	debootstrap --variant=minbase --include="$2" "$release" "$1" \
+		"$(apt_mirror "$release|stable")" >"$1.log" 2>&1 || {
+		tail -n 20 "$1.log" >&2
+		die "debootstrap failed"
+	}
+	rm "$1.log"
+}
+
+# Nobody logs in, and no clock, network or disk is waited for.
+settle() { # ROOT
+	echo vm >"$1/etc/hostname"
+	echo '/dev/vda / ext4 rw 0 0' >"$1/etc/fstab"
+	echo '127.0.0.1 localhost vm' >"$1/etc/hosts"
+	echo uninitialized >"$1/etc/machine-id"
+	rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
+	ln -sf /dev/null "$1/etc/systemd/system/getty.target"
+	ln -sf /dev/null "$1/etc/systemd/system/apt-daily.timer"
+	ln -sf /dev/null "$1/etc/systemd/system/apt-daily-upgrade.timer"
+}
+
+main() {
+	local file=$1 packages
+	shift
+	packages=$(IFS=, && echo "$SYSTEM${*:+,$*}")
+	if [[ -e $file && $(cat "$file.packages" 2>/dev/null) == "$packages" ]]; then return; fi
+	((EUID == 0)) || die "only root can make '$file'"
+	echo "disk: $packages" >&2
+	work=$(mktemp -d -p /var/tmp flowner-disk-XXXXXX)
+	trap 'rm -rf --one-file-system "$work"' EXIT
+	bootstrap "$work/root" "$packages"
+	settle "$work/root"
+	mkdir -p "${file%/*}"
+	rm -f "$file" "$file.packages"
+	mke2fs -q -t ext4 -d "$work/root" "$file" \
+		"$(($(du -sm --apparent-size "$work/root" | cut -f 1) * 5 / 4 + ROOM))M"
+	echo "$packages" >"$file.packages"
+}
+
+(($#)) || die "usage: disk.sh FILE PACKAGE..."
+main "$@"
