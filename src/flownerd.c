@@ -306,7 +306,7 @@ int main(int argc, char **argv)
 		return r < 0 ? EXIT_USAGE : EXIT_DONE;
 	r = arguments_apply(&args, &config);
 	if (r < 0)
-		return EXIT_FAILED;
+		return EXIT_USAGE; /* no start will be better */
 	if (args.detach) {
 		r = track_remove_pins(config.pin_dir, &f);
 		return r < 0 ? complain(&f, r) : EXIT_DONE;

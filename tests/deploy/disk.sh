@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# A disk with a minimal Debian that boots into systemd, for VM_DISK of tests/vm/run.sh: this release,
-# the packages named and what they depend on, nothing of ours. Needs root. Made once for each list.
+# A disk with a minimal Debian that boots into systemd, for VM_DISK of tests/vm/run.sh: of this
+# release, with the packages named and what they depend on, nothing of ours. Needs root. Made once
+# for each list.
 # usage: disk.sh FILE PACKAGE...
 set -euo pipefail
 shopt -s inherit_errexit
@@ -29,14 +30,16 @@ bootstrap() { # ROOT PACKAGES
 
 # Nobody logs in, and no clock, network or disk is waited for.
 settle() { # ROOT
+	local unit
 	echo vm >"$1/etc/hostname"
 	echo '/dev/vda / ext4 rw 0 0' >"$1/etc/fstab"
 	echo '127.0.0.1 localhost vm' >"$1/etc/hosts"
 	echo uninitialized >"$1/etc/machine-id"
 	rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
-	ln -sf /dev/null "$1/etc/systemd/system/getty.target"
-	ln -sf /dev/null "$1/etc/systemd/system/apt-daily.timer"
-	ln -sf /dev/null "$1/etc/systemd/system/apt-daily-upgrade.timer"
+	for unit in getty.target apt-daily.timer apt-daily-upgrade.timer \
+		systemd-networkd-wait-online.service docker.service docker.socket; do
+		ln -sf /dev/null "$1/etc/systemd/system/$unit"
+	done
 }
 
 main() {

@@ -74,10 +74,10 @@ refuses 2 "takes 'container' or 'host'" "${daemon[@]}" --scope galaxy
 
 bad_config() { # REGEX TEXT
 	printf '%b' "$2" >"$T/config"
-	refuses 1 "$1" "${scoped[@]}" --config "$T/config"
+	refuses 2 "$1" "${scoped[@]}" --config "$T/config"
 	nothing_left "configuration '$2'"
 }
-refuses 1 "cannot read '$T/none': No such file" "${scoped[@]}" --config "$T/none"
+refuses 2 "cannot read '$T/none': No such file" "${scoped[@]}" --config "$T/none"
 bad_config "config:1:1: .*lmits" 'lmits: {flows: 100}\n'
 bad_config "config:2:10: limits.flows: 'lots' is not a count" 'limits:\n  flows: lots\n'
 bad_config "config:1:17: limits.flows: '1' is out of range" 'limits: {flows: 1}\n'

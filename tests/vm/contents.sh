@@ -137,7 +137,9 @@ port_modules() { # KERNEL_DIR
 # What a system of its own is given: packages and images to install, and how to run the command.
 for_disk() { # ROOT BUILD
 	cp "$TREE/tests/vm/disk.service" "$1/vm/"
-	(cd "$2" && find deb deploy -name '*.deb' -o -name '*.tar' | cpio --quiet -pd "$1/flowner/build")
+	echo "${VM_PREPARE:-}" >"$1/vm/prepare"
+	(cd "$2" && find deb deploy -name '*.deb' -o -name '*.tar') |
+		(cd "$2" && cpio --quiet -pd "$1/flowner/build")
 }
 
 payload() { # ROOT COMMAND...

@@ -14,8 +14,9 @@
 #	VM_LSM='a,b'  security modules, instead of those the kernel has of itself
 #	VM_MODS='a b' kernel modules to load, instead of those tests need
 #	VM_APPEND=x   more of a kernel command line
-#	VM_DISK=FILE  a system to boot into (tests/deploy/disk.sh makes one), which has nothing of the
-#	              above but /flowner, and there the packages too; what is written to it is lost
+#	VM_DISK=FILE  a system to boot into (tests/deploy/disk.sh makes one), which has of the above
+#	              only /flowner, and there the packages too; what is written to it is lost
+#	VM_PREPARE=x  a command line that is run there before it boots
 #	VM_MEM=2G VM_SMP=2 VM_TIMEOUT=600
 #	VM_LOG=FILE   gets the kernel's messages
 # shellcheck disable=SC2317 # cleanup() is called
