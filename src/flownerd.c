@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "history.h"
 #include "hooks.h"
+#include "isolation.h"
 #include "journal.h"
 #include "log.h"
 #include "maps.h"
@@ -168,6 +169,14 @@ static void say(const struct fail *line)
 	log_line(LOG_LEVEL_WARNING, "%s", line->text);
 }
 
+static void say_losses(void)
+{
+	const char *loss;
+
+	for (size_t i = 0; (loss = isolation_loss(i)); i++)
+		log_line(LOG_LEVEL_WARNING, "%s", loss);
+}
+
 /* Before anybody is told that we are ready: who waits for us is under the policy. */
 static int load_policy(const struct agent *agent, struct fail *f)
 {
@@ -230,6 +239,7 @@ static int begin(struct agent *agent, struct track *t, struct power *power, stru
 	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
 	log_line(LOG_LEVEL_INFO, "tier '%s', %d sockets found open, answering at '%s'",
 		 hooks_tier(agent->hooks), found, agent->config->socket);
+	say_losses();
 	(void)notify("READY=1");
 	return 0;
 }

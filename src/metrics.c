@@ -13,6 +13,7 @@
 #include "flowtext.h"
 #include "history.h"
 #include "hooks.h"
+#include "isolation.h"
 #include "journal.h"
 #include "maps.h"
 #include "netns_helper.h"
@@ -540,7 +541,10 @@ static void note_counter(json_t *notes, const struct agent *agent, enum fl_count
 static void note_rights(json_t *notes, const struct agent *agent)
 {
 	int r = netns_helper_state();
+	const char *loss;
 
+	for (size_t i = 0; (loss = isolation_loss(i)); i++)
+		json_array_append_new(notes, json_string(loss));
 	if (r < 0)
 		json_array_append_new(notes,
 				      json_sprintf("network namespaces: sockets of others than "

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "isolation.h"
+
+#include "netns_helper.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#define PROC_PID_INIT_INO 0xEFFFFFFCu /* include/linux/proc_ns.h: of the host's, ever since 3.8 */
+
+static bool is_private_pid(void)
+{
+	struct stat own;
+
+	return !stat("/proc/self/ns/pid", &own) && own.st_ino != PROC_PID_INIT_INO;
+}
+
+/* Process 2 makes the kernel's threads: it is in no container, and its namespaces may be read. */
+static bool is_private_net(void)
+{
+	struct stat own, host;
+
+	return !is_private_pid() && !stat("/proc/self/ns/net", &own) &&
+	       !stat("/proc/2/ns/net", &host) && own.st_ino != host.st_ino;
+}
+
+/* The helper goes to the host's namespace as to any other. */
+static bool is_net_out_of_reach(void)
+{
+	return netns_helper_state() < 0 && is_private_net();
+}
+
+static const struct {
+	bool (*is_there)(void);
+	const char *loss;
+} losses[] = {
+	{ is_private_pid,
+	  "in a private pid namespace: sockets older than flownerd have no owner, and those in other "
+	  "network namespaces are not found; run with --pid=host" },
+	{ is_net_out_of_reach,
+	  "in a private network namespace: sessions of the host can neither be aborted nor compared "
+	  "with what the kernel has; run with --network=host" },
+};
+
+#define LOSSES (sizeof(losses) / sizeof(losses[0]))
+
+const char *isolation_loss(size_t i)
+{
+	for (size_t at = 0; at < LOSSES; at++) {
+		if (losses[at].is_there() && !i--)
+			return losses[at].loss;
+	}
+	return NULL;
+}

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# flownerd in namespaces of its own, as in a container that was given too little: it says so at its
+# start and in doctor, in a line for each; what it says is lost is lost, and nothing else.
+. "$(dirname "$0")/lib.sh"
+
+isolated() { # UNSHARE OPTIONS...: a daemon there; ended by its own death, not by unshare's
+	unshare "$@" "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" \
+		--policy-dir "$T/policy.d" 2>"$T/said" &
+	DAEMON=$!
+	DAEMONS+=("$DAEMON")
+	eventually 30 answers_or_dead
+}
+
+# `unshare --fork` does not pass signals on
+stop_isolated() {
+	local child
+	child=$(pgrep -P "$DAEMON" -x flownerd || true)
+	kill "${child:-$DAEMON}"
+	eventually 20 gone "${child:-$DAEMON}"
+	wait "$DAEMON" || fail "it ended with $?: $(<"$T/said")"
+	forget_daemon
+}
+
+lines_of() { # WORD
+	grep "$1" "$T/said" || true
+}
+
+says() { # REGEX: once at the start, and as a note
+	matches "what it says at its start" "$(lines_of private)" "^flownerd: $1[^"$'\n'"]*$"
+	matches "what doctor says" "$(flowner doctor | grep private)" "^note: $1[^"$'\n'"]*$"
+}
+
+new_session() { # what is made now has its owner everywhere
+	tell client connect tcp 127.0.0.1 18081
+	same "a new session" "$(flowner show -j "${R[2]}" |
+		jq -r '"\(.flowner.role) \(.process.pid) \(.process.name)"')" \
+		"opener ${ACTOR_PID[client]} actor"
+}
+
+owner() { flowner show -j "$1" | jq -r '.process.pid // "none"'; } # ID
+
+actor host
+tell host listen tcp 127.0.0.1 0
+here=${R[2]}
+own_netns
+actor server
+actor client
+tell server listen tcp 127.0.0.1 18081
+listener=${R[2]}
+
+isolated --cgroup
+same "what is private in a cgroup namespace" "$(lines_of private)" ''
+stop_isolated
+
+isolated --net
+same "private, and no loss where it may enter others" "$(lines_of private)" ''
+same "who listens" "$(owner "$listener")" "${ACTOR_PID[server]}"
+new_session
+stop_isolated
+
+isolated --pid --fork --kill-child=SIGTERM --mount-proc
+says 'in a private pid namespace: .*; run with --pid=host'
+same "who listens, in the daemon's network namespace" "$(owner "$here")" none
+exits 1 flowner show "$listener"
+new_session
+stop_isolated
+
+# without CAP_SYS_ADMIN nobody enters another namespace
+setpriv --no-new-privs true || skip "setpriv cannot do that here"
+isolated --net setpriv --bounding-set -sys_admin --inh-caps -sys_admin
+says 'in a private network namespace: .*; run with --network=host'
+same "who listens" "$(owner "$listener")" "${ACTOR_PID[server]}"
+new_session
+refuses 4 'cannot enter the network namespace' flowner abort "$listener"
+stop_isolated
