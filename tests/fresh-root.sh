@@ -16,31 +16,17 @@ work='' root=''
 die() { echo "fresh-root: $*" >&2; exit 1; }
 say() { echo "=== $*"; }
 
+# shellcheck source=tests/deploy/bootstrap.sh
+. "$TREE/tests/deploy/bootstrap.sh"
+
 as_tree_owner() { # what is written to the tree belongs to its owner
 	HOME=/ setpriv --reuid="$(stat -c %u "$TREE")" --regid="$(stat -c %g "$TREE")" \
 		--clear-groups "$@"
 }
 
-# --- the base: the host's release from the host's mirror ---
-
-release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
-
-mirror() { # apt has two ways of writing it
-	sed -nE 's|^(deb.*\|URIs:) ([a-z]+://[^ ]*/debian)/?( .*)?$|\2|p' \
-		/etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u
-}
-
 make_base() {
-	local url
-	read -r url < <(mirror) || die "no Debian mirror in the sources of apt"
 	say "debootstrap --variant=minbase $(release)"
-	debootstrap --variant=minbase "$(release)" "$work/base" "$url" >"$work/log" || {
-		tail -n 20 "$work/log"
-		die "debootstrap failed"
-	}
-	# how to reach the mirror from here, nothing else of the host's apt
-	apt-config dump | sed -nE "/^Acquire::(Check-|https?::)/p" \
-		>"$work/base/etc/apt/apt.conf.d/host"
+	bootstrap "$work/base"
 	as_tree_owner mkdir -p "$TREE/build"
 	tar -C "$work/base" -cf - . | as_tree_owner tee "$BASE.part" >/dev/null
 	as_tree_owner mv "$BASE.part" "$BASE"

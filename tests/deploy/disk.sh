@@ -13,20 +13,8 @@ ROOM=900 # MiB that tests may fill
 
 die() { echo "disk: $*" >&2; exit 1; }
 
-# shellcheck source=packaging/apt.sh
-. "$(dirname "$0")/../../packaging/apt.sh"
-
-bootstrap() { # ROOT PACKAGES
-	local release
-	# shellcheck source=/dev/null
-	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	debootstrap --variant=minbase --include="$2" "$release" "$1" \
-		"$(apt_mirror "$release|stable")" >"$1.log" 2>&1 || {
-		tail -n 20 "$1.log" >&2
-		die "debootstrap failed"
-	}
-	rm "$1.log"
-}
+# shellcheck source=tests/deploy/bootstrap.sh
+. "$(dirname "$0")/bootstrap.sh"
 
 # Nobody logs in, and no clock, network or disk is waited for.
 settle() { # ROOT
