@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs what is missing of the package sets named: build test lint fuzz bench deb vm fresh-root,
-# cross-ARCH and vm-ARCH for another architecture: arm64 s390x.
+# Installs what is missing of the package sets named: build test lint fuzz bench deb deploy vm
+# fresh-root, cross-ARCH and vm-ARCH for another architecture: arm64 s390x.
 # The only thing in this tree that installs anything. Says what first; DEPS=no only says.
 # usage: deps.sh SET...     deps.sh --list SET... only names Debian's packages
 set -euo pipefail
@@ -20,6 +20,7 @@ debian_packages() {
 	bench) echo libbpf-tools ;;
 	deb) echo debhelper fakeroot git lintian ;;
 	fresh-root) echo debootstrap git ;;
+	deploy) echo docker.io runc debootstrap e2fsprogs git ;;
 	vm) echo qemu-system-x86 cpio kmod debian-archive-keyring ;;
 	vm-arm64) echo qemu-system-arm ;;
 	vm-s390x) echo qemu-system-misc ;;
@@ -60,7 +61,7 @@ fedora_packages() {
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;
 	fresh-root) echo debootstrap git ;;
-	deb | vm* | cross-*) die "that is made with Debian's packages, on Debian" ;;
+	deb | deploy | vm* | cross-*) die "that is made with Debian's packages, on Debian" ;;
 	*) die "no package set '$1'" ;;
 	esac
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Sourced by what needs a minimal Debian root: this machine's release from this machine's mirror, and
-# nothing else of this machine but how its apt gets there. The caller defines die().
+# Sourced by what needs a minimal Debian root: this machine's release from this machine's mirror,
+# and nothing else of this machine but how its apt gets there. The caller defines die().
 
 # shellcheck source=packaging/apt.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../packaging/apt.sh"

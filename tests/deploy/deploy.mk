@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+#   sudo make test-deploy    the packages, the service and the container, on a stock kernel in
+#                            emulated machines with systemd: of the last commit
+
+DEPLOY_KERNEL ?= 6.1
+DISK := build/deploy/debian.img
+# what the packages depend on: machines have no network
+DISK_PACKAGES := libbpf1 libjansson4 libcyaml1 libmnl0 libmicrohttpd12 libncursesw6 \
+	docker.io iptables curl jq bpftool logrotate
+
+.PHONY: test-deploy
+test-deploy: private SHELL := /bin/sh
+test-deploy: private .SHELLFLAGS := -c
+test-deploy:
+	@packaging/deps.sh build test deb vm deploy
+	@+$(MAKE) --no-print-directory vm-build deb
+	@tests/deploy/disk.sh $(DISK) $(DISK_PACKAGES)
+	@tests/deploy/image.sh build/deploy/flowner.tar
+	@tests/deploy/machine.sh $(DEPLOY_KERNEL) $(DISK)
