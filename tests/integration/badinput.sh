@@ -186,12 +186,14 @@ set_meta() { # BYTE VALUE: of the one value of meta
 	bytes[$1]=$2
 	bpftool map update pinned "$PINS/meta" key 0 0 0 0 value "${bytes[@]}"
 }
+lowest=0 # byte of the layout's number
+little_endian || lowest=3
 kill_daemon
-set_meta 0 99
+set_meta "$lowest" 99
 refuses 1 "pinned by a flownerd with another layout \(99-.*, this one has [0-9].*--detach" \
 	"${scoped[@]}"
 mine=$(grep -o 'this one has [0-9]*' "$T/err")
-set_meta 0 "${mine##* }"
+set_meta "$lowest" "${mine##* }"
 shape=$(map meta | jq -r '.[0].value[16]')
 set_meta 16 $((shape ^ 1)) # somebody changed a record and forgot to say so
 refuses 1 "another layout .*--detach" "${scoped[@]}"
