@@ -14,8 +14,9 @@ PINS=/sys/fs/bpf/flowner
 PLACES=(-v /sys/fs/bpf:/sys/fs/bpf -v /run/flowner:/run/flowner
 	-v /etc/passwd:/etc/passwd:ro -v /etc/group:/etc/group:ro)
 PRIVILEGED=(--privileged --pid=host --network=host --cgroupns=host)
-# Docker of Debian 12 knows no CAP_BPF: what is under SYS_ADMIN there
-LEAST=(--read-only --cap-drop ALL --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE
+# Docker of Debian 12 knows no CAP_BPF: what is under SYS_ADMIN there. Its AppArmor profile forbids
+# to write below /sys, also to pin.
+LEAST=(--read-only --security-opt apparmor=unconfined --cap-drop ALL --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE
 	--cap-add DAC_READ_SEARCH --pid=host --network=host --cgroupns=host)
 part() { echo "ok $*"; }
 
