@@ -38,7 +38,9 @@ struct answer {
 	size_t live;		/* so many of them; what ended comes behind these */
 	struct pastflows *past; /* comes in between; NULL none, or no more */
 	bool records;		/* of wire.h, not JSON */
-	bool nat;		/* the flows are what is behind SEEN, which was asked for */
+	bool counts;		/* what went through those that live, when each has its turn */
+	struct counts_sockets sockets;
+	bool nat; /* the flows are what is behind SEEN, which was asked for */
 	struct ends seen;
 	bool drained; /* in this turn of its reader */
 	struct pending line;
@@ -52,6 +54,7 @@ static void answer_free(void *arg)
 		return;
 	*a->copies_held -= a->capacity;
 	pastflows_free(a->past);
+	counts_sockets_close(&a->sockets);
 	free(a->flows);
 	free(a->line.text);
 	free(a);
@@ -76,6 +79,7 @@ static int answer_new(struct request *request, struct answer **ret_answer)
 	a->agent = request->agent;
 	a->copies_held = request->copies_held;
 	a->records = request->records;
+	counts_sockets_init(&a->sockets);
 	*ret_answer = a;
 	return 0;
 }
@@ -128,12 +132,14 @@ static int next_past_line(struct answer *a)
 
 static int next_flow_line(struct answer *a)
 {
-	const struct fl_flow *flow = &a->flows[a->next++];
+	struct fl_flow *flow = &a->flows[a->next++];
 	struct wire_flow record;
 	struct description d;
 	json_t *object;
 	__u64 peer_id;
 
+	if (a->counts)
+		counts_fill_next(&a->sockets, a->agent, flow);
 	if (a->records) {
 		records_flow(flow, NULL, 0, &record);
 		return pending_copy(&a->line, &record, sizeof(record));
@@ -261,7 +267,8 @@ enum MHD_Result answer_flows(struct request *request)
 
 	if (filter_new(&filter) < 0 || answer_new(request, &answer) < 0)
 		return MHD_NO;
-	r = query_flows(&request->query, answer_now_ns(request->agent), filter, why);
+	r = query_flows(&request->query, answer_now_ns(request->agent), filter, &answer->counts,
+			why);
 	if (r < 0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
 	agent_drain(request->agent);

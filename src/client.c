@@ -17,22 +17,36 @@
 
 #include "cleanup.h"
 #include "dial.h"
+#include "wire.h"
 
 #define PIECE_BYTES (64 * 1024)
 #define ERROR_BODY_MAX (16 * 1024)
 
-struct exchange {
+struct client {
 	const struct client_request *request;
 	response_line_fn fn;
 	void *arg;
+	int fd;
 	struct response *response;
+	char *piece; /* PIECE_BYTES */
 	char *error_body;
 	size_t error_len;
 };
 
-static void response_cleanup(struct response **r)
+void client_free(struct client *c)
 {
-	response_free(*r);
+	if (!c)
+		return;
+	cleanup_close(&c->fd);
+	response_free(c->response);
+	free(c->piece);
+	free(c->error_body);
+	free(c);
+}
+
+static void cleanup_client(struct client **c)
+{
+	client_free(*c);
 }
 
 /*
@@ -51,8 +65,9 @@ static int send_request(int fd, const struct client_request *request)
 		     "%s %s HTTP/1.1\r\n"
 		     "Host: flowner\r\n"
 		     "User-Agent: flowner/" FLOWNER_VERSION "\r\n"
-		     "%s\r\n",
-		     request->method ? request->method : "GET", request->target, length);
+		     "%s%s\r\n",
+		     request->method ? request->method : "GET", request->target,
+		     request->records ? "Accept: " WIRE_TYPE "\r\n" : "", length);
 
 	if (n < 0) {
 		text = NULL;
@@ -64,84 +79,98 @@ static int send_request(int fd, const struct client_request *request)
 	return r;
 }
 
-static int on_body_line(const char *line, size_t len, void *arg)
+static int on_body(const char *line, size_t len, void *arg)
 {
-	struct exchange *x = arg;
-	size_t room = ERROR_BODY_MAX - x->error_len;
+	struct client *c = arg;
+	size_t room = ERROR_BODY_MAX - c->error_len;
 
-	if (response_status(x->response) == 200)
-		return x->fn(line, len, x->arg);
-	if (!x->error_body)
-		x->error_body = malloc(ERROR_BODY_MAX);
-	if (!x->error_body)
+	if (response_status(c->response) == 200)
+		return c->fn(line, len, c->arg);
+	if (!c->error_body)
+		c->error_body = malloc(ERROR_BODY_MAX);
+	if (!c->error_body)
 		return 0;
 	if (len > room)
 		len = room;
-	memcpy(x->error_body + x->error_len, line, len);
-	x->error_len += len;
-	return 0;
-}
-
-static int receive(int fd, struct exchange *x)
-{
-	_free_ char *piece = malloc(PIECE_BYTES);
-
-	if (!piece)
-		return -ENOMEM;
-	while (!response_complete(x->response)) {
-		bool head = response_status(x->response) == 0;
-		ssize_t n;
-		int r;
-
-		r = dial_wait(fd, POLLIN, head ? x->request->wait_ms : x->request->idle_ms);
-		if (r < 0)
-			return r;
-		n = recv(fd, piece, PIECE_BYTES, MSG_DONTWAIT);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n < 0)
-			return -errno;
-		r = n > 0 ? response_feed(x->response, piece, (size_t)n)
-			  : response_end(x->response);
-		if (r != 0)
-			return r;
-	}
+	memcpy(c->error_body + c->error_len, line, len);
+	c->error_len += len;
 	return 0;
 }
 
 /* {"error":"one sentence"}; anything else has no sentence for people. */
-static void error_sentence(const struct exchange *x, char *sentence, size_t size)
+static void error_sentence(const struct client *c, char *sentence, size_t size)
 {
-	json_t *body = x->error_body ? json_loadb(x->error_body, x->error_len, 0, NULL) : NULL;
+	json_t *body = c->error_body ? json_loadb(c->error_body, c->error_len, 0, NULL) : NULL;
 	const char *text = json_string_value(json_object_get(body, "error"));
 
 	snprintf(sentence, size, "%s", text ? text : "");
 	json_decref(body);
 }
 
+int client_begin(const struct client_request *request, response_line_fn fn, void *arg,
+		 struct client **ret_client)
+{
+	_cleanup_(cleanup_client) struct client *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	*c = (struct client){ .request = request, .fn = fn, .arg = arg, .fd = -1 };
+	r = dial_connect(request->socket, request->wait_ms, &c->fd);
+	if (r < 0)
+		return r;
+	c->piece = malloc(PIECE_BYTES);
+	if (!c->piece)
+		return -ENOMEM;
+	r = response_new(on_body, c, &c->response);
+	if (r < 0)
+		return r;
+	if (request->records)
+		response_raw(c->response);
+	r = send_request(c->fd, request);
+	if (r < 0)
+		return r;
+	*ret_client = TAKE_PTR(c);
+	return 0;
+}
+
+int client_fd(const struct client *c)
+{
+	return c->fd;
+}
+
+int client_take(struct client *c, struct client_answer *ret_answer)
+{
+	ssize_t n = recv(c->fd, c->piece, PIECE_BYTES, MSG_DONTWAIT);
+	int r;
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	r = n > 0 ? response_feed(c->response, c->piece, (size_t)n) : response_end(c->response);
+	if (r != 0)
+		return r;
+	if (!response_complete(c->response))
+		return -EAGAIN;
+	ret_answer->status = response_status(c->response);
+	error_sentence(c, ret_answer->sentence, sizeof(ret_answer->sentence));
+	return 0;
+}
+
 int client_get(const struct client_request *request, response_line_fn fn, void *arg,
 	       struct client_answer *ret_answer)
 {
-	struct exchange x = { .request = request, .fn = fn, .arg = arg };
-	_cleanup_(response_cleanup) struct response *response = NULL;
-	_close_ int fd = -1;
-	int r;
+	_cleanup_(cleanup_client) struct client *c = NULL;
+	int r = client_begin(request, fn, arg, &c);
 
-	r = dial_connect(request->socket, request->wait_ms, &fd);
-	if (r < 0)
-		return r;
-	r = response_new(on_body_line, &x, &response);
-	if (r < 0)
-		return r;
-	x.response = response;
-	r = send_request(fd, request);
-	if (r == 0)
-		r = receive(fd, &x);
-	if (r == 0) {
-		ret_answer->status = response_status(response);
-		error_sentence(&x, ret_answer->sentence, sizeof(ret_answer->sentence));
+	while (r == 0 && !response_complete(c->response)) {
+		bool head = response_status(c->response) == 0;
+
+		r = dial_wait(c->fd, POLLIN, head ? request->wait_ms : request->idle_ms);
+		if (r == 0)
+			r = client_take(c, ret_answer);
+		if (r == -EAGAIN)
+			r = 0;
 	}
-	free(x.error_body);
 	return r;
 }
 

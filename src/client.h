@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The daemon as the command line sees it: one HTTP request over its unix socket, the answer line by
- * line as it comes. It prints nothing; the words for a failure are in command.c.
+ * line, or record by record, as it comes. It prints nothing; the words for a failure are in
+ * command.c.
  */
 #ifndef FLOWNER_CLIENT_H
 #define FLOWNER_CLIENT_H
+
+#include <stdbool.h>
 
 #include "response.h"
 
@@ -18,8 +21,9 @@ struct client_request {
 	const char *target; /* path and query, percent-encoded: see client_query() */
 	const void *body;   /* NULL = none */
 	size_t body_size;
-	int wait_ms; /* for the head of the answer, and for room to send; -1 = for ever */
-	int idle_ms; /* between two pieces of the body; -1 = for ever, for streams */
+	int wait_ms;  /* for the head of the answer, and for room to send; -1 = for ever */
+	int idle_ms;  /* between two pieces of the body; -1 = for ever, for streams */
+	bool records; /* of wire.h, not lines: FN gets their bytes in pieces, for intake.h */
 };
 
 struct client_answer {
@@ -36,6 +40,18 @@ struct client_answer {
  */
 int client_get(const struct client_request *request, response_line_fn fn, void *arg,
 	       struct client_answer *ret_answer);
+
+/*
+ * The same for who has other things to wait for. REQUEST and what it points to must outlive it.
+ * client_begin() is there once the request is sent; then client_take() whenever client_fd() is
+ * readable: -EAGAIN = there is more to come, else as client_get().
+ */
+struct client;
+int client_begin(const struct client_request *request, response_line_fn fn, void *arg,
+		 struct client **ret_client);
+int client_fd(const struct client *c);
+int client_take(struct client *c, struct client_answer *ret_answer);
+void client_free(struct client *c);
 
 /*
  * Appends NAME=VALUE, VALUE percent-encoded, to the query *QUERY (malloc'ed, or NULL at first).

@@ -15,7 +15,7 @@
 #include <flowner/count.h>
 #include <linux/netlink.h>
 #include <linux/tcp.h>
-#include <stdbool.h>
+#include <unistd.h>
 
 #define OWN_NETNS "/proc/thread-self/ns/net"
 
@@ -49,11 +49,20 @@ static void take_tcp(struct fl_flow *flow, const struct tcp_info *info)
 	flow->counted = 1;
 }
 
+static bool fill_tcp(int fd, struct fl_flow *flow)
+{
+	struct tcp_info info;
+
+	if (sockdiag_tcp_info(fd, &flow->key, flow->cookie, &info, sizeof(info)) < 0)
+		return false;
+	take_tcp(flow, &info);
+	return true;
+}
+
 /* The cookie names the socket whatever the namespace of PATH is: another has no such socket. */
 static int ask_in(const char *path, __u32 inum, void *arg)
 {
 	struct question *q = arg;
-	struct tcp_info info;
 	_close_ int fd = -1;
 	__u64 cookie;
 
@@ -61,27 +70,90 @@ static int ask_in(const char *path, __u32 inum, void *arg)
 		return 0;
 	if (netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie) < 0)
 		return 0;
-	if (sockdiag_tcp_info(fd, &q->flow->key, q->flow->cookie, &info, sizeof(info)) < 0)
-		return 0;
-	take_tcp(q->flow, &info);
-	return 1;
+	return fill_tcp(fd, q->flow);
+}
+
+/* True when it is a TCP session that sock_diag is to be asked for. */
+static bool fill_udp(const struct agent *agent, struct fl_flow *flow)
+{
+	enum config_counts wanted = agent->config->counts;
+
+	if (flow->ended_ns || !flow->key.remote_port)
+		return false;
+	if (flow->key.proto != FL_UDP)
+		return wanted != CONFIG_COUNTS_OFF;
+	if (wanted == CONFIG_COUNTS_ALL && !maps_get_counts(agent->maps, flow->id, &flow->counts))
+		flow->counted = 1;
+	return false;
 }
 
 void counts_fill(const struct agent *agent, struct fl_flow *flow)
 {
 	struct question q = { .agent = agent, .flow = flow };
-	enum config_counts wanted = agent->config->counts;
 
-	if (flow->ended_ns || !flow->key.remote_port)
+	if (!fill_udp(agent, flow))
 		return;
-	if (flow->key.proto == FL_UDP) {
-		if (wanted == CONFIG_COUNTS_ALL &&
-		    !maps_get_counts(agent->maps, flow->id, &flow->counts))
-			flow->counted = 1;
-	} else if (wanted != CONFIG_COUNTS_OFF) {
-		if (flow->key.netns_cookie == agent->netns_cookie)
-			(void)ask_in(OWN_NETNS, 0, &q);
-		else
-			(void)netns_each(ask_in, &q);
+	if (flow->key.netns_cookie == agent->netns_cookie)
+		(void)ask_in(OWN_NETNS, 0, &q);
+	else
+		(void)netns_each(ask_in, &q);
+}
+
+/* --- many --- */
+
+void counts_sockets_init(struct counts_sockets *s)
+{
+	s->own = -1;
+	s->count = 0;
+	s->looked = false;
+}
+
+void counts_sockets_close(struct counts_sockets *s)
+{
+	cleanup_close(&s->own);
+	while (s->count > 0)
+		close(s->other[--s->count].fd);
+	counts_sockets_init(s);
+}
+
+static int open_in(const char *path, __u32 inum, void *arg)
+{
+	struct counts_sockets *s = arg;
+	int fd = -1;
+	__u64 cookie;
+
+	if (s->count == COUNTS_NETNS)
+		return 1;
+	if (netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie) < 0)
+		return 0;
+	s->other[s->count].fd = fd;
+	s->other[s->count++].inum = inum;
+	return 0;
+}
+
+static void ask_others(struct counts_sockets *s, struct fl_flow *flow)
+{
+	bool done = false;
+
+	if (!s->looked)
+		(void)netns_each(open_in, s);
+	s->looked = true;
+	for (size_t i = 0; i < s->count && !done; i++)
+		if (!flow->netns_inum || s->other[i].inum == flow->netns_inum)
+			done = fill_tcp(s->other[i].fd, flow);
+}
+
+void counts_fill_next(struct counts_sockets *s, const struct agent *agent, struct fl_flow *flow)
+{
+	__u64 cookie;
+
+	if (!fill_udp(agent, flow))
+		return;
+	if (flow->key.netns_cookie != agent->netns_cookie) {
+		ask_others(s, flow);
+		return;
 	}
+	if (s->own < 0 && netns_socket_here(NETLINK_SOCK_DIAG, &s->own, &cookie) < 0)
+		return;
+	(void)fill_tcp(s->own, flow);
 }

@@ -59,12 +59,24 @@ int query_none(const struct query *q, char why[QUERY_WHY])
 	return q->count ? refuse_name(why, q->parameters[0].name) : 0;
 }
 
-int query_flows(const struct query *q, __u64 now_ns, struct filter *filter, char why[QUERY_WHY])
+int query_flows(const struct query *q, __u64 now_ns, struct filter *filter, bool *ret_counts,
+		char why[QUERY_WHY])
 {
+	bool counts = false;
 	int r = 0;
 
-	for (size_t i = 0; i < q->count && r == 0; i++)
-		r = add_filter(filter, q->parameters[i].name, q->parameters[i].value, now_ns, why);
+	for (size_t i = 0; i < q->count && r == 0; i++) {
+		const char *name = q->parameters[i].name, *value = q->parameters[i].value;
+
+		if (strcmp(name, "counts") != 0)
+			r = add_filter(filter, name, value, now_ns, why);
+		else if (strcmp(value, "1") == 0)
+			counts = true;
+		else
+			r = refuse(why, "counts: '%.64s' is not 1", value);
+	}
+	if (r == 0)
+		*ret_counts = counts;
 	return r;
 }
 

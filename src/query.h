@@ -46,7 +46,9 @@ struct events_question {
 
 /* All -EINVAL with one sentence in WHY naming the parameter. NOW_NS is CLOCK_REALTIME. */
 int query_none(const struct query *q, char why[QUERY_WHY]);
-int query_flows(const struct query *q, __u64 now_ns, struct filter *filter, char why[QUERY_WHY]);
+/* RET_COUNTS: what went through the live ones is asked for, too. */
+int query_flows(const struct query *q, __u64 now_ns, struct filter *filter, bool *ret_counts,
+		char why[QUERY_WHY]);
 int query_events(const struct query *q, __u64 now_ns, struct filter *filter,
 		 struct events_question *ret_question, char why[QUERY_WHY]);
 int query_who(const struct query *q, __u64 now_ns, struct who *ret_who, char why[QUERY_WHY]);

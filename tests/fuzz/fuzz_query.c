@@ -88,9 +88,10 @@ static void ask_filter(const struct query *q)
 	struct events_question question;
 	char why[QUERY_WHY] = "";
 	struct filter *filter;
+	bool counts;
 
 	if (filter_new(&filter) == 0) {
-		check(query_flows(q, NOW_NS, filter, why), why);
+		check(query_flows(q, NOW_NS, filter, &counts, why), why);
 		filter_free(filter);
 	}
 	if (filter_new(&filter) == 0) {

@@ -276,6 +276,26 @@ void counts_fill(const struct agent *agent, struct fl_flow *flow)
 	(void)flow;
 }
 
+void counts_fill_next(struct counts_sockets *s, const struct agent *agent, struct fl_flow *flow)
+{
+	(void)s;
+	(void)agent;
+	if (flow->ended_ns || !flow->key.remote_port)
+		return;
+	flow->counts = (struct fl_counts){ 1000, 2000, 10, 20, 1, 0 };
+	flow->counted = 1;
+}
+
+void counts_sockets_init(struct counts_sockets *s)
+{
+	s->own = -1;
+}
+
+void counts_sockets_close(struct counts_sockets *s)
+{
+	(void)s;
+}
+
 /* --- proc.h --- */
 
 int procs_new(const struct maps *maps, size_t limit, struct procs **ret_procs)

@@ -321,6 +321,7 @@ static void unknown_and_malformed(void **state)
 	expect("POST", "/v1/flows", 405, NULL);
 	expect("GET", "/v1/flows?colour=red", 400, "colour");
 	expect("GET", "/v1/flows?lport=many", 400, "lport");
+	expect("GET", "/v1/flows?counts=all", 400, "counts: 'all'");
 	expect("GET", "/v1/flows?netns=/etc/shadow", 400, "etc");
 	expect("GET", "/v1/flows?pid=1%00", 400, NULL);
 	expect("GET", "/v1/doctor?x=1", 400, "x");
@@ -475,6 +476,15 @@ static void cut_a_flow(void **state)
 	expect("DELETE", "/v1/flows/999", 404, NULL);
 	expect("DELETE", "/v1/flows/222", 404, "ended");
 	expect("DELETE", "/v1/flows/xyz", 400, NULL);
+}
+
+/* Of live sessions, and only when asked for. */
+static void list_with_counts(void **state)
+{
+	(void)state;
+	expect("GET", "/v1/flows?lport=40000&counts=1", 200, "\"bytes\":3000");
+	assert_null(strstr(request("GET", "/v1/flows?lport=40000").body, "\"bytes\""));
+	assert_null(strstr(request("GET", "/v1/flows?listening&counts=1").body, "\"bytes\""));
 }
 
 static void large_list_is_whole(void **state)
@@ -1179,6 +1189,7 @@ int main(void)
 		API_TEST(both_ends_name_each_other),
 		API_TEST(other_end_that_is_just_ending),
 		API_TEST(cut_a_flow),
+		API_TEST(list_with_counts),
 		API_TEST(large_list_is_whole),
 		API_TEST(session_around),
 		API_TEST(session_behind_nat),

@@ -222,7 +222,8 @@ static void lines_come_as_they_are_sent(void **state)
 
 static void answer_before_the_request_is_read(void **state)
 {
-	struct script s = { .bytes = "HTTP/1.1 414 Too Long\r\n\r\n{\"error\":\"too long\"}",
+	struct script s = { .bytes = "HTTP/1.1 414 Too Long\r\nContent-Length: 20\r\n\r\n"
+				     "{\"error\":\"too long\"}",
 			    .unread = true };
 	struct client_request request = { .wait_ms = 5000, .idle_ms = 5000 };
 	struct client_answer answer = { 0 };
