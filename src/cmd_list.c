@@ -112,6 +112,7 @@ static int run_list(struct options *o)
 	}
 	l.table = table;
 	record_view_init(&l.view, o->numeric);
+	l.view.services = options_own(o, "services") != NULL;
 	code = command_ask(o, "/v1/flows", o->query, CLIENT_WAIT_MS, o->json ? on_json : on_row,
 			   &l);
 	if (code != EXIT_FOUND)
@@ -123,10 +124,13 @@ static int run_list(struct options *o)
 	return l.lines ? EXIT_FOUND : EXIT_NOT_FOUND;
 }
 
+static const struct filter_field own_options[] = { OPTION_SERVICES, { .name = NULL } };
+
 const struct command command_list = {
 	.name = "list",
 	.arguments = "[ADDR[/LEN][:PORT]...]",
 	.help = "List sessions, listeners and unconnected UDP sockets with their owners.",
+	.options = own_options,
 	.filters = true,
 	.max_args = -1,
 	.run = run_list,

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,19 +14,45 @@
 #include "record.h"
 #include "table.h"
 
-/* Lines cannot wait for each other: the usual widths, and what is longer pushes its line apart. */
+/*
+ * Lines cannot wait for each other: the usual widths, and what is longer pushes its line apart. A
+ * terminal that is too narrow for them goes without some, and names are cut.
+ */
+enum {
+	TIME,
+	ACTION,
+	PROTO,
+	LOCAL,
+	REMOTE,
+	PID,
+	USER,
+	COMM,
+	FLOW_ID,
+	COLUMNS,
+};
+
+static const struct column columns[COLUMNS] = {
+	[TIME] = { .title = "TIME", .drop = 3 },
+	[ACTION] = { .title = "ACTION" },
+	[PROTO] = { .title = "PROTO", .drop = 4 },
+	[LOCAL] = { .title = "LOCAL" },
+	[REMOTE] = { .title = "REMOTE" },
+	[PID] = { .title = "PID" },
+	[USER] = { .title = "USER", .drop = 1 },
+	[COMM] = { .title = "COMM", .cut = 1, .least = 6 },
+	[FLOW_ID] = { .title = "FLOW_ID", .drop = 2 },
+};
+
 static const struct {
-	const char *title;
 	size_t width;
 	record_cell cell;
-} columns[] = {
-	{ "TIME", 12, record_clock },	  { "ACTION", 13, record_action },
-	{ "PROTO", 5, record_proto },	  { "LOCAL", 21, record_local },
-	{ "REMOTE", 21, record_remote },  { "PID", 7, record_pid },
-	{ "USER", 8, record_user },	  { "COMM", 15, record_comm },
-	{ "FLOW_ID", 0, record_flow_id },
+} cells[COLUMNS] = {
+	[TIME] = { 12, record_clock },	    [ACTION] = { 13, record_action },
+	[PROTO] = { 5, record_proto },	    [LOCAL] = { 21, record_local },
+	[REMOTE] = { 21, record_remote },   [PID] = { 7, record_pid },
+	[USER] = { 8, record_user },	    [COMM] = { 15, record_comm },
+	[FLOW_ID] = { 16, record_flow_id },
 };
-#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
 struct watch {
 	struct record_view view;
@@ -41,23 +68,67 @@ static void on_interrupt(int signal_number)
 	_exit(EXIT_FOUND);
 }
 
+/* Asked for each line: windows change while one watches. */
+static void fit_columns(size_t widths[COLUMNS])
+{
+	size_t width = table_width(STDOUT_FILENO);
+	size_t natural[COLUMNS];
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		natural[i] = cells[i].width;
+	table_fit(columns, COLUMNS, width ? width : SIZE_MAX, natural, widths);
+}
+
+static void print_line(const char *(*text)(size_t i, void *arg, char *buf), void *arg)
+{
+	size_t widths[COLUMNS], last = COLUMNS - 1;
+
+	fit_columns(widths);
+	while (!widths[last])
+		last--;
+	for (size_t i = 0; i <= last; i++) {
+		char buf[RECORD_TEXT];
+
+		if (!widths[i])
+			continue;
+		if (columns[i].cut && widths[i] < cells[i].width)
+			table_put_cut(stdout, text(i, arg, buf), widths[i]);
+		else
+			table_put(stdout, text(i, arg, buf), i < last ? widths[i] : 0);
+		putchar(i < last ? ' ' : '\n');
+	}
+}
+
+static const char *title_of(size_t i, void *arg, char *buf)
+{
+	(void)arg;
+	(void)buf;
+	return columns[i].title;
+}
+
 static void print_header(void)
 {
-	for (size_t i = 0; i < COLUMNS; i++) {
-		table_put(stdout, columns[i].title, columns[i].width);
-		putchar(i + 1 < COLUMNS ? ' ' : '\n');
-	}
+	print_line(title_of, NULL);
 	command_flush();
+}
+
+struct event {
+	const struct watch *watch;
+	const json_t *record;
+};
+
+static const char *cell_of(size_t i, void *arg, char *buf)
+{
+	const struct event *e = arg;
+
+	return cells[i].cell(e->record, &e->watch->view, buf);
 }
 
 static void print_event(const struct watch *w, const json_t *record)
 {
-	for (size_t i = 0; i < COLUMNS; i++) {
-		char buf[RECORD_TEXT];
+	struct event e = { w, record };
 
-		table_put(stdout, columns[i].cell(record, &w->view, buf), columns[i].width);
-		putchar(i + 1 < COLUMNS ? ' ' : '\n');
-	}
+	print_line(cell_of, &e);
 }
 
 /* "lost" and "resync" are no events of a flow: they are told, whoever reads the events. */
@@ -152,6 +223,7 @@ static int run_watch(struct options *o)
 	if (code != EXIT_FOUND)
 		return code;
 	record_view_init(&w.view, o->numeric);
+	w.view.services = options_own(o, "services") != NULL;
 	sigaction(SIGINT, &interrupt, NULL);
 	if (!o->json && !o->no_header)
 		print_header();
@@ -168,6 +240,7 @@ static const struct filter_field own_options[] = {
 	{ .name = "replay",
 	  .value = "SEQ",
 	  .help = "first the events after number SEQ that the daemon still has" },
+	OPTION_SERVICES,
 	{ .name = NULL },
 };
 

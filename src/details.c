@@ -51,10 +51,9 @@ static void write_session(const json_t *record, const struct record_view *view, 
 static void write_nat(const json_t *record, const struct record_view *view, FILE *out)
 {
 	char local[RECORD_TEXT], remote[RECORD_TEXT];
-	const char *near = record_endpoint(record, "flowner.nat_local", local);
-	const char *far = record_endpoint(record, "flowner.nat_remote", remote);
+	const char *near = record_endpoint(record, "flowner.nat_local", view, local);
+	const char *far = record_endpoint(record, "flowner.nat_remote", view, remote);
 
-	(void)view;
 	if (near && far)
 		fprintf(out, "seen as %s, %s", near, far);
 }

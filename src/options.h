@@ -28,6 +28,13 @@ struct options {
 	char why[OPTIONS_WHY_TEXT];
 };
 
+/* Of commands that show ends of flows. */
+#define OPTION_SERVICES                                                                            \
+	{                                                                                          \
+		.name = "services", .letter = 'S', .flag = true,                                   \
+		.help = "names of services instead of port numbers"                                \
+	}
+
 /* What every command takes, ended by a NULL name. */
 extern const struct filter_field options_global[];
 

@@ -12,6 +12,7 @@
 
 #include "address.h"
 #include "flowtext.h"
+#include "services.h"
 #include "wallclock.h"
 
 #define NS_PER_S 1000000000ULL
@@ -25,6 +26,7 @@ void record_view_init(struct record_view *view, bool numeric)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	view->now_ns = (__u64)ts.tv_sec * NS_PER_S + (__u64)ts.tv_nsec;
 	view->numeric = numeric;
+	view->services = false;
 }
 
 const json_t *record_get(const json_t *record, const char *path)
@@ -153,13 +155,26 @@ const char *record_direction(const json_t *record, const struct record_view *vie
 	return record_string(record, "network.direction");
 }
 
-/* An address that is none of ours is shown as it came, without its port. */
-static const char *endpoint(const json_t *end, char *buf)
+const char *record_end(const struct record_view *view, const struct fl_addr *addr, __u16 port,
+		       enum fl_proto proto, char *buf)
 {
+	if (view->services)
+		return service_endpoint(addr, port, proto, buf);
+	return endpoint_format(addr, port, buf);
+}
+
+/* An address that is none of ours is shown as it came, without its port. */
+const char *record_endpoint(const json_t *record, const char *path, const struct record_view *view,
+			    char *buf)
+{
+	const json_t *end = record_get(record, path);
 	const char *ip = record_string(end, "ip");
+	const char *proto = record_string(record, "network.transport");
 	json_int_t port = json_integer_value(record_get(end, "port"));
 	struct fl_addr addr;
 
+	if (!end)
+		return NULL;
 	if (port < 0 || port > 65535)
 		port = 0;
 	if (!ip) {
@@ -168,27 +183,19 @@ static const char *endpoint(const json_t *end, char *buf)
 	}
 	if (address_parse(ip, &addr) < 0)
 		return ip;
-	return endpoint_format(&addr, (__u16)port, buf);
-}
-
-const char *record_endpoint(const json_t *record, const char *path, char *buf)
-{
-	const json_t *end = record_get(record, path);
-
-	return end ? endpoint(end, buf) : NULL;
+	return record_end(view, &addr, (__u16)port,
+			  proto && strcmp(proto, "udp") == 0 ? FL_UDP : FL_TCP, buf);
 }
 
 const char *record_local(const json_t *record, const struct record_view *view, char *buf)
 {
-	(void)view;
-	return record_endpoint(record, "flowner.local", buf);
+	return record_endpoint(record, "flowner.local", view, buf);
 }
 
 const char *record_remote(const json_t *record, const struct record_view *view, char *buf)
 {
-	const char *end = record_endpoint(record, "flowner.remote", buf);
+	const char *end = record_endpoint(record, "flowner.remote", view, buf);
 
-	(void)view;
 	return end ? end : "*";
 }
 

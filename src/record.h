@@ -6,6 +6,7 @@
 #ifndef FLOWNER_RECORD_H
 #define FLOWNER_RECORD_H
 
+#include <flowner/flow.h>
 #include <jansson.h>
 #include <linux/types.h>
 #include <stdbool.h>
@@ -15,8 +16,9 @@
 #define RECORD_DURATION 24
 
 struct record_view {
-	__u64 now_ns; /* CLOCK_REALTIME */
-	bool numeric; /* uids instead of user names */
+	__u64 now_ns;  /* CLOCK_REALTIME */
+	bool numeric;  /* uids instead of user names */
+	bool services; /* their names instead of ports */
 };
 
 /* A text in BUF of RECORD_TEXT bytes, or one that lives as long as RECORD; NULL = not known. */
@@ -49,7 +51,12 @@ const char *record_proto(const json_t *record, const struct record_view *view, c
 const char *record_state(const json_t *record, const struct record_view *view, char *buf);
 const char *record_direction(const json_t *record, const struct record_view *view, char *buf);
 /* The one at PATH; NULL = absent. */
-const char *record_endpoint(const json_t *record, const char *path, char *buf);
+const char *record_endpoint(const json_t *record, const char *path, const struct record_view *view,
+			    char *buf);
+
+/* An end of a flow as VIEW has it, in BUF of RECORD_TEXT bytes. */
+const char *record_end(const struct record_view *view, const struct fl_addr *addr, __u16 port,
+		       enum fl_proto proto, char *buf);
 const char *record_local(const json_t *record, const struct record_view *view, char *buf);
 const char *record_remote(const json_t *record, const struct record_view *view, char *buf);
 const char *record_pid(const json_t *record, const struct record_view *view, char *buf);

@@ -144,47 +144,49 @@ static void natural_widths(const struct table *t, bool header, size_t *widths)
 }
 
 /* Of the whole line; a width of 0 is a column left out, with its space. */
-static size_t line_width(const struct table *t, const size_t *widths)
+static size_t line_width(const size_t *widths, size_t count)
 {
 	size_t sum = 0;
 
-	for (size_t i = 0; i < t->count; i++)
+	for (size_t i = 0; i < count; i++)
 		sum += widths[i] ? widths[i] + 1 : 0;
 	return sum ? sum - 1 : 0;
 }
 
-static void cut_column(const struct table *t, size_t width, size_t *widths, size_t i)
+static void cut_column(const struct column *column, size_t over, size_t *width)
 {
-	size_t over = line_width(t, widths) - width;
-	size_t least = t->columns[i].least;
-
-	if (widths[i] <= least)
-		return;
-	widths[i] = widths[i] - least > over ? widths[i] - over : least;
+	if (*width > column->least)
+		*width = *width - column->least > over ? *width - over : column->least;
 }
 
-static void cut(const struct table *t, size_t width, size_t *widths)
+static void cut(const struct column *columns, size_t count, size_t width, size_t *widths)
 {
-	for (unsigned int rank = 1; rank <= t->count; rank++)
-		for (size_t i = 0; i < t->count; i++)
-			if (t->columns[i].cut == rank && line_width(t, widths) > width)
-				cut_column(t, width, widths, i);
+	for (unsigned int rank = 1; rank <= count; rank++) {
+		for (size_t i = 0; i < count; i++) {
+			size_t used = line_width(widths, count);
+
+			if (columns[i].cut == rank && used > width)
+				cut_column(&columns[i], used - width, &widths[i]);
+		}
+	}
 }
 
 /* Cutting first; when that is not enough one column after the other goes and all others start anew.
  */
-static void fit(const struct table *t, size_t width, const size_t *natural, size_t *widths)
+size_t table_fit(const struct column *columns, size_t count, size_t width, const size_t *natural,
+		 size_t *ret_widths)
 {
-	for (unsigned int dropped = 0; dropped <= t->count; dropped++) {
-		for (size_t i = 0; i < t->count; i++) {
-			unsigned int drop = t->columns[i].drop;
+	for (unsigned int dropped = 0; dropped <= count; dropped++) {
+		for (size_t i = 0; i < count; i++) {
+			unsigned int drop = columns[i].drop;
 
-			widths[i] = drop && drop <= dropped ? 0 : natural[i];
+			ret_widths[i] = drop && drop <= dropped ? 0 : natural[i];
 		}
-		cut(t, width, widths);
-		if (line_width(t, widths) <= width)
-			return;
+		cut(columns, count, width, ret_widths);
+		if (line_width(ret_widths, count) <= width)
+			break;
 	}
+	return line_width(ret_widths, count);
 }
 
 static void pad(FILE *out, size_t columns)
@@ -237,11 +239,21 @@ void table_print(const struct table *t, FILE *out, size_t width, bool header)
 	if (!natural || !widths)
 		return;
 	natural_widths(t, header, natural);
-	fit(t, width ? width : SIZE_MAX, natural, widths);
+	table_fit(t->columns, t->count, width ? width : SIZE_MAX, natural, widths);
 	if (header)
 		print_line(t, out, NULL, widths);
 	for (size_t n = 0; n < t->used; n++)
 		print_line(t, out, t->rows[n].cells, widths);
+}
+
+void table_put_cut(FILE *out, const char *text, size_t width)
+{
+	_free_ char *safe = malloc(PRINTABLE_ROOM(strlen(or_dash(text))));
+
+	if (!safe)
+		return;
+	printable(or_dash(text), safe);
+	print_cell(out, safe, width, false);
 }
 
 void table_put(FILE *out, const char *text, size_t width)

@@ -36,10 +36,18 @@ void table_sort(struct table *t);
 /* WIDTH in columns, 0 = no limit. Write errors are left to OUT. */
 void table_print(const struct table *t, FILE *out, size_t width, bool header);
 
+/*
+ * The NATURAL widths of COUNT columns made to fit into WIDTH, 0 = left out. Returns the width of
+ * the line, with a space between columns.
+ */
+size_t table_fit(const struct column *columns, size_t count, size_t width, const size_t *natural,
+		 size_t *ret_widths);
+
 /* Columns of the terminal behind FD: asked, else $COLUMNS, else 80; 0 when it is none. */
 size_t table_width(int fd);
 
 /* TEXT, made safe, padded or not to WIDTH columns and never cut: for lines that cannot wait. */
 void table_put(FILE *out, const char *text, size_t width);
+void table_put_cut(FILE *out, const char *text, size_t width); /* but what is longer is cut */
 
 #endif

@@ -223,6 +223,33 @@ static void cells_are_made_safe(void **state)
 	free(got);
 }
 
+/* What a line is fitted to, for those who print it themselves. */
+static void widths_alone(void **state)
+{
+	const size_t natural[COLUMNS] = { 3, 8, 8, 6, 4 };
+	size_t widths[COLUMNS];
+	char *got = NULL;
+	size_t size;
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(table_fit(columns, COLUMNS, 40, natural, widths), 33);
+	assert_memory_equal(widths, natural, sizeof(widths));
+	assert_int_equal(table_fit(columns, COLUMNS, 28, natural, widths), 28);
+	assert_int_equal(widths[1], 4);
+	assert_int_equal(widths[2], 7);
+	assert_int_equal(table_fit(columns, COLUMNS, 19, natural, widths), 19);
+	assert_int_equal(widths[2], 0);
+	assert_int_equal(table_fit(columns, COLUMNS, 1, natural, widths), 13);
+	f = open_memstream(&got, &size);
+	table_put_cut(f, "longer", 4);
+	table_put_cut(f, "x", 2);
+	table_put_cut(f, NULL, 1);
+	fclose(f);
+	assert_string_equal(got, "lon\xe2\x80\xa6x -");
+	free(got);
+}
+
 static void width_of_the_terminal(void **state)
 {
 	struct winsize ws = { .ws_col = 132, .ws_row = 24 }, unknown = { .ws_col = 0 };
@@ -287,6 +314,7 @@ int main(void)
 		cmocka_unit_test(wide_and_combining_characters),
 		cmocka_unit_test(terminals_are_not_commanded),
 		cmocka_unit_test(cells_are_made_safe),
+		cmocka_unit_test(widths_alone),
 		cmocka_unit_test(width_of_the_terminal),
 		cmocka_unit_test(many_rows),
 	};
