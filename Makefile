@@ -62,7 +62,8 @@ BPF_CFLAGS = -target $(BPF_TARGET) -O2 -g -Wall -Wextra -Werror -Wno-unused-para
 	-D__TARGET_ARCH_$(BPF_ARCH) $(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) \
 	-Iinclude -Ivmlinux -Ibpf -MMD -MP -fdebug-compilation-dir=.
 DAEMON_LIBS = -lbpf -lelf -lz -ljansson -lcyaml -lyaml -lmnl -lmicrohttpd
-CLI_LIBS = -ljansson -lcyaml -lyaml
+CLI_LIBS = -ljansson -lcyaml -lyaml $(SCREEN_LIBS)
+SCREEN_LIBS = -lncursesw -ltinfo
 
 # destroy.bpf.c is an object of its own: kernels that lack what it calls refuse all of it
 BPF_SRC := $(filter-out bpf/destroy.bpf.c,$(wildcard bpf/*.bpf.c))
@@ -70,7 +71,7 @@ BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 VERDICT_SRC := $(wildcard bpf/verdict/*.bpf.c)
 VERDICT_OBJ := $(VERDICT_SRC:bpf/verdict/%.bpf.c=$(B)/bpf/verdict/%.bpf.o)
 # main files and the command line's; everything else in src/ is a module that anything may link
-CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c)
+CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c src/screen.c)
 SKELETONS := flowner destroy verdict match slow_tcp deny
 # modules that need the skeleton: never linked into unit tests or the command line
 SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c src/enforce.c
@@ -122,7 +123,7 @@ $(B)/flowner: $(call o,$(CLI_SRC)) $(B)/libmodules.a
 # --- tests ---
 $(B)/unit/%: tests/unit/%.c $(CLI_MOD) $(B)/libmodules.a | $(B)/unit
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter-out %.h,$^) \
-		$(DAEMON_LIBS) -lcmocka
+		$(DAEMON_LIBS) $(SCREEN_LIBS) -lcmocka
 $(B)/tests/%: tests/integration/%.c | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $<
 $(B)/tests/churn: tests/bench/churn.c | $(B)/tests

@@ -12,9 +12,10 @@ die() { echo "deps: $*" >&2; exit 1; }
 debian_packages() {
 	case $1 in
 	build) echo make gcc libc6-dev clang "$(debian_bpftool)" libbpf-dev libelf-dev zlib1g-dev \
-		libjansson-dev libcyaml-dev libyaml-dev libmnl-dev libmicrohttpd-dev mount ;;
+		libjansson-dev libcyaml-dev libyaml-dev libmnl-dev libmicrohttpd-dev \
+		libncurses-dev mount ;;
 	test) echo libcmocka-dev liburing-dev libpcap0.8-dev g++ pkgconf iproute2 nftables \
-		iptables curl jq procps ;;
+		iptables curl jq procps tmux ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags mandoc zsh ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
@@ -54,9 +55,9 @@ fedora_packages() {
 	case $1 in
 	build) echo make gcc clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel \
 		jansson-devel libcyaml-devel libyaml-devel libmnl-devel libmicrohttpd-devel \
-		util-linux ;;
+		ncurses-devel util-linux ;;
 	test) echo libcmocka-devel liburing-devel libpcap-devel gcc-c++ pkgconf iproute \
-		curl jq procps-ng libasan libubsan nftables ;;
+		curl jq procps-ng libasan libubsan nftables tmux ;;
 	lint) echo clang-tools-extra cppcheck ShellCheck ctags mandoc zsh ;;
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;

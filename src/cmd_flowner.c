@@ -8,8 +8,9 @@ static const struct filter_field options[] = {
 };
 
 static const struct command *const commands[] = {
-	&command_list,	 &command_who,	  &command_show,  &command_watch,   &command_abort,
-	&command_policy, &command_doctor, &command_stats, &command_metrics, NULL,
+	&command_list,	&command_who,	 &command_show,	  &command_watch, &command_top,
+	&command_abort, &command_policy, &command_doctor, &command_stats, &command_metrics,
+	NULL,
 };
 
 const struct command command_flowner = {

@@ -188,6 +188,14 @@ int command_ask(const struct options *o, const char *path, const char *query, in
 	return ask_at(o, &request, path, query, fn, arg);
 }
 
+int command_ask_records(const struct options *o, const char *path, const char *query,
+			response_line_fn fn, void *arg)
+{
+	struct client_request request = { .records = true, .idle_ms = CLIENT_WAIT_MS };
+
+	return ask_at(o, &request, path, query, fn, arg);
+}
+
 json_t *command_json(const char *line, size_t len)
 {
 	json_error_t error;

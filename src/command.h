@@ -42,6 +42,7 @@ extern const struct command command_list;
 extern const struct command command_who;
 extern const struct command command_show;
 extern const struct command command_watch;
+extern const struct command command_top;
 extern const struct command command_abort;
 extern const struct command command_policy;
 extern const struct command command_doctor;
@@ -70,6 +71,10 @@ int command_usage(const char *command, const char *sentence);
  */
 int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
 		response_line_fn fn, void *arg);
+
+/* The same for records of wire.h: FN gets their bytes in pieces, see intake.h. */
+int command_ask_records(const struct options *o, const char *path, const char *query,
+			response_line_fn fn, void *arg);
 
 /* The same for what changes something: METHOD on PATH. */
 int command_tell(const struct options *o, const char *method, const char *path, response_line_fn fn,

@@ -24,7 +24,7 @@ offers() { # WANTED WORDS...
 
 # --- bash ---
 
-offers 'list who show watch abort policy doctor stats metrics help' flowner ''
+offers 'list who show watch top abort policy doctor stats metrics help' flowner ''
 offers 'show stats' flowner s
 offers 'show stats' flowner --socket /x -j s
 offers 'check test load confirm show clear' flowner policy ''

@@ -28,7 +28,8 @@ struct outcome {
 static struct outcome result; /* of the last run */
 static char binary[4096];     /* BUILD/flowner, for BUILD/unit/test_cmd */
 
-static const char *const names[] = { "list", "who", "show", "watch", "doctor", "stats", "metrics" };
+static const char *const names[] = { "list", "who",    "show",	"watch",
+				     "top",  "doctor", "stats", "metrics" };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
 static void read_back(int fd, char *text)
