@@ -284,8 +284,8 @@ static int serve(struct config *c, struct hooks *hooks)
 		detach = false;
 	power_release(&power, !detach);
 	agent.rules = NULL;
-	scrape_free(agent.scrape);
-	history_free(agent.history);
+	scrape_free(TAKE_PTR(agent.scrape));
+	history_free(TAKE_PTR(agent.history));
 	journal_free(TAKE_PTR(agent.journal));
 	agent_release(&agent);
 	track_close(t, detach);

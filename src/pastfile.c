@@ -49,14 +49,16 @@ static int open_parts(const char *path, struct pastfile *f)
 {
 	_free_ char *rotated = NULL;
 	struct stat now, before;
-	int r;
+	int r, gone;
 
 	if (asprintf(&rotated, "%s.1", path) < 0)
 		return -ENOMEM;
-	r = open_part(path, &f->parts[1], &now);
-	if (r < 0)
-		return r;
+	gone = open_part(path, &f->parts[1], &now);
+	if (gone && gone != -ENOENT)
+		return gone;
 	r = open_part(rotated, &f->parts[0], &before);
+	if (gone)
+		return r;
 	if (!r && now.st_dev == before.st_dev && now.st_ino == before.st_ino)
 		f->parts[0].end = 0;
 	return 0;

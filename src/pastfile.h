@@ -12,7 +12,10 @@
 
 struct pastfile;
 
-/* At the first line that may have ended at SINCE_NS (CLOCK_REALTIME) or later. Negative errno. */
+/*
+ * At the first line that may have ended at SINCE_NS (CLOCK_REALTIME) or later. -ENOENT: there is
+ * neither, the path alone may be gone for a moment. Negative errno.
+ */
 int pastfile_open(const char *path, __u64 since_ns, struct pastfile **ret_file);
 void pastfile_close(struct pastfile *f);
 

@@ -27,8 +27,8 @@ struct pastflows {
 	const struct agent *agent;
 	struct peer peer;
 	struct filter *filter;
-	struct pastfile *file;
-	struct idset known; /* in the index when it was copied */
+	struct pastfile *file; /* NULL: there is none any more */
+	struct idset known;    /* in the index when it was copied */
 	const char *boot;
 	unsigned int examined; /* in this turn */
 	__u64 heard_ns;	       /* when the asker last got something */
@@ -53,9 +53,10 @@ static bool is_crowded(const struct peer *peer)
 static int open_file(struct pastflows *p, const struct filter *filter)
 {
 	__u64 since_ns = filter_since_ns(filter), slack = slack_ns(p->agent->config);
+	int r = pastfile_open(history_path(p->agent->history),
+			      since_ns > slack ? since_ns - slack : 0, &p->file);
 
-	return pastfile_open(history_path(p->agent->history),
-			     since_ns > slack ? since_ns - slack : 0, &p->file);
+	return r == -ENOENT ? 0 : r;
 }
 
 static void cleanup_pastflows(struct pastflows **p)
@@ -136,13 +137,15 @@ int pastflows_next(struct pastflows *p, char **ret_line)
 	size_t size;
 	int r;
 
-	while (p->examined++ < EXAMINED_MAX) {
+	while (p->file && p->examined++ < EXAMINED_MAX) {
 		r = pastfile_next(p->file, &line, &size);
 		if (r <= 0)
 			return r;
 		if (is_wanted(p, line, size))
 			return copy_line(p, line, size, ret_line);
 	}
+	if (!p->file)
+		return 0;
 	p->examined = 0;
 	if (clock_ns(CLOCK_MONOTONIC) - p->heard_ns > QUIET_NS)
 		return copy_line(p, "", 0, ret_line);

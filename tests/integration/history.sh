@@ -79,6 +79,7 @@ same "boot" "$(jq -r .host.boot.id "$LOG" | sort -u)" "$(</proc/sys/kernel/rando
 # --- rotated: what was is in .1, what comes in the new one ---
 
 mv "$LOG" "$LOG.1"
+same "list in this moment" "$(listed --closed --since 1h)" "$(sort "$T/ids")"
 kill -HUP "$DAEMON"
 opened() { [[ -e $LOG ]]; }
 eventually 10 opened

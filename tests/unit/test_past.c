@@ -308,6 +308,24 @@ static void the_tail(void **state)
 	assert_in_range(count, 5, 15);
 }
 
+/* Renamed, and the daemon has not made the new one yet. */
+static void only_the_rotated_one(void **state)
+{
+	struct pastfile *f = NULL;
+	FILE *file = make(rotated);
+	const char *line;
+	size_t size;
+
+	(void)state;
+	put_line(file, 7, 10);
+	fclose(file);
+	assert_int_equal(pastfile_open(path, 0, &f), 0);
+	assert_int_equal(pastfile_next(f, &line, &size), 1);
+	assert_int_equal(number(line, size), 7);
+	assert_int_equal(pastfile_next(f, &line, &size), 0);
+	pastfile_close(f);
+}
+
 /* A file that was rotated between two looks is there once. */
 static void the_same_file_twice(void **state)
 {
@@ -337,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_too_long_is_passed_over, setup),
 		cmocka_unit_test_setup(from_a_time_on, setup),
 		cmocka_unit_test_setup(the_tail, setup),
+		cmocka_unit_test_setup(only_the_rotated_one, setup),
 		cmocka_unit_test_setup(the_same_file_twice, setup),
 	};
 	int failed;
