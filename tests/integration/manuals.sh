@@ -59,7 +59,7 @@ key() { sed -nE "s/^\.It Cm ([a-z_.]+)$/\1/p" "$BUILD/man/$1"; } # PAGE
 while read -r where; do # a path: a word and no number
 	printf '%s\n' "${where%.*}: {${where##*.}: '\$'}" >"$T/f.yaml"
 	[[ $where == *.* ]] || echo "$where: ''" >"$T/f.yaml"
-	exits 1 "$BUILD/flownerd" --config "$T/f.yaml"
+	exits 2 "$BUILD/flownerd" --config "$T/f.yaml"
 	! grep -q 'unknown key' "$T/err" || fail "'$where' is in the manual: $(<"$T/err")"
 done < <(key flowner.yaml.5)
 same "keys of the configuration" "$(key flowner.yaml.5 | wc -l)" 20
