@@ -41,7 +41,7 @@ listener=${R[0]}
 take_entries
 for events in '[nothing]' '[close, clos]' 'close open'; do
 	config "$events"
-	refuses 1 "config:2:[0-9]+: journal.events: '[^']*' is not listen or .* or lost" \
+	refuses 2 "config:2:[0-9]+: journal.events: '[^']*' is not listen or .* or lost" \
 		"$BUILD/flownerd" --config "$T/config"
 done
 start_daemon
@@ -127,5 +127,5 @@ stream=$(stat -c %d:%i "$T/flownerd.log")
 JOURNAL_STREAM=$stream start_daemon
 stop_daemon
 matches "with one" "$(<"$T/flownerd.log")" '^<6>tier '
-refuses 1 '^cannot read|^flownerd: cannot read' env JOURNAL_STREAM="$stream" \
+refuses 2 '^cannot read|^flownerd: cannot read' env JOURNAL_STREAM="$stream" \
 	"$BUILD/flownerd" --config "$T/none"

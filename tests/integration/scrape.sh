@@ -36,7 +36,7 @@ same "metrics of it" "$(api /metrics | grep -c scrapes)" 0
 daemon=("$BUILD/flownerd" --socket "$T/second" --pin-dir "$PINS-second" --cgroup "$CGROUP")
 for address in 127.0.0.1 :9499 '*:9499' localhost:9499 127.0.0.1:0 10.0.0.0/8:9499 '::1:9499'; do
 	echo "metrics: {listen: '$address'}" >"$T/config"
-	refuses 1 "config:1:[0-9]+: metrics.listen: '[^']*' is not an address and a port" \
+	refuses 2 "config:1:[0-9]+: metrics.listen: '[^']*' is not an address and a port" \
 		"${daemon[@]}" --config "$T/config"
 done
 at 127.0.0.1:9499
