@@ -46,8 +46,8 @@ ready=$(property ActiveEnterTimestampMonotonic)
 (($(property InactiveExitTimestampMonotonic systemd-networkd.service) >= ready)) ||
 	fail "the network came before it was ready"
 matches "what it says in the journal" "$(journalctl -u flowner -o cat)" \
-	"flownerd: tier '[a-z -]+', [0-9]+ sockets found open, answering at"
-same "each line once" "$(journalctl -u flowner -o cat | grep '^flownerd' | sort | uniq -d)" ''
+	"tier '[a-z -]+', [0-9]+ sockets found open, answering at"
+same "each line once" "$(journalctl -t flownerd -o cat | sort | uniq -d)" ''
 rated=$(systemd-analyze security flowner.service --no-pager | tail -n 1)
 matches "systemd-analyze security" "$rated" ': ([01]\.[0-9]|2\.[0-5]) '
 part "ready before the network; $rated"
