@@ -72,8 +72,9 @@ static __u64 end_after(struct pastfile *f, const struct part *p, off_t at)
 	ssize_t n = pread(p->fd, f->buf, most, at);
 	char *line = n > 0 ? memchr(f->buf, '\n', (size_t)n) : NULL, *end;
 
-	if (!line++)
+	if (!line)
 		return 0;
+	line++;
 	end = memchr(line, '\n', (size_t)(f->buf + n - line));
 	return end ? past_end_ns(line, (size_t)(end - line)) : 0;
 }

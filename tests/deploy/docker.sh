@@ -16,8 +16,9 @@ PLACES=(-v /sys/fs/bpf:/sys/fs/bpf -v /run/flowner:/run/flowner
 PRIVILEGED=(--privileged --pid=host --network=host --cgroupns=host)
 # Docker of Debian 12 knows no CAP_BPF: what is under SYS_ADMIN there. Its AppArmor profile forbids
 # to write below /sys, also to pin.
-LEAST=(--read-only --security-opt apparmor=unconfined --cap-drop ALL --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE
-	--cap-add DAC_READ_SEARCH --pid=host --network=host --cgroupns=host)
+LEAST=(--read-only --security-opt apparmor=unconfined --cap-drop ALL --cap-add SYS_ADMIN
+	--cap-add NET_ADMIN --cap-add SYS_PTRACE --cap-add DAC_READ_SEARCH
+	--pid=host --network=host --cgroupns=host)
 part() { echo "ok $*"; }
 
 asks() { docker exec flowner flowner "$@"; } # in the container
