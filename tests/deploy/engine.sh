@@ -4,7 +4,7 @@
 #
 #	engine_start DIR; docker images; engine_stop
 
-docker() { /usr/bin/docker -H "unix://$ENGINE/sock" "$@"; }
+docker() { timeout 300 /usr/bin/docker -H "unix://$ENGINE/sock" "$@"; }
 
 engine_start() { # DIR
 	local deadline=$((SECONDS + 300))
