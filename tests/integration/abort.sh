@@ -3,7 +3,6 @@
 # `flowner abort`: what both ends get, for each state a socket can be in, in the daemon's network
 # namespace and in another; what is refused, and that then nobody notices.
 # timeout: 240
-# what it sees is the kernel's doing
 ((EUID)) || [[ ${ABORT_NETNS:-} ]] || exec env ABORT_NETNS=1 unshare -n bash "$0"
 . "$(dirname "$0")/lib.sh"
 

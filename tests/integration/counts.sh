@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Bytes and packets, to the byte: what the actors wrote and read is what both ends of each flow say,
 # while it lives and after it ended, however it ended; nothing where nothing is counted.
-# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 # Of the flow as both ends of the session see it: bytes from source to destination and back.

@@ -3,7 +3,6 @@
 # Random policies of 1 to 1000 rules: the matcher as it runs in the kernel agrees with an evaluator
 # that reads the rules one by one, on MATCHES attempts (default 200000) at the borders of the rules.
 # timeout: 600
-# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 "$BUILD/tests/match" "${MATCHES:-1000000}" "${MATCH_SEED:-$RANDOM}" >"$T/out" || fail "$(<"$T/out")"

@@ -6,7 +6,6 @@
 # namespace that translates for itself.
 # modules: bridge nf_conntrack_netlink nft_chain_nat nft_nat nft_masq nft_ct
 # modules: nft_compat xt_MASQUERADE xt_nat xt_tcpudp
-# what it sees is the kernel's doing
 ((EUID)) || [[ ${NAT_NETNS:-} ]] || exec env NAT_NETNS=1 unshare -n bash "$0"
 . "$(dirname "$0")/lib.sh"
 

@@ -3,7 +3,6 @@
 # What the daemon and its helper may still do once all is loaded, and that nothing is lost by it:
 # owners of other users and sockets of other network namespaces, also those made later; without the
 # helper, the own namespace and a word from doctor.
-# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 NET_ADMIN=12 SYS_PTRACE=19 SYS_ADMIN=21 DAC_READ_SEARCH=2 PERFMON=38 BPF=39

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The daemon is killed: tracking goes on without it, and the next one continues where it was. A
 # daemon that is told to stop, or `flownerd --detach`, leaves nothing in the kernel.
-# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 ends_told() { # FILE: ids of flows whose end a watcher was told
