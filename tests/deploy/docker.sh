@@ -53,6 +53,12 @@ contained_actor() { # NAME [OPTIONS...]
 	CONTAINER_PID=$(docker inspect -f '{{.State.Pid}}' "$1")
 }
 
+# As the first process there it does not hear of a SIGTERM.
+end_contained() { # NAME
+	docker kill "$1" >/dev/null
+	dismiss "$1" 2>/dev/null || true # its client may be gone by itself
+}
+
 sees_host() {
 	tell client connect tcp 127.0.0.1 8080
 	same "the host's session" "$(asks show -j "${R[2]}" |
@@ -81,7 +87,7 @@ in_its_form() { # NAME OPTIONS...
 	sees_host
 	contained_actor other --network=none
 	sees_container other
-	dismiss other
+	end_contained other
 	same "asked from the host" "$(flowner list -j -l :8080 | jq .process.pid)" \
 		"${ACTOR_PID[server]}"
 	same "what it says is lost" "$(said | grep private || true)" ''
@@ -89,7 +95,7 @@ in_its_form() { # NAME OPTIONS...
 	part "$1"
 }
 
-trap 'engine_stop; cleanup' EXIT
+trap 'ended_with=$?; engine_stop; set +e; (exit "$ended_with"); cleanup' EXIT
 engine_start /var/tmp/engine
 docker load -q -i "$TREE/build/deploy/flowner.tar"
 mkdir -p /run/flowner
