@@ -95,7 +95,15 @@ in_its_form() { # NAME OPTIONS...
 	part "$1"
 }
 
-trap 'ended_with=$?; engine_stop; set +e; (exit "$ended_with"); cleanup' EXIT
+finish() { # cleanup() takes the status for its own
+	local status=$?
+	engine_stop
+	set +e
+	(exit "$status")
+	cleanup
+}
+
+trap finish EXIT
 engine_start /var/tmp/engine
 docker load -q -i "$TREE/build/deploy/flowner.tar"
 mkdir -p /run/flowner
