@@ -15,4 +15,9 @@ static inline __u64 clock_ns(clockid_t clock)
 	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
 }
 
+static inline __u64 clock_ms(clockid_t clock)
+{
+	return clock_ns(clock) / 1000000;
+}
+
 #endif

@@ -111,8 +111,7 @@ static int run_list(struct options *o)
 		return EXIT_REFUSED;
 	}
 	l.table = table;
-	record_view_init(&l.view, o->numeric);
-	l.view.services = options_own(o, "services") != NULL;
+	record_view_init(&l.view, o->numeric, options_own(o, "services") != NULL);
 	code = command_ask(o, "/v1/flows", o->query, CLIENT_WAIT_MS, o->json ? on_json : on_row,
 			   &l);
 	if (code != EXIT_FOUND)

@@ -43,7 +43,7 @@ static int run_show(struct options *o)
 		return command_usage("show", o->why);
 	}
 	snprintf(path, sizeof(path), "/v1/flows/%s", flow_id_format(id, text));
-	record_view_init(&s.view, o->numeric);
+	record_view_init(&s.view, o->numeric, false);
 	return command_ask(o, path, NULL, CLIENT_WAIT_MS, on_line, &s);
 }
 

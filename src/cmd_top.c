@@ -97,7 +97,7 @@ static void on_signal(int number)
 
 static __u64 now_ms(void)
 {
-	return clock_ns(CLOCK_MONOTONIC) / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 static void __attribute__((format(printf, 2, 3))) say(struct live *l, const char *format, ...)
@@ -184,7 +184,7 @@ static void list_lost(struct live *l, int r)
 {
 	char why[LINE_TEXT - 32];
 
-	job_why(r, l->options->socket, why, sizeof(why));
+	command_why(r, l->options->socket, why, sizeof(why));
 	snprintf(l->why, sizeof(l->why), "%s: trying again", why);
 	samples_abandon(l->samples);
 	l->changed = true;
@@ -306,7 +306,7 @@ static void other_ask(struct live *l, enum aside what, int r)
 	l->asked = what;
 	if (r == 0)
 		return;
-	job_why(r, l->options->socket, why, sizeof(why));
+	command_why(r, l->options->socket, why, sizeof(why));
 	say(l, "%s", why);
 }
 
@@ -357,7 +357,7 @@ static void other_end(struct live *l, int r)
 
 	l->changed = true;
 	if (r != 0) {
-		job_why(r, l->options->socket, why, sizeof(why));
+		command_why(r, l->options->socket, why, sizeof(why));
 		say(l, "%s", why);
 		return;
 	}
@@ -725,8 +725,7 @@ static void draw(struct live *l)
 	if (below == HELP)
 		page.text = help_text;
 	if (below == DETAIL) {
-		record_view_init(&l->view, l->options->numeric);
-		l->view.services = options_own(l->options, "services") != NULL;
+		record_view_init(&l->view, l->options->numeric, l->view.services);
 		detail = topdetail_text(&l->detail, &l->view, clock_ns(CLOCK_BOOTTIME));
 		page.text = detail ? detail : "";
 	}
@@ -887,8 +886,7 @@ static int run_top(struct options *o)
 					    "have --json");
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return command_usage("top", "it needs a terminal, which 'list' does not");
-	record_view_init(&l.view, o->numeric);
-	l.view.services = words.services;
+	record_view_init(&l.view, o->numeric, words.services);
 	l.query = o->query ? strdup(o->query) : NULL;
 	l.filter = filterline_format(o->query);
 	if ((o->query && !l.query) || !l.filter || samples_new(&l.samples) < 0 ||

@@ -222,8 +222,7 @@ static int run_watch(struct options *o)
 
 	if (code != EXIT_FOUND)
 		return code;
-	record_view_init(&w.view, o->numeric);
-	w.view.services = options_own(o, "services") != NULL;
+	record_view_init(&w.view, o->numeric, options_own(o, "services") != NULL);
 	sigaction(SIGINT, &interrupt, NULL);
 	if (!o->json && !o->no_header)
 		print_header();

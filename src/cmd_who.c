@@ -136,7 +136,7 @@ static int run_who(struct options *o)
 		command_error("cannot ask: %s", strerror(-r));
 		return EXIT_REFUSED;
 	}
-	record_view_init(&a.view, o->numeric);
+	record_view_init(&a.view, o->numeric, false);
 	code = command_ask(o, q.exact ? "/v1/who" : "/v1/flows", o->query, CLIENT_WAIT_MS, on_line,
 			   &a);
 	return code == EXIT_FOUND && a.lines == 0 ? EXIT_NOT_FOUND : code;

@@ -13,6 +13,8 @@
 #include "options.h"
 #include "printable.h"
 
+#define WHY_TEXT 4608 /* a path, and words around it */
+
 /* Reason of the first failed write: stdio only remembers that there was one. */
 static int output_error;
 
@@ -61,44 +63,66 @@ int command_main(const struct command *cmd, struct options *o, int argc, char **
 	return command_end(cmd->run(o));
 }
 
-static int no_daemon(const char *socket)
-{
-	bool usual = strcmp(socket, CLIENT_SOCKET) == 0;
-
-	if (usual)
-		command_error("no daemon at '%s': start it with 'sudo systemctl start flowner' or "
-			      "'sudo flownerd'",
-			      socket);
-	else
-		command_error("no daemon at '%s': start it with 'sudo flownerd --socket %s'",
-			      socket, socket);
-	return EXIT_NO_DAEMON;
-}
-
-/* R is what client_get() failed with. */
-static int explain_failure(const char *socket, int r)
+void command_why(int r, const char *socket, char *why, size_t size)
 {
 	switch (-r) {
 	case ENOENT:
 	case ENOTDIR:
 	case ECONNREFUSED:
-		return no_daemon(socket);
+		snprintf(why, size, "no daemon at '%s'", socket);
+		break;
 	case ECONNRESET:
-		command_error("the daemon at '%s' went away in the middle of its answer", socket);
-		return EXIT_NO_DAEMON;
+		snprintf(why, size, "the daemon at '%s' went away in the middle of its answer",
+			 socket);
+		break;
 	case ETIMEDOUT:
-		command_error("the daemon at '%s' does not answer", socket);
-		return EXIT_NO_DAEMON;
+		snprintf(why, size, "the daemon at '%s' does not answer", socket);
+		break;
 	case ENAMETOOLONG:
-		command_error("cannot connect to '%s': the path is too long for a socket", socket);
-		return EXIT_USAGE;
+		snprintf(why, size, "cannot connect to '%s': the path is too long for a socket",
+			 socket);
+		break;
 	case EPROTO:
 	case EMSGSIZE:
-		command_error("what answers at '%s' is no flowner daemon: %s", socket,
-			      r == -EPROTO ? "not HTTP as it speaks it" : "an endless line");
-		return EXIT_REFUSED;
+		snprintf(why, size, "what answers at '%s' is no flowner daemon: %s", socket,
+			 r == -EPROTO ? "not HTTP as it speaks it" : "an endless line");
+		break;
 	default:
-		command_error("cannot connect to '%s': %s", socket, strerror(-r));
+		snprintf(why, size, "cannot connect to '%s': %s", socket,
+			 strerror(r < 0 ? -r : ENOMEM));
+	}
+}
+
+static void print_no_daemon(const char *socket, const char *why)
+{
+	if (strcmp(socket, CLIENT_SOCKET) == 0)
+		command_error("%s: start it with 'sudo systemctl start flowner' or 'sudo flownerd'",
+			      why);
+	else
+		command_error("%s: start it with 'sudo flownerd --socket %s'", why, socket);
+}
+
+/* R is what client_get() failed with. */
+static int explain_failure(const char *socket, int r)
+{
+	char why[WHY_TEXT];
+
+	command_why(r, socket, why, sizeof(why));
+	switch (-r) {
+	case ENOENT:
+	case ENOTDIR:
+	case ECONNREFUSED:
+		print_no_daemon(socket, why);
+		return EXIT_NO_DAEMON;
+	case ECONNRESET:
+	case ETIMEDOUT:
+		command_error("%s", why);
+		return EXIT_NO_DAEMON;
+	case ENAMETOOLONG:
+		command_error("%s", why);
+		return EXIT_USAGE;
+	default:
+		command_error("%s", why);
 		return EXIT_REFUSED;
 	}
 }

@@ -65,6 +65,9 @@ void command_error(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* The same with the way to the help of COMMAND ("" = flowner itself); returns EXIT_USAGE. */
 int command_usage(const char *command, const char *sentence);
 
+/* One sentence about R, what client_get() or job.h failed with. */
+void command_why(int r, const char *socket, char *why, size_t size);
+
 /*
  * GETs PATH?QUERY (QUERY may be NULL), the lines to FN. An exit code: EXIT_FOUND when the answer
  * was complete or FN had enough. IDLE_MS as in client.h.

@@ -73,26 +73,32 @@ static int ask_in(const char *path, __u32 inum, void *arg)
 	return fill_tcp(fd, q->flow);
 }
 
-/* True when it is a TCP session that sock_diag is to be asked for. */
-static bool fill_udp(const struct agent *agent, struct fl_flow *flow)
+static bool is_live_session(const struct fl_flow *flow, enum fl_proto proto)
 {
-	enum config_counts wanted = agent->config->counts;
+	return !flow->ended_ns && flow->key.remote_port && flow->key.proto == proto;
+}
 
-	if (flow->ended_ns || !flow->key.remote_port)
-		return false;
-	if (flow->key.proto != FL_UDP)
-		return wanted != CONFIG_COUNTS_OFF;
-	if (wanted == CONFIG_COUNTS_ALL && !maps_get_counts(agent->maps, flow->id, &flow->counts))
+/* Its socket counts, and is asked for it. */
+static bool is_counted_tcp(const struct agent *agent, const struct fl_flow *flow)
+{
+	return is_live_session(flow, FL_TCP) && agent->config->counts != CONFIG_COUNTS_OFF;
+}
+
+static void fill_udp(const struct agent *agent, struct fl_flow *flow)
+{
+	if (is_live_session(flow, FL_UDP) && agent->config->counts == CONFIG_COUNTS_ALL &&
+	    !maps_get_counts(agent->maps, flow->id, &flow->counts))
 		flow->counted = 1;
-	return false;
 }
 
 void counts_fill(const struct agent *agent, struct fl_flow *flow)
 {
 	struct question q = { .agent = agent, .flow = flow };
 
-	if (!fill_udp(agent, flow))
+	if (!is_counted_tcp(agent, flow)) {
+		fill_udp(agent, flow);
 		return;
+	}
 	if (flow->key.netns_cookie == agent->netns_cookie)
 		(void)ask_in(OWN_NETNS, 0, &q);
 	else
@@ -147,8 +153,10 @@ void counts_fill_next(struct counts_sockets *s, const struct agent *agent, struc
 {
 	__u64 cookie;
 
-	if (!fill_udp(agent, flow))
+	if (!is_counted_tcp(agent, flow)) {
+		fill_udp(agent, flow);
 		return;
+	}
 	if (flow->key.netns_cookie != agent->netns_cookie) {
 		ask_others(s, flow);
 		return;

@@ -183,6 +183,7 @@ static bool tell(struct history *h, struct fail *ret_news)
 {
 	struct linefile_state now = linefile_state(h->file), told = h->told;
 	__u64 now_ns = clock_ns(CLOCK_BOOTTIME), gone = lost(h, &now) - h->told_lost;
+	bool again;
 
 	h->told = now;
 	if (now.open_error && now.open_error != told.open_error) {
@@ -195,11 +196,13 @@ static bool tell(struct history *h, struct fail *ret_news)
 			   strerror(now.error));
 		return true;
 	}
-	if ((!gone && !(told.error && !now.error)) || now.error ||
-	    (!told.error && h->told_ns && now_ns - h->told_ns < NEWS_NS))
+	again = told.error && !now.error;
+	if (now.error || (!gone && !again))
+		return false;
+	if (!again && h->told_ns && now_ns - h->told_ns < NEWS_NS)
 		return false;
 	(void)fail(ret_news, 0, "history: '%s' is written to%s: %llu flows were lost", h->path,
-		   told.error ? " again" : ", but too slowly", gone);
+		   again ? " again" : ", but too slowly", gone);
 	h->told_lost += gone;
 	h->told_ns = now_ns;
 	return true;

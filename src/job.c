@@ -8,11 +8,6 @@
 
 #include "clock.h"
 
-static __u64 now_ms(void)
-{
-	return clock_ns(CLOCK_MONOTONIC) / 1000000;
-}
-
 void job_end(struct job *j)
 {
 	client_free(j->client);
@@ -35,7 +30,7 @@ static int begin(struct job *j, const char *path, const char *query, response_li
 	r = client_begin(&j->request, fn, arg, &j->client);
 	if (r < 0)
 		job_end(j);
-	j->began_ms = j->heard_ms = now_ms();
+	j->began_ms = j->heard_ms = clock_ms(CLOCK_MONOTONIC);
 	return r;
 }
 
@@ -75,31 +70,12 @@ int job_take(struct job *j, bool readable)
 	if (!j->client)
 		return r;
 	if (readable) {
-		j->heard_ms = now_ms();
+		j->heard_ms = clock_ms(CLOCK_MONOTONIC);
 		r = client_take(j->client, &j->answer);
-	} else if (now_ms() - j->heard_ms > JOB_SILENT_MS) {
+	} else if (clock_ms(CLOCK_MONOTONIC) - j->heard_ms > JOB_SILENT_MS) {
 		r = -ETIMEDOUT;
 	}
 	if (r != -EAGAIN)
 		job_end(j);
 	return r;
-}
-
-void job_why(int r, const char *socket, char *why, size_t size)
-{
-	switch (-r) {
-	case ENOENT:
-	case ENOTDIR:
-	case ECONNREFUSED:
-		snprintf(why, size, "no daemon at '%s'", socket);
-		break;
-	case ECONNRESET:
-		snprintf(why, size, "the daemon at '%s' went away", socket);
-		break;
-	case ETIMEDOUT:
-		snprintf(why, size, "the daemon at '%s' does not answer", socket);
-		break;
-	default:
-		snprintf(why, size, "cannot ask '%s': %s", socket, strerror(r < 0 ? -r : ENOMEM));
-	}
 }

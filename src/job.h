@@ -38,7 +38,4 @@ int job_fd(const struct job *j); /* -1: nothing is asked */
 /* -EAGAIN: not yet. Else it has ended: 0 and j->answer, or as client_get(). */
 int job_take(struct job *j, bool readable);
 
-/* One sentence about what client_get() failed with. */
-void job_why(int r, const char *socket, char *why, size_t size);
-
 #endif

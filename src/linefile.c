@@ -34,6 +34,7 @@ struct linefile {
 static int prepare(int fd, gid_t group)
 {
 	struct stat st;
+	ssize_t n;
 	char last;
 
 	if (fstat(fd, &st) < 0)
@@ -46,8 +47,9 @@ static int prepare(int fd, gid_t group)
 		(void)!fchown(fd, (uid_t)-1, group);
 		return 0;
 	}
-	if (pread(fd, &last, 1, st.st_size - 1) != 1)
-		return errno ? -errno : -EIO;
+	n = pread(fd, &last, 1, st.st_size - 1);
+	if (n != 1)
+		return n < 0 ? -errno : -EIO;
 	return last == '\n' || write(fd, "\n", 1) == 1 ? 0 : -errno;
 }
 
@@ -282,8 +284,7 @@ struct linefile_state linefile_state(struct linefile *f)
 	return state;
 }
 
-/* A disk that does not answer keeps its thread, and what that uses; the process ends all the same.
- */
+/* A disk that does not answer keeps its thread and what that uses; the process ends anyway. */
 void linefile_close(struct linefile *f)
 {
 	struct timespec until;

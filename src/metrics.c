@@ -326,26 +326,36 @@ static void write_build(const struct page *p)
 	write_sample(p, &s, 1);
 }
 
+struct row {
+	struct sample sample;
+	__u64 value;
+};
+
+static void write_rows(const struct page *p, const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!i || rows[i].sample.family != rows[i - 1].sample.family)
+			write_head(p, rows[i].sample.family);
+		write_sample(p, &rows[i].sample, rows[i].value);
+	}
+}
+
 static void write_scrapes(const struct page *p)
 {
 	struct scrape_counts counts = scrape_counts(p->agent->scrape);
-	const struct sample answered = { &scrapes, "outcome", "answered" };
-	const struct sample refused = { &scrapes, "outcome", "refused" };
-	const struct sample dropped = { &scrapes, "outcome", "dropped" };
+	const struct row rows[] = {
+		{ { &scrapes, "outcome", "answered" }, counts.answered },
+		{ { &scrapes, "outcome", "refused" }, counts.refused },
+		{ { &scrapes, "outcome", "dropped" }, counts.dropped },
+	};
 
-	write_head(p, &scrapes);
-	write_sample(p, &answered, counts.answered);
-	write_sample(p, &refused, counts.refused);
-	write_sample(p, &dropped, counts.dropped);
+	write_rows(p, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void write_history(const struct page *p)
 {
 	struct history_counts counts = history_counts(p->agent->history);
-	const struct {
-		struct sample sample;
-		__u64 value;
-	} rows[] = {
+	const struct row rows[] = {
 		{ { &history_written, NULL, NULL }, counts.written },
 		{ { &history_lost, "reason", "buffer_full" }, counts.lost_full },
 		{ { &history_lost, "reason", "no_memory" }, counts.lost_memory },
@@ -354,11 +364,7 @@ static void write_history(const struct page *p)
 		{ { &history_errors, "reason", "other" }, counts.other_errors },
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (!i || rows[i].sample.family != rows[i - 1].sample.family)
-			write_head(p, rows[i].sample.family);
-		write_sample(p, &rows[i].sample, rows[i].value);
-	}
+	write_rows(p, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void write_daemon(const struct page *p)

@@ -168,9 +168,13 @@ int past_boot_id(char ret_id[BOOT_ID_TEXT])
 {
 	_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	char id[BOOT_ID_TEXT] = "";
+	ssize_t n;
 
-	if (fd < 0 || read(fd, id, sizeof(id) - 1) != sizeof(id) - 1)
-		return errno ? -errno : -EIO;
+	if (fd < 0)
+		return -errno;
+	n = read(fd, id, sizeof(id) - 1);
+	if (n != sizeof(id) - 1)
+		return n < 0 ? -errno : -EIO;
 	memcpy(ret_id, id, sizeof(id));
 	return 0;
 }

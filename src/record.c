@@ -19,14 +19,14 @@
 #define CONTAINER_SHOWN 12 /* as container engines cut their ids */
 #define KEY_ROOM 64	   /* for one part of a path */
 
-void record_view_init(struct record_view *view, bool numeric)
+void record_view_init(struct record_view *view, bool numeric, bool services)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	view->now_ns = (__u64)ts.tv_sec * NS_PER_S + (__u64)ts.tv_nsec;
 	view->numeric = numeric;
-	view->services = false;
+	view->services = services;
 }
 
 const json_t *record_get(const json_t *record, const char *path)

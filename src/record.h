@@ -24,7 +24,7 @@ struct record_view {
 /* A text in BUF of RECORD_TEXT bytes, or one that lives as long as RECORD; NULL = not known. */
 typedef const char *(*record_cell)(const json_t *record, const struct record_view *view, char *buf);
 
-void record_view_init(struct record_view *view, bool numeric);
+void record_view_init(struct record_view *view, bool numeric, bool services);
 
 const json_t *record_get(const json_t *record, const char *path); /* "process.parent.pid" */
 const char *record_string(const json_t *record, const char *path);

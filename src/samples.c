@@ -3,18 +3,18 @@
 #include "samples.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "places.h"
 
 #define FIRST_ROOM 256
 
-/* Flows in the order they came, found by id: slots hold place + 1, never more than half of them. */
+/* Flows in the order they came. */
 struct table {
 	struct sampled_flow *flows;
-	uint32_t *slots;
-	size_t count, room; /* slots: twice the room, a power of two */
-	__u64 time_ns;	    /* 0: no sample */
+	size_t count, room;
+	struct places by_id;
+	__u64 time_ns; /* 0: no sample */
 };
 
 struct samples {
@@ -25,54 +25,45 @@ struct samples {
 static void table_release(struct table *t)
 {
 	free(t->flows);
-	free(t->slots);
+	places_release(&t->by_id);
 	*t = (struct table){ 0 };
 }
 
-static size_t first_slot(const struct table *t, __u64 id)
+static __u64 hash_of(__u64 id)
 {
-	return (size_t)(id * 0x9e3779b97f4a7c15ULL >> 32) & (2 * t->room - 1);
+	return id * 0x9e3779b97f4a7c15ULL;
 }
 
-/* The slot of ID, or the free one where it belongs. */
-static uint32_t *find_slot(const struct table *t, __u64 id)
+static bool is_of(const void *flows, size_t place, const void *id)
 {
-	size_t i = first_slot(t, id);
-
-	while (t->slots[i] && t->flows[t->slots[i] - 1].flow.id != id)
-		i = (i + 1) & (2 * t->room - 1);
-	return &t->slots[i];
+	return ((const struct sampled_flow *)flows)[place].flow.id == *(const __u64 *)id;
 }
 
 static struct sampled_flow *table_find(const struct table *t, __u64 id)
 {
-	uint32_t place = t->room ? *find_slot(t, id) : 0;
+	size_t place = places_find(&t->by_id, hash_of(id), is_of, t->flows, &id);
 
-	return place ? &t->flows[place - 1] : NULL;
+	return place == PLACES_NONE ? NULL : &t->flows[place];
 }
 
-static int table_grow(struct table *t)
+/* One more, with this id. */
+static int table_add(struct table *t, __u64 id, struct sampled_flow **ret_flow)
 {
 	size_t room = t->room ? 2 * t->room : FIRST_ROOM;
 	struct sampled_flow *flows;
-	uint32_t *slots;
+	int r;
 
-	if (t->flows && t->count < t->room)
-		return 0;
-	if (room > UINT32_MAX / 2)
-		return -ENOMEM;
-	flows = reallocarray(t->flows, room, sizeof(*flows));
-	if (!flows)
-		return -ENOMEM;
-	t->flows = flows;
-	slots = calloc(2 * room, sizeof(*slots));
-	if (!slots)
-		return -ENOMEM;
-	free(t->slots);
-	t->slots = slots;
-	t->room = room;
-	for (size_t i = 0; i < t->count; i++)
-		*find_slot(t, flows[i].flow.id) = (uint32_t)i + 1;
+	if (t->count == t->room) {
+		flows = reallocarray(t->flows, room, sizeof(*flows));
+		if (!flows)
+			return -ENOMEM;
+		t->flows = flows;
+		t->room = room;
+	}
+	r = places_add(&t->by_id, hash_of(id), t->count);
+	if (r < 0)
+		return r;
+	*ret_flow = &t->flows[t->count++];
 	return 0;
 }
 
@@ -117,8 +108,7 @@ static struct fl_counts difference(const struct fl_counts *now, const struct fl_
 	};
 }
 
-/* One that was not seen before, and is older than that: since when it had its counts nobody knows.
- */
+/* Of one that is older than that and was not seen before, nobody knows since when it counts. */
 static void compare(const struct samples *s, struct sampled_flow *f)
 {
 	const struct sampled_flow *before = table_find(&s->last, f->flow.id);
@@ -146,13 +136,9 @@ int samples_add(struct samples *s, const struct fl_flow *flow)
 	if (f && f->flow.ended_ns)
 		return 0;
 	if (!f) {
-		r = table_grow(t);
+		r = table_add(t, flow->id, &f);
 		if (r < 0)
 			return r;
-		f = &t->flows[t->count++];
-		memset(f, 0, sizeof(*f));
-		f->flow.id = flow->id;
-		*find_slot(t, flow->id) = (uint32_t)t->count;
 	}
 	*f = (struct sampled_flow){ .flow = *flow };
 	compare(s, f);

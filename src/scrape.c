@@ -170,6 +170,7 @@ static void drop_slow(struct scrape *s)
 
 /* --- life --- */
 
+/* Each family by itself: a host without IPv6 has no mapped addresses either. */
 static socklen_t make_address(const struct endpoint *ep, struct sockaddr_storage *ret_address)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)ret_address;

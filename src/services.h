@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names of services for ports, as this host's services(5) has them. All are read at the first use.
- */
+/* Names of services for ports, as services(5) has them here. All are read at the first use. */
 #ifndef FLOWNER_SERVICES_H
 #define FLOWNER_SERVICES_H
 

@@ -15,6 +15,7 @@
 #include "address.h"
 #include "cleanup.h"
 #include "flowtext.h"
+#include "places.h"
 #include "record.h"
 #include "services.h"
 
@@ -181,61 +182,54 @@ static void add_sums(struct top_sums *sums, const struct sampled_flow *f)
 struct making {
 	struct top_row *rows;
 	size_t count, room;
-	uint32_t *slots; /* twice the room, a power of two: place + 1 */
+	struct places by_key;
 };
 
-static uint32_t *find_slot(const struct making *m, struct top_key key)
+static __u64 hash_of(struct top_key key)
 {
-	__u64 hash = (key.high ^ (key.low * 0x9e3779b97f4a7c15ULL)) * 0xc2b2ae3d27d4eb4fULL;
-	size_t i = (size_t)(hash >> 32) & (2 * m->room - 1);
-
-	while (m->slots[i] && !same_key(m->rows[m->slots[i] - 1].key, key))
-		i = (i + 1) & (2 * m->room - 1);
-	return &m->slots[i];
+	return (key.high ^ (key.low * 0x9e3779b97f4a7c15ULL)) * 0xc2b2ae3d27d4eb4fULL;
 }
 
-static int making_grow(struct making *m)
+static bool is_of(const void *rows, size_t place, const void *key)
+{
+	return same_key(((const struct top_row *)rows)[place].key, *(const struct top_key *)key);
+}
+
+static int add_row(struct making *m, const struct top_row *row)
 {
 	size_t room = m->room ? 2 * m->room : FIRST_ROOM;
 	struct top_row *rows;
-	uint32_t *slots;
+	int r;
 
-	if (m->count < m->room)
-		return 0;
-	rows = reallocarray(m->rows, room, sizeof(*rows));
-	if (!rows)
-		return -ENOMEM;
-	m->rows = rows;
-	slots = calloc(2 * room, sizeof(*slots));
-	if (!slots)
-		return -ENOMEM;
-	free(m->slots);
-	m->slots = slots;
-	m->room = room;
-	for (size_t i = 0; i < m->count; i++)
-		*find_slot(m, rows[i].key) = (uint32_t)i + 1;
-	return 0;
+	if (m->count == m->room) {
+		rows = reallocarray(m->rows, room, sizeof(*rows));
+		if (!rows)
+			return -ENOMEM;
+		m->rows = rows;
+		m->room = room;
+	}
+	r = places_add(&m->by_key, hash_of(row->key), m->count);
+	if (!r)
+		m->rows[m->count++] = *row;
+	return r;
 }
 
 /* F into the row of its group: the one that was seen last names it. */
 static int make_row(struct making *m, enum top_group group, const struct sampled_flow *f)
 {
-	struct top_key key = key_of(group, &f->flow);
-	struct top_row *row;
-	uint32_t *slot;
-	int r = making_grow(m);
+	struct top_row row = { .key = key_of(group, &f->flow), .of = *f };
+	size_t at = places_find(&m->by_key, hash_of(row.key), is_of, m->rows, &row.key);
 
-	if (r < 0)
-		return r;
-	slot = find_slot(m, key);
-	if (!*slot) {
-		m->rows[m->count++] = (struct top_row){ .key = key, .of = *f };
-		*slot = (uint32_t)m->count;
+	if (at == PLACES_NONE) {
+		int r = add_row(m, &row);
+
+		if (r < 0)
+			return r;
+		at = m->count - 1;
 	}
-	row = &m->rows[*slot - 1];
-	if (f->flow.seen_ns > row->of.flow.seen_ns)
-		row->of = *f;
-	add_sums(&row->sums, f);
+	if (f->flow.seen_ns > m->rows[at].of.flow.seen_ns)
+		m->rows[at].of = *f;
+	add_sums(&m->rows[at].sums, f);
 	return 0;
 }
 
@@ -425,7 +419,7 @@ int top_refresh(struct top *t, const struct samples *s)
 		add_sums(&sums, f);
 		r = make_row(&m, t->group, f);
 	}
-	free(m.slots);
+	places_release(&m.by_key);
 	if (r < 0) {
 		free(m.rows);
 		return r;

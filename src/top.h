@@ -121,8 +121,7 @@ void top_move(struct top *t, long by); /* stops at both ends */
 /* The first row in sight of VISIBLE, with the selected one among them. */
 size_t top_first(struct top *t, size_t visible);
 
-/* In BUF of TOP_TEXT bytes, or one that lives as long as the row; NULL = not known, not measured.
- */
+/* In BUF of TOP_TEXT bytes, or as long as the row lives; NULL = not known, not measured. */
 const char *top_cell(const struct top *t, const struct top_row *row, enum top_field field,
 		     char *buf);
 

@@ -7,7 +7,7 @@ DEPLOY_KERNEL ?= 6.1
 DISK := build/deploy/debian.img
 # what the packages depend on: machines have no network
 DISK_PACKAGES := libbpf1 libjansson4 libcyaml1 libmnl0 libmicrohttpd12 libncursesw6 \
-	docker.io apparmor iptables curl jq bpftool logrotate
+	docker.io apparmor iptables curl jq bpftool netcat-openbsd logrotate
 
 .PHONY: test-deploy
 test-deploy: private SHELL := /bin/sh

@@ -66,6 +66,9 @@ matches "a member of group flowner" "$(runuser -u flowner-member -- flowner list
 same "somebody else" "$(runuser -u nobody -- flowner list -H :8080)" ''
 part "a session has its owner"
 
+exits 0 "$TREE/packaging/debian/tests/service"
+part "what the package tests of itself"
+
 # --- restarted, killed, hung: what was open stays known, what opens meanwhile is seen ---
 pid=$(main_pid)
 tell client many 100 tcp 127.0.0.1 8080 20000

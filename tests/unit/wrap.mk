@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Functions of the system that a test stands in for, as __wrap_NAME, with the real one behind it.
 
-$(B)/unit/test_idset: UNIT_LDFLAGS += -Wl,--wrap=calloc
+$(B)/unit/test_idset $(B)/unit/test_places: UNIT_LDFLAGS += -Wl,--wrap=calloc
 $(B)/unit/test_arguments: UNIT_LDFLAGS += -Wl,--wrap=config_load
 $(B)/unit/test_pins: UNIT_LDFLAGS += -Wl,--wrap=statfs
 $(B)/unit/test_reconcile: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime
