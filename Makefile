@@ -5,7 +5,7 @@
 #   make deps        install what is missing, listed first; DEPS=no forbids, LINT=1 adds the linters
 #   sudo make run    build, start flownerd, show live sessions until Ctrl-C or for RUN_SECONDS=n
 #   sudo make test   unit and integration tests on the running kernel; TESTS="a b" picks some
-#   sudo make bench  what flownerd costs beside bare and tcplife; BENCH="--max 1.35" is a gate
+#   sudo make bench  what flownerd names and costs beside others; BENCH="--max 1.35" is a gate
 #   sudo make install    put it under PREFIX, uninstall takes it away: packaging/install.mk
 #   make deb         Debian packages of the last commit, in build/deb/: packaging/deb.sh
 #   make lint        static analysis, format and the rules of the house; make format formats
@@ -142,7 +142,8 @@ run:
 	@packaging/run.sh $(B)
 bench:
 	@packaging/deps.sh build bench
-	@+$(MAKE) --no-print-directory all $(B)/tests/churn $(B)/tests/lookup
+	@+$(MAKE) --no-print-directory all $(addprefix $(B)/tests/,churn lookup sessions)
+	@tests/bench/compare.sh $(B)
 	@tests/bench/bench.sh $(BENCH) $(B)
 	@tests/bench/lookup.sh $(B)
 	@tests/bench/listen.sh $(B)

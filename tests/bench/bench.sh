@@ -7,8 +7,7 @@
 # RATIO.
 #
 # `uncounted` and `counted` are flownerd with `counts: off` and `counts: all`; else it counts TCP.
-# `watched` is flownerd with one client reading its event stream. tcplife's tracepoint needs
-# tracefs: it is mounted for tcplife alone when the host has none. Its output goes to a file.
+# `watched` is flownerd with one client reading its event stream.
 set -euo pipefail
 
 rounds=7 sessions=20000 max=''
@@ -26,6 +25,8 @@ BUILD=$(realpath "${1:?BUILD_DIR}")
 . "$(dirname "$0")/../integration/lib.sh"
 # shellcheck source=tests/bench/rounds.sh
 . "$(dirname "$0")/rounds.sh"
+# shellcheck source=tests/bench/tools.sh
+. "$(dirname "$0")/tools.sh"
 
 MODES=(tcp tcp-null udp)
 VARIANTS=(bare control flownerd uncounted counted watched tcplife tcplife-bpfcc)
@@ -41,35 +42,14 @@ start_counted() { echo 'counts: all' >"$T/yaml"; start_daemon --config "$T/yaml"
 start_watched() {
 	start_daemon
 	curl -sN --unix-socket "$SOCK" http://flowner/v1/events >/dev/null &
-	tool=$!
+	TOOL=$!
 }
 start_tcplife() { start_tool tcplife -T; }
 start_tcplife-bpfcc() { start_tool tcplife-bpfcc; }
 
-stop_tool() {
-	[[ -z $tool ]] || { kill "$tool" && wait "$tool"; } 2>/dev/null || true
-	tool=''
-}
-
 stop_variant() {
 	stop_tool
 	[[ ! $1 =~ ^(flownerd|uncounted|counted|watched)$ ]] || stop_daemon
-}
-
-attached_or_dead() { # its tracepoints are perf events
-	find "/proc/$tool/fd" -lname '*perf_event*' 2>/dev/null | grep -q . || gone "$tool"
-}
-
-start_tool() { # PROGRAM...
-	rm -f "$T/tool.out" "$T/why"
-	command -v "$1" >/dev/null || { echo "not installed" >"$T/why"; return 1; }
-	# shellcheck disable=SC2016 # for the inner shell
-	unshare --mount bash -c 'mountpoint -q /sys/kernel/tracing ||
-		mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"' - "$@" \
-		>"$T/tool.out" 2>"$T/why" &
-	tool=$!
-	eventually 60 attached_or_dead
-	! gone "$tool" || { tool=''; return 1; }
 }
 
 first_line() { # FILE...: the first that is not empty; what went wrong is said there
@@ -103,7 +83,6 @@ too_dear() { # MODE
 
 main() {
 	local mode
-	tool=''
 	rounds measure
 	tables
 	for mode in "${MODES[@]}"; do
