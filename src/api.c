@@ -9,6 +9,7 @@
 #include "answers_policy.h"
 #include "cleanup.h"
 #include "config.h"
+#include "doctor.h"
 #include "journal.h"
 #include "metrics.h"
 #include "stream.h"
@@ -150,7 +151,7 @@ static enum MHD_Result answer_object(struct request *request, json_t *(*make)(st
 
 static enum MHD_Result answer_doctor(struct request *request)
 {
-	return answer_object(request, metrics_doctor);
+	return answer_object(request, doctor_json);
 }
 
 static enum MHD_Result answer_stats(struct request *request)

@@ -25,7 +25,5 @@ enum metrics_format metrics_format_for(const char *accept);
 /* malloc'ed; NULL without memory */
 char *metrics_text(struct agent *agent, enum metrics_format format);
 json_t *metrics_stats(struct agent *agent); /* the body of /v1/stats */
-json_t *metrics_doctor(
-	struct agent *agent); /* the body of /v1/doctor: tier, hooks, capabilities, notes */
 
 #endif

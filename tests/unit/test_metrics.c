@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* OpenMetrics text by its grammar, every counter once, stats and doctor; with the fake daemon. */
+#include "doctor.h"
 #include "fake_agent.h"
 #include "flowtext.h"
 #include "metrics.h"
@@ -236,7 +237,7 @@ static const char *hook_field(json_t *doctor, size_t i, const char *field)
 
 static void doctor(void **state)
 {
-	json_t *o = metrics_doctor(&fake.agent);
+	json_t *o = doctor_json(&fake.agent);
 	char *notes = json_dumps(json_object_get(o, "notes"), 0);
 
 	(void)state;
