@@ -12,6 +12,10 @@ text_is_equal() { [[ $(map process_text | jq length) == $(map processes | jq len
 
 printf 'reconcile: 1h\n' >"$T/config"
 start_daemon --config "$T/config"
+# The server's end stays open: now and then the kernel keeps the other one in FIN_WAIT_2 for as long
+# as this, by default a minute.
+own_netns
+in_netns sysctl -qw net.ipv4.tcp_fin_timeout=1
 actor server
 actor client
 tell server listen tcp 127.0.0.1 0
