@@ -14,6 +14,7 @@ struct flows;
 struct procs;
 struct names;
 struct hooks;
+struct facts;
 struct config;
 struct api;
 struct history;
@@ -31,6 +32,7 @@ struct agent {
 	struct procs *procs;
 	struct names *names;
 	struct hooks *hooks;
+	const struct facts *facts; /* as they were at the start; their owner is flownerd.c */
 	struct config *config;
 	struct api *api;
 	struct scrape *scrape;	  /* metrics on TCP, NULL without; its owner is flownerd.c */

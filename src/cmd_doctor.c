@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `flowner doctor`: which hooks this kernel gave us, and what is lost for want of the others. */
+/* `flowner doctor`: which hooks this kernel gave us, what is lost for want of the others, and how
+ * to get them. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,73 @@ static int print_hooks(const json_t *hooks, bool header)
 	return 0;
 }
 
+static void put_text(const json_t *hook, const char *key)
+{
+	const char *text = record_string(hook, key);
+
+	table_put(stdout, text ? text : "", 0);
+}
+
+static bool same_text(const json_t *a, const json_t *b, const char *key)
+{
+	const char *one = record_string(a, key), *other = record_string(b, key);
+
+	return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+static bool has_cause(const json_t *hook, const json_t *cause)
+{
+	return same_text(hook, cause, "why") && same_text(hook, cause, "remedy");
+}
+
+/* "lsm/sock_graft, fentry/__sk_free": the hooks from FIRST on that miss the same for the same. */
+static void put_attaches(const json_t *hooks, size_t first)
+{
+	const json_t *cause = json_array_get(hooks, first);
+	const json_t *hook;
+	size_t i;
+
+	json_array_foreach (hooks, i, hook) {
+		if (!has_cause(hook, cause))
+			continue;
+		if (i > first)
+			fputs(", ", stdout);
+		put_text(hook, "attach");
+	}
+}
+
+static bool is_told(const json_t *hooks, size_t i)
+{
+	for (size_t before = 0; before < i; before++)
+		if (has_cause(json_array_get(hooks, before), json_array_get(hooks, i)))
+			return true;
+	return false;
+}
+
+/* Why what is missing is missing, and how to get it: whole lines, for they may be long. */
+static void print_remedies(const json_t *hooks)
+{
+	const char *before = "\n";
+	const json_t *hook;
+	size_t i;
+
+	json_array_foreach (hooks, i, hook) {
+		if (!record_string(hook, "why") || is_told(hooks, i))
+			continue;
+		fputs(before, stdout);
+		fputs("missing: ", stdout);
+		put_attaches(hooks, i);
+		fputs(": ", stdout);
+		put_text(hook, "why");
+		if (record_string(hook, "remedy")) {
+			fputs("; ", stdout);
+			put_text(hook, "remedy");
+		}
+		putchar('\n');
+		before = "";
+	}
+}
+
 static void print_notes(const json_t *notes)
 {
 	const json_t *note;
@@ -130,6 +198,7 @@ static int print_report(json_t *report, bool header)
 			print_field(key, value);
 	if (hooks)
 		r = print_hooks(hooks, header);
+	print_remedies(hooks);
 	print_notes(json_object_get(report, "notes"));
 	return r;
 }
@@ -142,7 +211,7 @@ static int run_doctor(struct options *o)
 const struct command command_doctor = {
 	.name = "doctor",
 	.arguments = "",
-	.help = "Show which hooks this kernel gives the daemon, and what is lost without the "
-		"others.",
+	.help = "Show which hooks this kernel gives the daemon, what is lost without the others, "
+		"and how to get them.",
 	.run = run_doctor,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "doctor.h"
 #include "agent.h"
+#include "conntrack.h"
 #include "enforce.h"
 #include "flowtext.h"
 #include "history.h"
@@ -9,8 +10,10 @@
 #include "maps.h"
 #include "netns_helper.h"
 #include "policywords.h"
+#include "remedy.h"
 #include "rules.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,22 +24,26 @@ static bool same_moment(const struct hook *a, const struct hook *b)
 	return strcmp(a->moment, b->moment) == 0;
 }
 
-static json_t *hook_json(const struct hooks *hooks, size_t i)
+static json_t *hook_json(const struct agent *agent, size_t i)
 {
-	const struct hook *hook = hooks_at(hooks, i);
+	const struct hook *hook = hooks_at(agent->hooks, i);
+	struct remedy remedy;
+	bool found = remedy_find(agent->hooks, hook, agent->facts, &remedy);
 
-	return json_pack("{ss ss ss ss ss* ss*}", "moment", hook->moment, "attach", hook->attach,
-			 "program", hook->program, "status", hook_status_text(hook->status),
-			 "error", hook->error ? strerror(hook->error) : NULL, "lost",
-			 hooks_loss(hooks, i));
+	return json_pack("{ss ss ss ss ss* ss* ss* ss*}", "moment", hook->moment, "attach",
+			 hook->attach, "program", hook->program, "status",
+			 hook_status_text(hook->status), "error",
+			 hook->error ? strerror(hook->error) : NULL, "lost",
+			 hooks_loss(agent->hooks, i), "why", found ? remedy.why : NULL, "remedy",
+			 found && *remedy.how ? remedy.how : NULL);
 }
 
-static json_t *hooks_json(const struct hooks *hooks)
+static json_t *hooks_json(const struct agent *agent)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < hooks_count(hooks); i++)
-		json_array_append_new(array, hook_json(hooks, i));
+	for (size_t i = 0; i < hooks_count(agent->hooks); i++)
+		json_array_append_new(array, hook_json(agent, i));
 	return array;
 }
 
@@ -64,6 +71,38 @@ static void note_hooks(json_t *notes, const struct hooks *hooks)
 	}
 }
 
+void doctor_losses(const struct hooks *hooks, char *text, size_t size)
+{
+	size_t used = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i < hooks_count(hooks) && used < size; i++) {
+		const char *loss = hooks_loss(hooks, i);
+
+		if (loss && !is_noted(hooks, i))
+			used += (size_t)snprintf(text + used, size - used, "%s%s: %s",
+						 used ? "; " : "", hooks_at(hooks, i)->moment,
+						 loss);
+	}
+}
+
+/* Asked for a session there is not: no answer but that is a right one. */
+static void note_nat(json_t *notes)
+{
+	const struct ends nobody = { .local_port = 0 };
+	struct ends other;
+	int r = conntrack_other_side(0, FL_TCP, &nobody, &other);
+
+	if (r == 0 || r == -ENOENT)
+		return;
+	json_array_append_new(
+		notes,
+		json_sprintf("NAT: sessions are not found on its other side, for conntrack cannot "
+			     "be asked (%s)%s",
+			     strerror(-r),
+			     r == -EINVAL ? "; 'modprobe nf_conntrack_netlink'" : ""));
+}
+
 /* A counter that is not 0 although nothing should ever be lost, and what to do. */
 static void note_counter(json_t *notes, const struct agent *agent, enum fl_counter counter,
 			 const char *advice)
@@ -78,6 +117,18 @@ static void note_counter(json_t *notes, const struct agent *agent, enum fl_count
 	json_array_append_new(notes, json_string(sentence));
 }
 
+static void note_namespaces(json_t *notes, const struct agent *agent, int state)
+{
+	struct remedy remedy;
+	bool found = remedy_of_helper(state, agent->facts, &remedy);
+
+	json_array_append_new(notes, json_sprintf("network namespaces: sockets of others than the "
+						  "daemon's own cannot be asked for (%s)%s%s%s%s",
+						  strerror(-state), found ? ": " : "",
+						  found ? remedy.why : "", found ? "; " : "",
+						  found ? remedy.how : ""));
+}
+
 static void note_rights(json_t *notes, const struct agent *agent)
 {
 	int r = netns_helper_state();
@@ -86,10 +137,7 @@ static void note_rights(json_t *notes, const struct agent *agent)
 	for (size_t i = 0; (loss = isolation_loss(i)); i++)
 		json_array_append_new(notes, json_string(loss));
 	if (r < 0)
-		json_array_append_new(notes,
-				      json_sprintf("network namespaces: sockets of others than "
-						   "the daemon's own cannot be asked for (%s)",
-						   strerror(-r)));
+		note_namespaces(notes, agent, r);
 	if (agent->kept_for)
 		json_array_append_new(notes,
 				      json_sprintf("capabilities: all are kept, for without them "
@@ -97,20 +145,69 @@ static void note_rights(json_t *notes, const struct agent *agent)
 						   agent->kept_for));
 }
 
+static enum hook_status status_of(const struct enforce_row *row)
+{
+	switch (row->status) {
+	case ENFORCE_UNUSED:
+		return HOOK_UNUSED;
+	case ENFORCE_ON:
+		return HOOK_ON;
+	case ENFORCE_REFUSED:
+		return HOOK_REFUSED;
+	case ENFORCE_SILENT:
+		return HOOK_SILENT;
+	}
+	return HOOK_UNUSED;
+}
+
+/* A worse one of the same hook had to be taken: the rows of a hook stand together, best first. */
+static bool is_missed(const struct enforce *e, size_t i)
+{
+	enum fl_hook hook = enforce_row(e, i)->hook;
+
+	while (++i < enforce_row_count() && enforce_row(e, i)->hook == hook)
+		if (enforce_row(e, i)->status == ENFORCE_ON && enforce_row(e, i)->late)
+			return true;
+	return false;
+}
+
+static void note_missing_way(json_t *notes, const struct agent *agent,
+			     const struct enforce_row *row)
+{
+	const struct hook hook = { .attach = row->attach,
+				   .status = status_of(row),
+				   .error = row->error,
+				   .probe = HOOK_NO_PROBE };
+	struct remedy remedy;
+
+	if (remedy_find(agent->hooks, &hook, agent->facts, &remedy))
+		json_array_append_new(notes, json_sprintf("policy: %s not by %s: %s%s%s",
+							  policy_hook_text(row->hook), row->attach,
+							  remedy.why, *remedy.how ? "; " : "",
+							  remedy.how));
+}
+
+static void note_way(json_t *notes, const struct enforce_row *row)
+{
+	json_array_append_new(notes,
+			      json_sprintf("policy: %s by %s: %s%s%s", policy_hook_text(row->hook),
+					   row->attach, row->sees, row->limit ? "; " : "",
+					   row->limit ? row->limit : ""));
+}
+
 /* What a rejected attempt looks like here, and what no rule can reach. */
 static void note_policy(json_t *notes, const struct agent *agent)
 {
+	const struct enforce *e;
+
 	if (!rules_current(agent->rules))
 		return;
+	e = rules_enforce(agent->rules);
 	for (size_t i = 0; i < enforce_row_count(); i++) {
-		const struct enforce_row *row = enforce_row(rules_enforce(agent->rules), i);
-
-		if (row->status == ENFORCE_ON)
-			json_array_append_new(notes,
-					      json_sprintf("policy: %s by %s: %s%s%s",
-							   policy_hook_text(row->hook), row->attach,
-							   row->sees, row->limit ? "; " : "",
-							   row->limit ? row->limit : ""));
+		if (enforce_row(e, i)->status == ENFORCE_ON)
+			note_way(notes, enforce_row(e, i));
+		else if (is_missed(e, i))
+			note_missing_way(notes, agent, enforce_row(e, i));
 	}
 	json_array_append_new(
 		notes, json_sprintf("policy: a daemon that is killed leaves it in force, one that "
@@ -145,6 +242,7 @@ static json_t *notes_json(const struct agent *agent)
 
 	note_hooks(notes, agent->hooks);
 	note_rights(notes, agent);
+	note_nat(notes);
 	note_policy(notes, agent);
 	note_history(notes, agent);
 	note_counter(notes, agent, FL_CNT_RING_FULL,
@@ -172,6 +270,6 @@ json_t *doctor_json(struct agent *agent)
 	if (uname(&kernel) < 0)
 		return NULL;
 	return json_pack("{ss ss ss so so}", "tier", hooks_tier(agent->hooks), "kernel",
-			 kernel.release, "version", FLOWNER_VERSION, "hooks",
-			 hooks_json(agent->hooks), "notes", notes_json(agent));
+			 kernel.release, "version", FLOWNER_VERSION, "hooks", hooks_json(agent),
+			 "notes", notes_json(agent));
 }

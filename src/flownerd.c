@@ -8,7 +8,9 @@
 #include "config.h"
 #include "confine.h"
 #include "daemon.h"
+#include "doctor.h"
 #include "enforce.h"
+#include "facts.h"
 #include "fail.h"
 #include "history.h"
 #include "hooks.h"
@@ -169,10 +171,15 @@ static void say(const struct fail *line)
 	log_line(LOG_LEVEL_WARNING, "%s", line->text);
 }
 
-static void say_losses(void)
+static void say_losses(const struct hooks *hooks)
 {
 	const char *loss;
+	char lost[1024];
 
+	doctor_losses(hooks, lost, sizeof(lost));
+	if (*lost)
+		log_line(LOG_LEVEL_INFO, "tier '%s' leaves out %s ('flowner doctor' says why)",
+			 hooks_tier(hooks), lost);
 	for (size_t i = 0; (loss = isolation_loss(i)); i++)
 		log_line(LOG_LEVEL_WARNING, "%s", loss);
 }
@@ -239,7 +246,7 @@ static int begin(struct agent *agent, struct track *t, struct power *power, stru
 	api_notice(agent->api, "resync", track_resumed(t) ? "continued" : "started", (__u64)found);
 	log_line(LOG_LEVEL_INFO, "tier '%s', %d sockets found open, answering at '%s'",
 		 hooks_tier(agent->hooks), found, agent->config->socket);
-	say_losses();
+	say_losses(agent->hooks);
 	(void)notify("READY=1");
 	return 0;
 }
@@ -249,6 +256,7 @@ static int serve(struct config *c, struct hooks *hooks)
 	_free_ char *cgroup = NULL;
 	struct power power = { .cgroup_fd = -1 };
 	struct track *t = NULL;
+	struct facts facts;
 	struct agent agent;
 	struct fail f;
 	__u64 scope = 0;
@@ -256,6 +264,8 @@ static int serve(struct config *c, struct hooks *hooks)
 	int r;
 
 	r = agent_init(&agent, c, hooks);
+	facts_find(&facts);
+	agent.facts = &facts;
 	if (r < 0)
 		(void)fail(&f, r, "cannot start: %s", strerror(-r));
 	if (!r)

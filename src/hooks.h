@@ -31,7 +31,7 @@ struct hook {
 	bool optional;	      /* the agent runs without any row of this moment */
 	/* filled in at run time */
 	enum hook_status status;
-	int error;     /* positive errno of the refusal */
+	int error;     /* positive errno of the refusal; of a silent one, why nobody could see */
 	bool unpinned; /* on, but its link ends with the daemon */
 };
 

@@ -9,6 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+int privileges_effective(__u64 *ret_mask)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	*ret_mask = (__u64)data[1].effective << 32 | data[0].effective;
+	return 0;
+}
+
 int privileges_reduce(__u64 keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -7,6 +7,9 @@
 
 #define PRIVILEGE(cap) (1ull << (cap))
 
+/* Those in effect. Negative errno. */
+int privileges_effective(__u64 *ret_mask);
+
 /*
  * Of the capabilities of this process only those in KEEP (a mask of PRIVILEGE()) stay, none for
  * what it might execute, and no_new_privs. Negative errno; then some may be gone already.

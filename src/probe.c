@@ -2,6 +2,7 @@
 #include "probe.h"
 #include "cleanup.h"
 #include "hooks.h"
+#include "privileges.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -133,21 +134,17 @@ int probe_tracing_load(void)
 	return try_load(&trial, "inet_sock_set_state");
 }
 
-static bool capable(const struct __user_cap_data_struct data[2], unsigned int cap)
-{
-	return data[cap / 32].effective & (1u << (cap % 32));
-}
-
 static int probe_capabilities(struct fail *f)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
+	const __u64 enough = PRIVILEGE(CAP_BPF) | PRIVILEGE(CAP_PERFMON) | PRIVILEGE(CAP_NET_ADMIN);
+	__u64 mask = 0;
+	int r = privileges_effective(&mask);
 
-	if (syscall(SYS_capget, &header, data) < 0)
-		return fail(f, -errno, "cannot read the capabilities of this process");
-	if (capable(data, CAP_SYS_ADMIN))
+	if (r < 0)
+		return fail(f, r, "cannot read the capabilities of this process");
+	if (mask & PRIVILEGE(CAP_SYS_ADMIN))
 		return 0;
-	if (!capable(data, CAP_BPF) || !capable(data, CAP_PERFMON) || !capable(data, CAP_NET_ADMIN))
+	if ((mask & enough) != enough)
 		return fail(f, -EPERM,
 			    "not permitted: run as root, or with the capabilities CAP_BPF, "
 			    "CAP_PERFMON and CAP_NET_ADMIN");

@@ -362,12 +362,15 @@ static void detach_row(struct track *t, size_t i, enum hook_status status, int e
 	h->error = error;
 }
 
-/* Where the test cannot be made attaching is all the proof there is: none for an LSM program. */
-static bool is_called(const struct track *t, const struct hook *h)
+/*
+ * 1 the kernel calls it, 0 it does not. Where the test cannot be made attaching is all the proof
+ * there is: none for an LSM program, and a negative errno says why.
+ */
+static int is_called(const struct track *t, const struct hook *h)
 {
 	int fires = h->probe == HOOK_NO_PROBE ? 1 : selftest_fires(&t->maps, h->probe);
 
-	return fires < 0 ? !hook_is_lsm(h) : fires;
+	return fires < 0 && !hook_is_lsm(h) ? 1 : fires;
 }
 
 /* Rows [FROM, TO) are one rank of one moment: all or none. 1 on, 0 off. */
@@ -383,10 +386,12 @@ static int attach_rank(struct track *t, size_t from, size_t to)
 		}
 	}
 	for (size_t i = from; i < to; i++) {
-		if (is_called(t, hooks_at(t->hooks, i)))
+		int called = is_called(t, hooks_at(t->hooks, i));
+
+		if (called > 0)
 			continue;
 		for (size_t j = from; j < to; j++)
-			detach_row(t, j, HOOK_SILENT, 0);
+			detach_row(t, j, HOOK_SILENT, -called);
 		return 0;
 	}
 	for (size_t i = from; i < to; i++)

@@ -69,7 +69,7 @@ last=${R[2]}
 kill -KILL "$helper"
 refuses 4 "cannot enter the network namespace" flowner abort "$last"
 notes >"$T/notes"
-matches "doctor" "$(<"$T/notes")" "network namespaces: sockets of others"
+matches "doctor" "$(<"$T/notes")" "network namespaces: sockets of others.*; restart flownerd"
 exits 0 flowner show "$last"
 stop_daemon
 
@@ -90,7 +90,7 @@ else
 	same "a helper that may not help" "$(helper_of "$DAEMON")" ''
 	notes >"$T/notes"
 	matches "doctor, without CAP_SYS_ADMIN" "$(<"$T/notes")" \
-		'network namespaces: sockets of others .*not permitted'
+		'network namespaces: .*not permitted\): CAP_SYS_ADMIN was not there at the start'
 	stop_daemon
 fi
 

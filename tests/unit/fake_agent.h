@@ -14,6 +14,7 @@
 #include "config.h"
 #include "conntrack.h"
 #include "counts.h"
+#include "facts.h"
 #include "fake_enforce.h"
 #include "flows.h"
 #include "hooks.h"
@@ -42,6 +43,7 @@
 static struct {
 	struct agent agent;
 	struct config config;
+	struct facts facts;
 	struct fl_flow *live;
 	size_t live_count;
 	int watched, drained;
@@ -55,7 +57,8 @@ static struct {
 	int helper_state;
 	int conntrack_asked;
 	__u32 conntrack_inum;
-	int maps_error; /* given by every walk when not 0 */
+	int conntrack_error; /* what it answers to everybody when not 0 */
+	int maps_error;	     /* given by every walk when not 0 */
 } fake;
 
 static inline struct fl_addr addr(const char *text)
@@ -120,6 +123,7 @@ static inline void fake_new(void)
 	fake.config.group = (char *)"flowner";
 	fake.peer = (struct peer){ .uid = 0, .sees_all = true };
 	fake.agent.config = &fake.config;
+	fake.agent.facts = &fake.facts;
 	fake.agent.realtime_offset_ns = OFFSET_NS;
 	fake.agent.netns_cookie = OWN_COOKIE;
 	snprintf(fake.agent.host, sizeof(fake.agent.host), "testhost");
@@ -433,6 +437,8 @@ int conntrack_other_side(__u32 netns_inum, enum fl_proto proto, const struct end
 {
 	fake.conntrack_asked++;
 	fake.conntrack_inum = netns_inum;
+	if (fake.conntrack_error)
+		return fake.conntrack_error;
 	if (proto != FL_TCP || seen->local_port != NAT_PORT)
 		return -ENOENT;
 	*ret_other = *seen;

@@ -465,10 +465,12 @@ static void doctor_and_its_table(void **state)
 	(void)state;
 	run_with(OK "{\"tier\":\"no LSM\",\"kernel\":\"6.18.1\",\"hooks\":["
 		    "{\"moment\":\"accept\",\"attach\":\"lsm/sock_graft\",\"program\":\"p\","
-		    "\"status\":\"silent\"},"
+		    "\"status\":\"silent\",\"why\":\"no bpf\",\"remedy\":\"boot with it\"},"
 		    "{\"moment\":\"accept\",\"attach\":\"fentry/__sk_free\","
 		    "\"status\":\"refused\",\"error\":\"Invalid argument\","
-		    "\"lost\":\"the process that accepts\"}],"
+		    "\"why\":\"nobody\",\"lost\":\"the process that accepts\"},"
+		    "{\"moment\":\"x\",\"attach\":\"lsm/x\",\"status\":\"silent\","
+		    "\"why\":\"no bpf\",\"remedy\":\"boot with it\"}],"
 		    "\"capabilities\":{\"bpf\":true,\"perfmon\":false},"
 		    "\"notes\":[\"accept: the process that accepts\",\"\\u001b\"]}\n",
 		 "doctor");
@@ -480,6 +482,10 @@ static void doctor_and_its_table(void **state)
 	       "HOOK   ATTACH           STATUS                    LOST\n"
 	       "accept lsm/sock_graft   silent                    -\n"
 	       "accept fentry/__sk_free refused: Invalid argument the process that accepts\n"
+	       "x      lsm/x            silent                    -\n"
+	       "\n"
+	       "missing: lsm/sock_graft, lsm/x: no bpf; boot with it\n"
+	       "missing: fentry/__sk_free: nobody\n"
 	       "\n"
 	       "note: accept: the process that accepts\n"
 	       "note: \\x1b\n",

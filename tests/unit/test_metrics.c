@@ -257,10 +257,40 @@ static void doctor(void **state)
 	assert_int_equal(occurrences(notes, "accept: the acceptor"), 1);
 	assert_null(hook_field(o, 5, "lost"));
 	assert_string_equal(hook_field(o, 7, "lost"), "UDP");
+	assert_non_null(strstr(hook_field(o, 0, "remedy"), "lsm="));
+	assert_non_null(strstr(hook_field(o, 0, "why"), "never calls it"));
+	assert_null(hook_field(o, 1, "why")); /* nobody knows */
+	assert_null(hook_field(o, 2, "why"));
 	assert_non_null(strstr(notes, "udp: UDP"));
 	assert_non_null(strstr(notes, "ring_full is 1"));
 	free(notes);
 	json_decref(o);
+}
+
+static bool doctor_notes(const char *text)
+{
+	json_t *o = doctor_json(&fake.agent);
+	char *notes = json_dumps(json_object_get(o, "notes"), 0);
+	bool noted = strstr(notes, text) != NULL;
+
+	free(notes);
+	json_decref(o);
+	return noted;
+}
+
+static void doctor_of_what_cannot_be_asked(void **state)
+{
+	(void)state;
+	assert_false(doctor_notes("NAT: "));
+	assert_false(doctor_notes("network namespaces: "));
+	fake.conntrack_error = -EPERM;
+	assert_true(doctor_notes("cannot be asked (Operation not permitted)\""));
+	fake.conntrack_error = -EINVAL;
+	assert_true(doctor_notes("'modprobe nf_conntrack_netlink'"));
+	fake.helper_state = -EPERM;
+	assert_true(doctor_notes("start flownerd with it"));
+	fake.facts.capabilities = ~0ull;
+	assert_true(doctor_notes("cannot be asked for (Operation not permitted)\""));
 }
 
 static void without_an_api(void **state)
@@ -291,6 +321,7 @@ int main(void)
 		METRICS_TEST(the_older_text),
 		METRICS_TEST(stats),
 		METRICS_TEST(doctor),
+		METRICS_TEST(doctor_of_what_cannot_be_asked),
 		METRICS_TEST(without_an_api),
 	};
 	int failed;
