@@ -2,9 +2,12 @@
 #include "isolation.h"
 
 #include "netns_helper.h"
+#include "privileges.h"
 
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PROC_PID_INIT_INO 0xEFFFFFFCu /* include/linux/proc_ns.h: of the host's, ever since 3.8 */
 
@@ -30,6 +33,18 @@ static bool is_net_out_of_reach(void)
 	return netns_helper_state() < 0 && is_private_net();
 }
 
+static bool is_proc_partial(void)
+{
+	return access("/proc/self", F_OK) == 0 && access("/proc/sys", F_OK) < 0;
+}
+
+static bool is_ptrace_withheld(void)
+{
+	__u64 mask;
+
+	return !privileges_effective(&mask) && !(mask & PRIVILEGE(CAP_SYS_PTRACE));
+}
+
 static const struct {
 	bool (*is_there)(void);
 	const char *loss;
@@ -40,6 +55,14 @@ static const struct {
 	{ is_net_out_of_reach,
 	  "in a private network namespace: sessions of the host can neither be aborted nor "
 	  "compared with what the kernel has; run with --network=host" },
+	{ is_proc_partial,
+	  "/proc has processes and nothing else: sessions behind NAT are not found on their other "
+	  "side; mount it without subset=pid (in a unit: ProcSubset=all)" },
+	{ is_ptrace_withheld,
+	  "without CAP_SYS_PTRACE: of processes of other users that are older than flownerd "
+	  "neither "
+	  "executable nor arguments are known, nor network namespaces that only they are in; run "
+	  "with it" },
 };
 
 #define LOSSES (sizeof(losses) / sizeof(losses[0]))

@@ -26,9 +26,10 @@ lines_of() { # WORD
 	grep "$1" "$T/said" || true
 }
 
-says() { # REGEX: once at the start, and as a note
-	matches "what it says at its start" "$(lines_of private)" "^flownerd: $1[^"$'\n'"]*$"
-	matches "what doctor says" "$(flowner doctor | grep private)" "^note: $1[^"$'\n'"]*$"
+says() { # REGEX [WORD]: once at the start, and as a note; WORD is in no other line
+	local word=${2:-private}
+	matches "what it says at its start" "$(lines_of "$word")" "^flownerd: $1[^"$'\n'"]*$"
+	matches "what doctor says" "$(flowner doctor | grep "$word")" "^note: $1[^"$'\n'"]*$"
 }
 
 new_session() { # what is made now has its owner everywhere
@@ -46,6 +47,7 @@ here=${R[2]}
 own_netns
 actor server
 actor client
+tell server uid 65534
 tell server listen tcp 127.0.0.1 18081
 listener=${R[2]}
 
@@ -66,6 +68,12 @@ exits 1 flowner show "$listener"
 new_session
 stop_isolated
 
+isolated --mount sh -c 'mount -t proc -o subset=pid proc /proc && exec "$@"' sh
+says '/proc has processes and nothing else: .*; mount it without subset=pid' 'nothing else'
+same "who listens" "$(owner "$listener")" "${ACTOR_PID[server]}"
+new_session
+stop_isolated
+
 # without CAP_SYS_ADMIN nobody enters another namespace
 setpriv --no-new-privs true || skip "setpriv cannot do that here"
 isolated --net setpriv --bounding-set -sys_admin --inh-caps -sys_admin
@@ -73,4 +81,12 @@ says 'in a private network namespace: .*; run with --network=host'
 same "who listens" "$(owner "$listener")" "${ACTOR_PID[server]}"
 new_session
 refuses 4 'cannot enter the network namespace' flowner abort "$listener"
+stop_isolated
+
+isolated --net setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace
+says 'without CAP_SYS_PTRACE: .*; run with it' CAP_SYS_PTRACE
+same "the executable of another user's process" \
+	"$(flowner show -j "$listener" | jq -r '.process.executable // "none"')" none
+same "who listens" "$(owner "$listener")" "${ACTOR_PID[server]}"
+new_session
 stop_isolated
