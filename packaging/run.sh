@@ -48,8 +48,8 @@ main() {
 	daemon=$!
 	trap stop EXIT
 	trap 'exit 0' INT TERM
-	await_answer
-	"$build/flowner" doctor || true
+	await_answer # its first line says which tier is on, the next what that leaves out
+	echo "run: '$build/flowner doctor' has each hook, and how to get those that are missing" >&2
 	echo
 	"$build/flowner" list || true
 	echo

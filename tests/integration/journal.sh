@@ -126,6 +126,6 @@ same "without a journal" "$(grep -vc '^flownerd: ' "$T/flownerd.log")" 0
 stream=$(stat -c %d:%i "$T/flownerd.log")
 JOURNAL_STREAM=$stream start_daemon
 stop_daemon
-matches "with one" "$(<"$T/flownerd.log")" '^<6>tier '
+matches "with one" "$(grep '>tier .*answering' "$T/flownerd.log")" '^<6>tier '
 refuses 2 '^cannot read|^flownerd: cannot read' env JOURNAL_STREAM="$stream" \
 	"$BUILD/flownerd" --config "$T/none"
