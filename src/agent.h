@@ -22,6 +22,7 @@ struct journal;
 struct scrape;
 struct ring_buffer;
 struct recall;
+struct progress;
 struct rules;
 
 #define AGENT_LOSSES 2
@@ -35,14 +36,15 @@ struct agent {
 	const struct facts *facts; /* as they were at the start; their owner is flownerd.c */
 	struct config *config;
 	struct api *api;
-	struct scrape *scrape;	  /* metrics on TCP, NULL without; its owner is flownerd.c */
-	struct history *history;  /* NULL without; its owner is flownerd.c */
-	struct journal *journal;  /* the same */
-	struct rules *rules;	  /* the policy; its owner is flownerd.c */
-	__s64 realtime_offset_ns; /* CLOCK_REALTIME minus CLOCK_BOOTTIME, fixed at start */
-	__u64 netns_cookie;	  /* the daemon's own namespace */
-	__u64 started_ns;	  /* CLOCK_BOOTTIME */
-	__u64 sequence;		  /* of the last event published */
+	struct scrape *scrape;	   /* metrics on TCP, NULL without; its owner is flownerd.c */
+	struct history *history;   /* NULL without; its owner is flownerd.c */
+	struct journal *journal;   /* the same */
+	struct rules *rules;	   /* the policy; its owner is flownerd.c */
+	struct progress *progress; /* of the start, NULL once it runs; the same */
+	__s64 realtime_offset_ns;  /* CLOCK_REALTIME minus CLOCK_BOOTTIME, fixed at start */
+	__u64 netns_cookie;	   /* the daemon's own namespace */
+	__u64 started_ns;	   /* CLOCK_BOOTTIME */
+	__u64 sequence;		   /* of the last event published */
 	char host[256];
 	struct ring_buffer *ring;
 	struct recall *recall;	  /* what an earlier daemon took from it */

@@ -20,8 +20,10 @@
 #include "maps.h"
 #include "netns_helper.h"
 #include "notify.h"
+#include "progress.h"
 #include "rules.h"
 #include "scrape.h"
+#include "seeding.h"
 #include "track.h"
 
 #include <errno.h>
@@ -213,7 +215,8 @@ static int resume_policy(struct agent *agent, struct power *power, struct fail *
 }
 
 /* The maps are filled before anybody is told that we are ready. */
-static int begin(struct agent *agent, struct track *t, struct power *power, struct fail *f)
+static int begin(struct agent *agent, struct track *t, struct power *power, __u64 scope,
+		 struct fail *f)
 {
 	int r = agent_connect(agent, track_maps(t), track_ring(t)), found, resumed = 0;
 
@@ -230,13 +233,10 @@ static int begin(struct agent *agent, struct track *t, struct power *power, stru
 	}
 	if (r < 0)
 		return fail(f, r, "cannot read the event ring: %s", strerror(-r));
-	found = track_seed(t);
+	found = seeding_run(agent, t, scope, f);
 	if (found < 0)
-		return fail(f, found, "cannot walk the open sockets: %s", strerror(-found));
-	r = agent_ready(agent);
-	if (r < 0)
-		return fail(f, r, "cannot write the map 'meta': %s", strerror(-r));
-	(void)agent_reconcile(agent);
+		return found;
+	progress_free(TAKE_PTR(agent->progress)); /* its thread would keep its privileges */
 	confine(agent, t);
 	r = history_start(agent->history, f);
 	if (!r && !resumed)
@@ -276,12 +276,15 @@ static int serve(struct config *c, struct hooks *hooks)
 		r = listen_scrape(&agent, &f);
 	if (!r)
 		r = open_history(&agent, &f);
+	(void)progress_new(&agent.progress);
+	progress_next(agent.progress, &(struct progress_step){ .what = "loading the programs" });
 	if (!r)
 		r = track_open(c, cgroup, scope, hooks, &t, &f);
 	if (!r && cgroup) /* found, or r says why not: for analysers */
 		r = power_open(&power, &agent, cgroup, scope, &f);
 	if (!r)
-		r = begin(&agent, t, &power, &f);
+		r = begin(&agent, t, &power, scope, &f);
+	progress_free(TAKE_PTR(agent.progress));
 	if (!r) {
 		r = daemon_run(&agent, t);
 		if (r < 0)

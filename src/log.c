@@ -44,3 +44,8 @@ void log_bare(enum log_level level, const char *format, ...)
 	put(level, "", format, args);
 	va_end(args);
 }
+
+bool log_is_read(void)
+{
+	return is_journal() || isatty(STDERR_FILENO);
+}

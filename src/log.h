@@ -6,6 +6,8 @@
 #ifndef FLOWNER_LOG_H
 #define FLOWNER_LOG_H
 
+#include <stdbool.h>
+
 /* As of syslog(3). */
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6 };
 
@@ -14,5 +16,8 @@ __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const 
 
 /* The same of a line that names its subject itself: a file. */
 __attribute__((format(printf, 2, 3))) void log_bare(enum log_level level, const char *format, ...);
+
+/* Somebody reads along, at a terminal or in the journal: news of the moment are worth a line. */
+bool log_is_read(void);
 
 #endif
