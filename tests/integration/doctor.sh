@@ -50,7 +50,7 @@ lsm() {
 	local status modules
 	status=$(of lsm/sock_graft status)
 	[[ $status == silent && $MODULES && $MODULES != *bpf* ]] || return 0
-	modules=${MODULES/capability,/}
+	modules=$(tr , '\n' <<<"$MODULES" | grep -vx capability | paste -sd ,)
 	# flownerd sees the list only where it is mounted for all
 	if [[ -e /sys/kernel/security/lsm ]]; then
 		same "how to get LSM" "$(of lsm/sock_graft remedy)" "boot with lsm=$modules,bpf"
@@ -61,6 +61,7 @@ lsm() {
 
 kprobes() {
 	[[ ! -e /sys/bus/event_source/devices/kprobe ]] || return 0
+	[[ $(of kprobe/__sk_free status) == refused ]] || return 0 # --without
 	same "how to get kprobes" "$(of kprobe/__sk_free remedy)" \
 		'run a kernel with CONFIG_KPROBE_EVENTS'
 }
@@ -84,6 +85,7 @@ accepts() {
 # A listen() that can only be undone: why not denied, in the words of a hook of the same kind.
 policy() {
 	local why
+	[[ $(of fentry/security_sock_graft status) == refused ]] || return 0
 	why=$(of fentry/security_sock_graft why)
 	cat >"$T/policy.yaml" <<-END
 		rules:
