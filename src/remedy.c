@@ -63,7 +63,7 @@ static bool is_not_there(const struct patient *p)
 
 static bool has_no_trampolines(const struct patient *p)
 {
-	return p->hook->error == ENOTSUPP || p->hook->error == EOPNOTSUPP;
+	return p->hook->error == ENOTSUPP;
 }
 
 /* These need the same capabilities as trampolines do. */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# For each hook that is not on, doctor says why, and how to get it; what it says is what this host
-# itself says of the matter, and what it advises helps.
+# Of hooks that are missing, doctor says why, and how to get them; what it says is what this host
+# itself says of the matter. Where --accept syscall is advised, it helps.
 . "$(dirname "$0")/lib.sh"
 
 MODULES='' # security modules in use, as the kernel lists them
