@@ -20,12 +20,10 @@
  * who does it. A SYN_SENT without a packet is left to the hook, and flow_open() lets a hook
  * replace what the walk has found, and never the other way.
  */
+#include "file.bpf.h"
 #include "tcp.bpf.h"
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
-
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
 
 extern const volatile __u64 scope_cgroup_id;
 
@@ -200,16 +198,6 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 		seed_share(sk, &s.owner);
 	}
 	return seed_insert(sk, id, &s, state);
-}
-
-/* A file of another kind has something else where a socket's has its struct socket. */
-static __always_inline struct socket *socket_of_file(struct file *file)
-{
-	if (can_tracing_socket)
-		return bpf_sock_from_file(file);
-	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	return BPF_CORE_READ(file, private_data);
 }
 
 static __always_inline bool is_inet(struct sock *sk)

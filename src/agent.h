@@ -18,6 +18,7 @@ struct facts;
 struct config;
 struct api;
 struct history;
+struct holders;
 struct journal;
 struct scrape;
 struct ring_buffer;
@@ -39,6 +40,7 @@ struct agent {
 	struct scrape *scrape;	   /* metrics on TCP, NULL without; its owner is flownerd.c */
 	struct history *history;   /* NULL without; its owner is flownerd.c */
 	struct journal *journal;   /* the same */
+	struct holders *holders;   /* the same; NULL: who holds a socket is not known here */
 	struct rules *rules;	   /* the policy; its owner is flownerd.c */
 	struct progress *progress; /* of the start, NULL once it runs; the same */
 	__s64 realtime_offset_ns;  /* CLOCK_REALTIME minus CLOCK_BOOTTIME, fixed at start */

@@ -8,6 +8,7 @@
 #include "answers.h"
 #include "abort.h"
 #include "agent.h"
+#include "answers_holders.h"
 #include "around.h"
 #include "cleanup.h"
 #include "clock.h"
@@ -348,7 +349,7 @@ enum MHD_Result answer_flow(struct request *request)
 		bytes = records_image(&flow, d.process, &size);
 		return reply_bytes(request, WIRE_TYPE, bytes, size);
 	}
-	return reply_json(request, MHD_HTTP_OK, describe_json(request->agent, &d, peer_id, NULL));
+	return reply_with_holders(request, &flow, describe_json(request->agent, &d, peer_id, NULL));
 }
 
 static enum MHD_Result reply_cut(struct request *request, const struct fl_flow *flow,

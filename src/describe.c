@@ -105,13 +105,26 @@ __u64 describe_peer(struct agent *agent, const struct fl_flow *flow)
 	return peer_at(agent, &key, flow);
 }
 
-json_t *describe_json(struct agent *agent, const struct description *d, __u64 peer_id,
-		      const struct json_event *event)
+static struct json_context context(const struct agent *agent)
 {
-	struct json_context ctx = {
+	return (struct json_context){
 		.host = agent->host,
 		.realtime_offset_ns = agent->realtime_offset_ns,
 	};
+}
+
+int describe_holders(const struct agent *agent, json_t *object, const struct holders_found *found,
+		     size_t hidden)
+{
+	struct json_context ctx = context(agent);
+
+	return json_add_holders(&ctx, object, found, hidden);
+}
+
+json_t *describe_json(struct agent *agent, const struct description *d, __u64 peer_id,
+		      const struct json_event *event)
+{
+	struct json_context ctx = context(agent);
 
 	return json_flow(&ctx, d->flow, d->process, &d->names, peer_id, event);
 }

@@ -8,6 +8,7 @@
 #include "names.h"
 
 struct agent;
+struct holders_found;
 struct process;
 
 struct description {
@@ -36,6 +37,13 @@ __u64 describe_peer(struct agent *agent, const struct fl_flow *flow);
 /* New reference, NULL without memory. EVENT NULL for a flow of a list. */
 json_t *describe_json(struct agent *agent, const struct description *d, __u64 peer_id,
 		      const struct json_event *event);
+
+/*
+ * Adds to what describe_json() made who has the socket open, and how many more there are that are
+ * not told. 0, or -ENOMEM.
+ */
+int describe_holders(const struct agent *agent, json_t *object, const struct holders_found *found,
+		     size_t hidden);
 
 /* One line with its newline of OBJECT, whose reference is taken; malloc'ed, NULL without memory. */
 char *json_line(json_t *object);

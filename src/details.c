@@ -159,6 +159,54 @@ static void write_args(const json_t *record, const struct record_view *view, FIL
 		fputs(" ...", out);
 }
 
+/* A name may hold anything: a newline in it begins no line. */
+static void write_name(const json_t *object, FILE *out)
+{
+	const char *name = record_string(object, "name");
+	_free_ char *safe = name ? malloc(PRINTABLE_ROOM(strlen(name))) : NULL;
+
+	if (!safe)
+		return;
+	printable(name, safe);
+	fprintf(out, "%s, ", safe);
+}
+
+static void write_holder(const json_t *holder, FILE *out)
+{
+	const json_t *fds = record_get(holder, "fds");
+
+	write_name(holder, out);
+	put_path(holder, "pid", "pid ", out);
+	for (size_t i = 0; i < json_array_size(fds); i++)
+		fprintf(out, "%s%lld", i > 0 ? " " : ", fd ",
+			(long long)json_integer_value(json_array_get(fds, i)));
+}
+
+/* A line for each. */
+static void write_holders(const json_t *record, const struct record_view *view, FILE *out)
+{
+	const json_t *all = record_get(record, "flowner.holders");
+	const json_t *hidden = record_get(record, "flowner.holders_hidden");
+
+	(void)view;
+	if (!json_is_array(all)) {
+		fputs("not known, see flowner doctor", out);
+		return;
+	}
+	if (json_array_size(all) == 0 && !hidden)
+		fputs("none: no process has a descriptor of it", out);
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		if (i > 0)
+			putc('\n', out);
+		write_holder(json_array_get(all, i), out);
+	}
+	if (hidden)
+		put_path(record, "flowner.holders_hidden",
+			 json_array_size(all) ? "\nof other users: " : "of other users: ", out);
+	if (json_is_true(record_get(record, "flowner.holders_truncated")))
+		fputs("\n...", out);
+}
+
 static void write_parents(const json_t *record, const struct record_view *view, FILE *out)
 {
 	const json_t *chain = record_get(record, "flowner.ancestors");
@@ -257,52 +305,53 @@ static void write_netns(const json_t *record, const struct record_view *view, FI
 
 static const struct detail {
 	const char *label;
-	bool brief;	 /* part of the answer to "who" */
+	enum { FULL, BRIEF, LINES } what; /* BRIEF: of the answer to "who" too; LINES: several */
 	detail_fn write; /* NULL: the one field it covers, as it is; no label: nothing */
 	const char *covers[COVERS_MAX];
 } details[] = {
-	{ "flow", true, NULL, { "flowner.flow_id" } },
+	{ "flow", BRIEF, NULL, { "flowner.flow_id" } },
 	{ "session",
-	  true,
+	  BRIEF,
 	  write_session,
 	  { "network.transport", "network.direction", "flowner.local", "flowner.remote" } },
-	{ "nat", true, write_nat, { "flowner.nat", "flowner.nat_local", "flowner.nat_remote" } },
-	{ "state", true, write_state, { "flowner.state", "event.reason" } },
-	{ "age", true, write_age, { NULL } },
-	{ "owner", true, write_owner, { "process.pid", "process.name", "user.id", "user.name" } },
-	{ "role", true, write_role, { "flowner.role", "flowner.accepted" } },
+	{ "nat", BRIEF, write_nat, { "flowner.nat", "flowner.nat_local", "flowner.nat_remote" } },
+	{ "state", BRIEF, write_state, { "flowner.state", "event.reason" } },
+	{ "age", BRIEF, write_age, { NULL } },
+	{ "owner", BRIEF, write_owner, { "process.pid", "process.name", "user.id", "user.name" } },
+	{ "role", BRIEF, write_role, { "flowner.role", "flowner.accepted" } },
 	{ "exe",
-	  true,
+	  BRIEF,
 	  write_exe,
 	  { "process.executable", "flowner.exe_deleted", "flowner.exe_memfd" } },
 	{ "args",
-	  true,
+	  BRIEF,
 	  write_args,
 	  { "process.args", "process.command_line", "flowner.args_truncated" } },
-	{ "parents", true, write_parents, { "process.parent", "flowner.ancestors" } },
-	{ "unit", true, NULL, { "systemd.unit" } },
-	{ "container", true, NULL, { "container.id" } },
-	{ "opened", false, NULL, { "event.start" } },
-	{ "opened before", false, NULL, { "flowner.opened_before" } },
-	{ "closed", false, NULL, { "event.end" } },
-	{ "duration", false, write_duration, { "event.duration" } },
-	{ "process started", false, NULL, { "process.start" } },
-	{ "previous exe", false, NULL, { "flowner.previous_executable" } },
-	{ "sent", false, write_sent, { "source.bytes", "source.packets" } },
-	{ "received", false, write_received, { "destination.bytes", "destination.packets" } },
-	{ "both ways", false, write_both_ways, { "network.bytes", "network.packets" } },
-	{ "tcp", false, write_tcp, { "flowner.tcp" } },
-	{ "peer flow", false, NULL, { "flowner.peer_flow_id" } },
-	{ "netns", false, write_netns, { "flowner.netns", "flowner.netns_cookie" } },
-	{ "community id", false, NULL, { "network.community_id" } },
+	{ "parents", BRIEF, write_parents, { "process.parent", "flowner.ancestors" } },
+	{ "unit", BRIEF, NULL, { "systemd.unit" } },
+	{ "container", BRIEF, NULL, { "container.id" } },
+	{ "holders",
+	  LINES,
+	  write_holders,
+	  { "flowner.holders", "flowner.holders_hidden", "flowner.holders_truncated" } },
+	{ "opened", FULL, NULL, { "event.start" } },
+	{ "opened before", FULL, NULL, { "flowner.opened_before" } },
+	{ "closed", FULL, NULL, { "event.end" } },
+	{ "duration", FULL, write_duration, { "event.duration" } },
+	{ "process started", FULL, NULL, { "process.start" } },
+	{ "previous exe", FULL, NULL, { "flowner.previous_executable" } },
+	{ "sent", FULL, write_sent, { "source.bytes", "source.packets" } },
+	{ "received", FULL, write_received, { "destination.bytes", "destination.packets" } },
+	{ "both ways", FULL, write_both_ways, { "network.bytes", "network.packets" } },
+	{ "tcp", FULL, write_tcp, { "flowner.tcp" } },
+	{ "peer flow", FULL, NULL, { "flowner.peer_flow_id" } },
+	{ "netns", FULL, write_netns, { "flowner.netns", "flowner.netns_cookie" } },
+	{ "community id", FULL, NULL, { "network.community_id" } },
 	/* said otherwise above, or the same for every flow */
+	{ NULL, FULL, NULL, { "@timestamp", "ecs", "event.kind", "event.category", "event.type" } },
+	{ NULL, FULL, NULL, { "network.type", "event.outcome", "source.ip", "source.port" } },
 	{ NULL,
-	  false,
-	  NULL,
-	  { "@timestamp", "ecs", "event.kind", "event.category", "event.type" } },
-	{ NULL, false, NULL, { "network.type", "event.outcome", "source.ip", "source.port" } },
-	{ NULL,
-	  false,
+	  FULL,
 	  NULL,
 	  { "destination.ip", "destination.port", "source.nat", "destination.nat" } },
 };
@@ -317,12 +366,13 @@ static bool covered(const char *path)
 	return false;
 }
 
+/* LABEL NULL: the line goes on with what the one before said. */
 static void put_line(struct block *b, const char *label, const char *text)
 {
 	char name[PRINTABLE_ROOM(PATH_ROOM) + 1];
-	size_t end = printable(label, name), width;
+	size_t end = printable(label ? label : "", name), width;
 
-	name[end] = ':';
+	name[end] = label ? ':' : ' ';
 	name[end + 1] = '\0';
 	width = printable_columns(name);
 	if (!b->out) {
@@ -333,6 +383,16 @@ static void put_line(struct block *b, const char *label, const char *text)
 	putc(' ', b->out);
 	table_put(b->out, text, 0);
 	putc('\n', b->out);
+}
+
+static void put_lines(struct block *b, const struct detail *d, char *text)
+{
+	const char *label = d->label;
+
+	while (text) {
+		put_line(b, label, d->what == LINES ? strsep(&text, "\n") : TAKE_PTR(text));
+		label = NULL;
+	}
 }
 
 static void put_detail(struct block *b, const struct detail *d, const json_t *record)
@@ -349,7 +409,7 @@ static void put_detail(struct block *b, const struct detail *d, const json_t *re
 		put_path(record, d->covers[0], "", f);
 	fclose(f);
 	if (size > 0)
-		put_line(b, d->label, text);
+		put_lines(b, d, text);
 }
 
 static void put_rest(struct block *b, const char *above, const json_t *object);
@@ -390,7 +450,7 @@ static void put_rest(struct block *b, const char *above, const json_t *object)
 static void put_block(struct block *b, const json_t *record, bool brief)
 {
 	for (size_t i = 0; i < DETAILS; i++)
-		if (details[i].label && (details[i].brief || !brief))
+		if (details[i].label && (details[i].what == BRIEF || !brief))
 			put_detail(b, &details[i], record);
 	if (!brief)
 		put_rest(b, "", record);

@@ -13,6 +13,7 @@
 #include "facts.h"
 #include "fail.h"
 #include "history.h"
+#include "holders.h"
 #include "hooks.h"
 #include "isolation.h"
 #include "journal.h"
@@ -20,6 +21,7 @@
 #include "maps.h"
 #include "netns_helper.h"
 #include "notify.h"
+#include "procfs.h"
 #include "progress.h"
 #include "rules.h"
 #include "scrape.h"
@@ -214,6 +216,15 @@ static int resume_policy(struct agent *agent, struct power *power, struct fail *
 	return r;
 }
 
+/* In a pid namespace of our own the walk would pass over processes of others without a word. */
+static int find_holders(struct agent *agent, struct track *t)
+{
+	__u64 *wanted;
+	int link = track_holders(t, &wanted);
+
+	return link < 0 || !procfs_has_host_pids() ? 0 : holders_new(link, wanted, &agent->holders);
+}
+
 /* The maps are filled before anybody is told that we are ready. */
 static int begin(struct agent *agent, struct track *t, struct power *power, __u64 scope,
 		 struct fail *f)
@@ -238,6 +249,9 @@ static int begin(struct agent *agent, struct track *t, struct power *power, __u6
 		return found;
 	progress_free(TAKE_PTR(agent->progress)); /* its thread would keep its privileges */
 	confine(agent, t);
+	r = find_holders(agent, t);
+	if (r < 0)
+		return fail(f, r, "cannot look for who holds a socket: %s", strerror(-r));
 	r = history_start(agent->history, f);
 	if (!r && !resumed)
 		r = load_policy(agent, f);
@@ -301,6 +315,7 @@ static int serve(struct config *c, struct hooks *hooks)
 	history_free(TAKE_PTR(agent.history));
 	journal_free(TAKE_PTR(agent.journal));
 	agent_release(&agent);
+	holders_free(agent.holders);
 	track_close(t, detach);
 	return r < 0 ? complain(&f, r) : EXIT_DONE;
 }

@@ -90,6 +90,8 @@ static const struct hook table[] = {
 	    "sockets older than the agent"),
 	TRY("older sockets", 0, "iter/tcp", "seed_tcp", HOOK_NO_PROBE,
 	    "connections waiting for accept() since before the agent"),
+	TRY("holders", 0, "iter/task_file", "find_holders", HOOK_NO_PROBE,
+	    "who else has a socket open"),
 };
 /* clang-format on */
 
@@ -164,6 +166,11 @@ const char *hooks_forbid(struct hooks *h, const char *list)
 bool hook_is_iterator(const struct hook *hook)
 {
 	return !strncmp(hook->attach, "iter/", 5);
+}
+
+bool hook_is_seed(const struct hook *hook)
+{
+	return !strcmp(hook->moment, "older sockets");
 }
 
 bool hook_is_cgroup(const struct hook *hook)

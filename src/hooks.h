@@ -53,6 +53,7 @@ struct hook *hooks_row(struct hooks *h, size_t i); /* for the one who attaches *
 const char *hooks_forbid(struct hooks *h, const char *list);
 
 bool hook_is_iterator(const struct hook *hook);
+bool hook_is_seed(const struct hook *hook); /* an iterator that finds what is open */
 bool hook_is_lsm(const struct hook *hook);
 bool hook_is_cgroup(const struct hook *hook);
 bool hook_is_kprobe(const struct hook *hook);

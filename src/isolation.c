@@ -50,8 +50,9 @@ static const struct {
 	const char *loss;
 } losses[] = {
 	{ is_private_pid,
-	  "in a private pid namespace: sockets older than flownerd have no owner, and those in "
-	  "other network namespaces are not found; run with --pid=host" },
+	  "in a private pid namespace: sockets older than flownerd have no owner, those in other "
+	  "network namespaces are not found, and who else has a socket open is not known; run "
+	  "with --pid=host" },
 	{ is_net_out_of_reach,
 	  "in a private network namespace: sessions of the host can neither be aborted nor "
 	  "compared with what the kernel has; run with --network=host" },

@@ -10,6 +10,7 @@
 #include "conntrack.h"
 #include "filter.h"
 #include "flowtext.h"
+#include "holders.h"
 #include "proc.h"
 #include "utf8.h"
 #include "wallclock.h"
@@ -580,6 +581,39 @@ int json_add_nat(json_t *root, const struct fl_flow *flow, const struct ends *se
 		put_endpoint(&b, near, "nat", &seen->local, seen->local_port);
 		put_endpoint(&b, far, "nat", &seen->remote, seen->remote_port);
 	}
+	return b.failed ? -ENOMEM : 0;
+}
+
+static void put_holder(struct builder *b, json_t *object, const struct holder *holder)
+{
+	json_t *fds = json_array();
+
+	put_number(b, object, "pid", holder->owner.proc.pid);
+	put_time(b, object, "start", holder->owner.proc.start_ns);
+	put_comm(b, object, "name", holder->owner.comm);
+	put(b, object, "fds", fds);
+	for (size_t i = 0; i < holder->fd_count && !b->failed; i++)
+		b->failed |= json_array_append_new(fds, json_integer(holder->fds[i])) < 0;
+}
+
+int json_add_holders(const struct json_context *ctx, json_t *root,
+		     const struct holders_found *found, size_t hidden)
+{
+	json_t *object = json_object_get(root, "flowner"), *array = json_array();
+	struct builder b = { .ctx = ctx };
+
+	put(&b, object, "holders", array);
+	for (size_t i = 0; i < found->count && !b.failed; i++) {
+		json_t *holder = json_object();
+
+		b.failed |= json_array_append_new(array, holder) < 0;
+		if (!b.failed)
+			put_holder(&b, holder, &found->list[i]);
+	}
+	if (hidden)
+		put_number(&b, object, "holders_hidden", hidden);
+	if (found->truncated)
+		put(&b, object, "holders_truncated", json_true());
 	return b.failed ? -ENOMEM : 0;
 }
 

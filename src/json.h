@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 struct ends;
+struct holders_found;
 struct process;
 struct flow_names;
 
@@ -44,6 +45,13 @@ json_t *json_flow(const struct json_context *ctx, const struct fl_flow *flow,
  * -ENOMEM.
  */
 int json_add_nat(json_t *root, const struct fl_flow *flow, const struct ends *seen);
+
+/*
+ * Adds to what json_flow() made of a flow the processes that have its socket open, and how many
+ * others are HIDDEN from who asked. 0, or -ENOMEM.
+ */
+int json_add_holders(const struct json_context *ctx, json_t *root,
+		     const struct holders_found *found, size_t hidden);
 
 /*
  * "lost" or "resync": not about one flow. COUNT is of events for lost, of live flows for resync.

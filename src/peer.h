@@ -31,6 +31,12 @@ static inline bool peer_may_see(const struct peer *peer, const struct fl_flow *f
 	return peer->sees_all || (flow->owner.proc.pid && flow->owner.uid == peer->uid);
 }
 
+/* The process that OWNER is, beside a flow the peer may see. */
+static inline bool peer_may_name(const struct peer *peer, const struct fl_owner *owner)
+{
+	return peer->sees_all || owner->uid == peer->uid;
+}
+
 static inline bool peer_may_change(const struct peer *peer)
 {
 	return peer->uid == 0;

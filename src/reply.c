@@ -90,8 +90,9 @@ enum MHD_Result reply_error_with(struct request *request, unsigned int status, c
 	return send_response(request, status, response, JSON_TYPE);
 }
 
-enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback reader, void *arg,
-			    MHD_ContentReaderFreeCallback release)
+static enum MHD_Result reply_read(struct request *request, const char *type,
+				  MHD_ContentReaderCallback reader, void *arg,
+				  MHD_ContentReaderFreeCallback release)
 {
 	_response_ struct MHD_Response *response = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, BLOCK_BYTES, reader, arg, release);
@@ -100,8 +101,19 @@ enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback r
 		release(arg);
 		return MHD_NO;
 	}
-	return send_response(request, MHD_HTTP_OK, response,
-			     request->records ? WIRE_TYPE : LINES_TYPE);
+	return send_response(request, MHD_HTTP_OK, response, type);
+}
+
+enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback reader, void *arg,
+			    MHD_ContentReaderFreeCallback release)
+{
+	return reply_read(request, request->records ? WIRE_TYPE : LINES_TYPE, reader, arg, release);
+}
+
+enum MHD_Result reply_later(struct request *request, MHD_ContentReaderCallback reader, void *arg,
+			    MHD_ContentReaderFreeCallback release)
+{
+	return reply_read(request, JSON_TYPE, reader, arg, release);
 }
 
 void pending_set(struct pending *p, char *line)

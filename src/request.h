@@ -49,6 +49,10 @@ enum MHD_Result reply_error_with(struct request *request, unsigned int status, c
 enum MHD_Result reply_lines(struct request *request, MHD_ContentReaderCallback reader, void *arg,
 			    MHD_ContentReaderFreeCallback release);
 
+/* The same for one JSON object that READER does not have yet. */
+enum MHD_Result reply_later(struct request *request, MHD_ContentReaderCallback reader, void *arg,
+			    MHD_ContentReaderFreeCallback release);
+
 /* Lines or records on their way into a connection, one by one. */
 struct pending {
 	char *text; /* malloc'ed, NULL = all taken */

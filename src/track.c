@@ -642,7 +642,7 @@ int track_seed(struct track *t)
 	if (!r)
 		r = maps_counter(&t->maps, FL_CNT_SEEDED, &before);
 	for (size_t i = 0; !r && i < hooks_count(t->hooks); i++) {
-		if (t->links[i] && hook_is_iterator(hooks_at(t->hooks, i)))
+		if (t->links[i] && hook_is_seed(hooks_at(t->hooks, i)))
 			r = iterate(hooks_at(t->hooks, i), t->links[i]);
 	}
 	if (!r)
@@ -664,6 +664,17 @@ int track_iterates(const struct track *t)
 			return -errno;
 	}
 	return 0;
+}
+
+int track_holders(const struct track *t, __u64 **ret_wanted)
+{
+	for (size_t i = 0; i < hooks_count(t->hooks); i++) {
+		if (!t->links[i] || strcmp(hooks_at(t->hooks, i)->program, "find_holders") != 0)
+			continue;
+		*ret_wanted = t->skel->bss->wanted_sockets;
+		return bpf_link__fd(t->links[i]);
+	}
+	return -EOPNOTSUPP;
 }
 
 /* Known since 5.12; 0 before. */

@@ -33,6 +33,9 @@ int track_seed(struct track *t);
 /* Whether track_seed() may make its iterators: 0, or negative errno. */
 int track_iterates(const struct track *t);
 
+/* What holders.h asks with: the link's descriptor, and the cookies. -EOPNOTSUPP it is not on. */
+int track_holders(const struct track *t, __u64 **ret_wanted);
+
 /* Adds to FL_CNT_RUNS_SKIPPED what the kernel has skipped since the last call. */
 void track_count_skipped(struct track *t);
 

@@ -253,6 +253,7 @@ struct pt_regs___s390_syscall {
 struct seq_file;
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	__u64 seq_num;
 };
 
 struct bpf_iter__task_file {

@@ -6,7 +6,7 @@
 #ifndef FLOWNER_CONTROL_H
 #define FLOWNER_CONTROL_H
 
-#include <linux/types.h>
+#include <flowner/flow.h>
 
 /* Value of config: written by the daemon while programs run. */
 struct fl_config {
@@ -49,6 +49,18 @@ struct fl_meta {
 struct fl_end {
 	__u64 flow_id;
 	__u64 unused;
+};
+
+/* What find_holders (holders.bpf.c) tells: a descriptor of a socket asked for; or, with a cookie of
+ * 0, that so many files were looked at once more. */
+#define FL_HOLDER_WALKS 4   /* under way at once */
+#define FL_HOLDER_PACE 4096 /* a power of two: about a millisecond */
+
+struct fl_holder {
+	__u64 cookie;
+	struct fl_owner owner;
+	__u32 fd;
+	__u32 pad;
 };
 
 /* Index into fired: how often a program whose attaching proves nothing ran for selftest_pid. */

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <cleanup.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -23,7 +24,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -564,6 +567,99 @@ static int do_fork(const struct command *c)
 	return printf("ok %d\n", getpid());
 }
 
+/* keep FD: it is not closed by exec */
+static int do_keep(const struct command *c)
+{
+	if (fcntl(fd_of(c), F_SETFD, 0) < 0)
+		return fails();
+	return puts("ok");
+}
+
+/* dup FD: answers with the new one */
+static int do_dup(const struct command *c)
+{
+	int fd = fcntl(fd_of(c), F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? fails() : printf("ok %d\n", fd);
+}
+
+/* --- descriptors on their way from process to process: SCM_RIGHTS --- */
+
+static int read_path(const char *path, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (!path || strlen(path) >= sizeof(ret->sun_path))
+		return -EINVAL;
+	memcpy(ret->sun_path, path, strlen(path));
+	return 0;
+}
+
+/* inbox PATH: where others give to; answers with its descriptor */
+static int do_inbox(const struct command *c)
+{
+	_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un at;
+
+	if (read_path(c->word[1], &at) < 0)
+		return -EINVAL;
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || chmod(c->word[1], 0666))
+		return fails();
+	printf("ok %d\n", fd);
+	(void)TAKE_FD(fd);
+	return 0;
+}
+
+union one_fd {
+	char buf[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr header;
+};
+
+/* give FD PATH: on its way to the inbox at PATH; this process keeps its own */
+static int do_give(const struct command *c)
+{
+	_close_ int out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char byte = 'x';
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	union one_fd control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
+					     .cmsg_level = SOL_SOCKET,
+					     .cmsg_type = SCM_RIGHTS } };
+	struct sockaddr_un to;
+	struct msghdr msg = { .msg_name = &to,
+			      .msg_namelen = sizeof(to),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	int fd = fd_of(c);
+
+	if (read_path(c->word[2], &to) < 0)
+		return -EINVAL;
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	if (out < 0 || sendmsg(out, &msg, 0) < 0)
+		return fails();
+	return puts("ok");
+}
+
+/* get INBOX: answers with what was given */
+static int do_get(const struct command *c)
+{
+	char byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	union one_fd control;
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	int fd;
+
+	if (recvmsg(fd_of(c), &msg, MSG_CMSG_CLOEXEC) < 0)
+		return fails();
+	if (!CMSG_FIRSTHDR(&msg))
+		return -EPROTO;
+	memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
+	return printf("ok %d\n", fd);
+}
+
 /* exec: the same program anew, which answers; all sockets were close-on-exec */
 static int do_exec(const struct command *c)
 {
@@ -589,7 +685,8 @@ static const struct told commands[] = {
 	{ "segments", do_segments }, { "drain", do_drain },	    { "shut", do_shut },
 	{ "bind", do_bind },	     { "begin", do_begin },	    { "call", do_call },
 	{ "window", do_window },     { "tries", do_tries },	    { "resets", do_resets },
-	{ "info", do_info },
+	{ "info", do_info },	     { "keep", do_keep },	    { "dup", do_dup },
+	{ "inbox", do_inbox },	     { "give", do_give },	    { "get", do_get },
 };
 
 int main(int argc, char **argv)

@@ -64,6 +64,7 @@ stop_isolated
 isolated --pid --fork --kill-child=SIGTERM --mount-proc
 says 'in a private pid namespace: .*; run with --pid=host'
 same "who listens, in the daemon's network namespace" "$(owner "$here")" none
+same "who holds it" "$(flowner show -j "$here" | jq -c '.flowner | has("holders")')" false
 exits 1 flowner show "$listener"
 new_session
 stop_isolated

@@ -7,6 +7,7 @@
 #include "address.h"
 #include "conntrack.h"
 #include "filter.h"
+#include "holders.h"
 #include "json.h"
 #include "proc.h"
 #include "utf8.h"
@@ -213,6 +214,54 @@ static json_t *make(const struct fl_flow *flow, const struct process *process,
 }
 
 /* --- flows --- */
+
+static void who_holds_it(void **state)
+{
+	struct holder list[] = {
+		{ .owner = { .proc = { .start_ns = S, .pid = 123 }, .comm = "nginx" },
+		  .fds = { 6, 9 },
+		  .fd_count = 2 },
+		{ .owner = { .proc = { .start_ns = 2 * S, .pid = 124 }, .comm = "a\xff" },
+		  .fds = { 6 },
+		  .fd_count = 1 },
+	};
+	struct holders_found found = { .list = list, .count = 2, .truncated = true };
+	struct fl_flow flow = curl();
+	json_t *o = make(&flow, NULL, NULL, NULL);
+	json_t *holders;
+
+	(void)state;
+	assert_null(at(o, "flowner.holders"));
+	assert_int_equal(json_add_holders(&context, o, &found, 3), 0);
+	check_fields(o);
+	holders = at(o, "flowner.holders");
+	assert_int_equal(json_array_size(holders), 2);
+	expect_number(json_array_get(holders, 0), "pid", 123);
+	expect_text(json_array_get(holders, 0), "start", "2026-01-02T03:04:06.678901234Z");
+	expect_text(json_array_get(holders, 0), "name", "nginx");
+	assert_int_equal(json_array_size(at(json_array_get(holders, 0), "fds")), 2);
+	expect_text(json_array_get(holders, 1), "name", "a\xef\xbf\xbd");
+	expect_number(o, "flowner.holders_hidden", 3);
+	assert_true(json_is_true(at(o, "flowner.holders_truncated")));
+	json_decref(o);
+}
+
+/* Known to be nobody is not the same as not known. */
+static void nobody_holds_it(void **state)
+{
+	struct holders_found found = { 0 };
+	struct fl_flow flow = curl();
+	json_t *o = make(&flow, NULL, NULL, NULL);
+
+	(void)state;
+	assert_int_equal(json_add_holders(&context, o, &found, 0), 0);
+	check_fields(o);
+	assert_int_equal(json_array_size(at(o, "flowner.holders")), 0);
+	assert_non_null(at(o, "flowner.holders"));
+	assert_null(at(o, "flowner.holders_hidden"));
+	assert_null(at(o, "flowner.holders_truncated"));
+	json_decref(o);
+}
 
 static void expect_nat(const struct fl_flow *flow, const char *near, const char *far)
 {
@@ -703,6 +752,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_sides_of_nat),
+		cmocka_unit_test(who_holds_it),
+		cmocka_unit_test(nobody_holds_it),
 		cmocka_unit_test(a_full_event),
 		cmocka_unit_test(nothing_is_invented),
 		cmocka_unit_test(an_ended_flow_of_a_list),

@@ -212,6 +212,8 @@ static void expect_block(const char *text, bool brief, const char *expected)
 	"\"exe_deleted\":true,\"args_truncated\":true,"                                            \
 	"\"tcp\":{\"retransmits\":1,\"srtt_us\":1500},"                                            \
 	"\"ancestors\":[{\"pid\":99,\"name\":\"nginx\"},{\"pid\":1,\"name\":\"systemd\"}],"        \
+	"\"holders\":[{\"pid\":123,\"start\":\"2026-01-01T00:00:00Z\",\"name\":\"nginx\","         \
+	"\"fds\":[6,9]},{\"pid\":7,\"name\":\"a\\nb\",\"fds\":[3]}],"                              \
 	"\"brand_new\":{\"field\":[1,\"two\"]},\"flag\":false}}"
 
 static void everything_known(void **state)
@@ -229,6 +231,8 @@ static void everything_known(void **state)
 		     "parents:                 nginx 99 < systemd 1\n"
 		     "unit:                    nginx.service\n"
 		     "container:               c1\n"
+		     "holders:                 nginx, pid 123, fd 6 9\n"
+		     "                         a\\x0ab, pid 7, fd 3\n"
 		     "opened:                  2026-01-02T03:00:00.5Z\n"
 		     "closed:                  2026-01-02T03:00:02Z\n"
 		     "duration:                1.500000 s\n"
@@ -263,6 +267,32 @@ static void who_in_brief(void **state)
 	expect_block("{}", true, "session: ? ?\nowner:   not known\n");
 	expect_block("{\"flowner\":\"odd\",\"process\":[],\"network\":7}", true,
 		     "session: ? ?\nowner:   not known\n");
+}
+
+#define HOLDERS(text)                                                                              \
+	"{\"network\":{\"transport\":\"udp\"},\"process\":{\"pid\":7},\"user\":{\"id\":\"0\"},"    \
+	"\"flowner\":{" text "\"local\":{\"ip\":\"::\",\"port\":53}}}"
+#define HOLDERS_BEFORE                                                                             \
+	"session: udp [::]:53\n"                                                                   \
+	"owner:   pid 7, user 0\n"
+
+static void who_holds_it(void **state)
+{
+	(void)state;
+	expect_block(HOLDERS(""), false, HOLDERS_BEFORE "holders: not known, see flowner doctor\n");
+	expect_block(HOLDERS("\"holders\":\"odd\","), false,
+		     HOLDERS_BEFORE "holders: not known, see flowner doctor\n");
+	expect_block(HOLDERS("\"holders\":[],"), false,
+		     HOLDERS_BEFORE "holders: none: no process has a descriptor of it\n");
+	expect_block(HOLDERS("\"holders\":[],\"holders_hidden\":2,"), false,
+		     HOLDERS_BEFORE "holders: of other users: 2\n");
+	expect_block(HOLDERS("\"holders\":[{\"pid\":7}],\"holders_hidden\":2,"
+			     "\"holders_truncated\":true,"),
+		     false,
+		     HOLDERS_BEFORE "holders: pid 7\n"
+				    "         of other users: 2\n"
+				    "         ...\n");
+	expect_block(HOLDERS("\"holders\":[{\"pid\":7}],"), true, HOLDERS_BEFORE);
 }
 
 /* Names and values of a hostile record stay text, however long and deep they are. */
@@ -313,6 +343,7 @@ int main(void)
 		cmocka_unit_test(keys_for_sorting),
 		cmocka_unit_test(everything_known),
 		cmocka_unit_test(who_in_brief),
+		cmocka_unit_test(who_holds_it),
 		cmocka_unit_test(odd_records_in_full),
 	};
 

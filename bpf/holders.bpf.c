@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Who has a socket open: every descriptor of every process is looked at, and those of the sockets
+ * asked for are told to the reader of the iterator. A descriptor, not a mapping, a message on its
+ * way or a table of io_uring. `current` is the reader: holders come from the task walked.
+ */
+#include "file.bpf.h"
+#include "owner.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+/* Cookies, 0 = none. Written by the daemon (holders.c), which asks for as many at once. */
+__u64 wanted_sockets[FL_HOLDER_WALKS];
+
+static __always_inline bool is_wanted(__u64 cookie)
+{
+	for (int i = 0; i < FL_HOLDER_WALKS; i++)
+		if (wanted_sockets[i] == cookie)
+			return cookie;
+	return false;
+}
+
+/* What the kernel gathers is given out when something was written: often, so that a read is short
+ * however many files there are. */
+static __always_inline void tell_progress(struct bpf_iter_meta *meta)
+{
+	struct fl_holder nobody = {};
+
+	if (meta->seq_num % FL_HOLDER_PACE == FL_HOLDER_PACE - 1)
+		bpf_seq_write(meta->seq, &nobody, sizeof(nobody));
+}
+
+SEC("iter/task_file")
+int find_holders(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct fl_holder holder = {};
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!task || !file)
+		return 0;
+	tell_progress(ctx->meta);
+	socket = socket_of_file(file);
+	if (!socket)
+		return 0;
+	sk = can_tracing_socket ? socket->sk : BPF_CORE_READ(socket, sk);
+	if (!sk)
+		return 0;
+	holder.cookie = sock_existing_cookie(sk);
+	if (!is_wanted(holder.cookie))
+		return 0;
+	holder.fd = ctx->fd;
+	owner_of_task(task, &holder.owner);
+	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+	return 0;
+}
