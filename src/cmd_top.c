@@ -83,6 +83,7 @@ struct live {
 	char why[LINE_TEXT];  /* nothing new comes in; "" = it does */
 
 	struct topdetail detail;
+	__u64 detail_next_ms; /* who holds it is dear where there are many processes */
 	size_t detail_first;
 	struct fl_flow doomed; /* abort is being asked for, or was */
 };
@@ -253,7 +254,7 @@ static void list_end(struct live *l, int r)
 	l->took_ms = now_ms() - l->list.began_ms;
 	if (l->took_ms * SHARE > l->delay_ms)
 		l->next_ms = l->list.began_ms + l->took_ms * SHARE;
-	if (l->mode == DETAIL)
+	if (l->mode == DETAIL && now_ms() >= l->detail_next_ms)
 		detail_ask(l);
 }
 
@@ -356,6 +357,8 @@ static void other_end(struct live *l, int r)
 	char why[LINE_TEXT];
 
 	l->changed = true;
+	if (l->asked == ASIDE_DETAIL)
+		l->detail_next_ms = l->other.began_ms + (now_ms() - l->other.began_ms) * SHARE;
 	if (r != 0) {
 		command_why(r, l->options->socket, why, sizeof(why));
 		say(l, "%s", why);

@@ -312,3 +312,18 @@ if [[ $(getent services 22/tcp) ]]; then
 	type_keys f
 	sees '^tcp +127\.0\.0\.1:ssh +\* '
 fi
+
+# --- who has it open, as that changes ---
+
+top -d 0.3 --lport 8080 --state listen
+sees '^flowner top by process: 1 flows'
+type_keys f Enter
+sees "^holders: .*, pid $server_pid, fd $LISTENER$"
+tell server fork
+child=${R[0]}
+sees "^ +.*, pid $child, fd $LISTENER$"
+tell server close "$LISTENER"
+sees_no_more "pid $child, fd"
+sees "^holders: .*, pid $server_pid, fd $LISTENER$"
+type_keys q
+ended_well
