@@ -801,7 +801,7 @@ static int show(struct live *l)
 		const char *term = getenv("TERM");
 
 		command_error("cannot use the terminal '%s': it is not known here, or cannot move "
-			      "its cursor",
+			      "its cursor; try TERM=xterm",
 			      term ? term : "");
 		return EXIT_REFUSED;
 	}

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # `flowner top` on a terminal of tmux: keys are typed, the screen is read. Groups, rates, order,
-# filter, pause, one flow and its end, sizes, a daemon that goes and comes, every way out. Then that
-# the lines of `list` and `watch` fit the terminal, and names of services.
+# filter, pause, one flow and its end, sizes, a daemon that goes and comes, every way out; with what
+# the image for containers has of terminals. Then that the lines of `list` and `watch` fit the
+# terminal, and names of services.
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
 
@@ -282,6 +283,26 @@ for name in none dumb; do
 	sees "cannot use the terminal '$name'"
 	sees '^status 4,'
 done
+
+# --- what the container's image has, and nothing else ---
+
+in_image() { # TERM: top there, with this socket
+	on_terminal unshare -m sh -c "mount --bind '$T' '$T/image/run' && exec env -i PATH=\$PATH TERM=$1 \
+		FLOWNER_SOCKET=/run/sock chroot '$T/image' /usr/bin/flowner top"
+}
+
+if command -v strip >/dev/null; then
+	"$TREE/packaging/image.sh" "$T/image"
+	for name in xterm xterm-256color screen-256color tmux linux vt220; do
+		in_image "$name"
+		sees '^flowner top by process: 3 flows'
+		type_keys q
+		sees '^status 0, isig icanon echo' # some have no other screen to come back from
+	done
+	in_image none
+	sees "cannot use the terminal 'none'"
+	sees '^status 4,'
+fi
 refuses 2 'it needs a terminal' flowner top
 refuses 2 "'list' and 'watch' have --json" flowner top -j
 refuses 2 'needs seconds' flowner top -d 0
