@@ -4,6 +4,7 @@
 # passed on, duplicated, closed by one of them; nobody, while it waits for accept(), is on its way
 # or drains. Listeners, TCP and UDP, both families, other namespaces. What somebody who is not root
 # is told of other users. Where the walk is off it is not known, and said so.
+# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 chmod 711 "$T"

@@ -4,7 +4,9 @@
  * One thread: the test runs the server between its own reads and writes.
  */
 #include "fake_agent.h"
+#include "holders.h"
 #include "wire.h"
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
@@ -436,6 +438,119 @@ static void show_flow(void **state)
 	expect("GET", "/v1/flows/zzz", 400, "zzz");
 	expect("GET", "/v1/flows/0", 400, NULL);
 	expect("GET", "/v1/flows/abc?x=1", 400, "x");
+}
+
+/* --- who holds it: the iterator is a pipe, which ends when the test closes its end --- */
+
+static __u64 wanted[FL_HOLDER_WALKS];
+static int kernel_end;
+
+int __wrap_bpf_iter_create(int link);
+int __wrap_bpf_iter_create(int link)
+{
+	int ends[2];
+
+	(void)link;
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	kernel_end = ends[1];
+	return ends[0];
+}
+
+static int setup_holders(void **state)
+{
+	int r = setup(state);
+
+	return r ? r : holders_new(0, wanted, &fake.agent.holders);
+}
+
+static int teardown_holders(void **state)
+{
+	struct holders *h = fake.agent.holders;
+	int r = teardown(state);
+
+	holders_free(h);
+	for (size_t i = 0; i < FL_HOLDER_WALKS; i++)
+		assert_int_equal(wanted[i], 0);
+	return r;
+}
+
+static void find(__u32 pid, __u32 uid)
+{
+	struct fl_holder h = {
+		.cookie = CUTTABLE,
+		.owner = { .proc = { .pid = pid, .start_ns = 5 * S }, .uid = uid, .comm = "curl" },
+		.fd = 3
+	};
+
+	assert_int_equal(write(kernel_end, &h, sizeof(h)), sizeof(h));
+}
+
+/* Of the flow of user 1000, held by processes of three users, what PEER is told. */
+static void expect_holders(const char *text)
+{
+	struct client c = dial();
+	struct reply r;
+
+	ask(&c, "GET", "/v1/flows/abc");
+	kernel_end = -1;
+	for (unsigned int i = 0; i < ROUNDS && kernel_end < 0; i++)
+		serve();
+	assert_int_equal(wanted[fake.peer.sees_all ? FL_HOLDER_WALKS - 1 : 1], CUTTABLE);
+	find(10, 1000);
+	find(11, 0);
+	find(12, 1001);
+	settle(10);
+	close(kernel_end);
+	assert_true(hear_until(&c, "\r\n0\r\n"));
+	r = parse_reply(&c);
+	assert_non_null(strcasestr(r.head, "Content-Type: application/json"));
+	if (!strstr(r.body, text))
+		fail_msg("no %s in %s", text, r.body);
+	reply_release(&r);
+	hang_up(&c);
+}
+
+static void who_holds_it(void **state)
+{
+	(void)state;
+	expect_holders("\"holders\":[{\"pid\":10,\"start\":\"2026-01-02T03:04:10.000000000Z\","
+		       "\"name\":\"curl\",\"fds\":[3]},{\"pid\":11,");
+	fake.peer = (struct peer){ .uid = 1000, .sees_all = false };
+	expect_holders("\"holders\":[{\"pid\":10,\"start\":\"2026-01-02T03:04:10.000000000Z\","
+		       "\"name\":\"curl\",\"fds\":[3]}],\"holders_hidden\":2}");
+}
+
+/* Others are answered while it is looked for; who hangs up meanwhile leaves nothing behind. */
+static void looked_for_meanwhile(void **state)
+{
+	struct client c = dial();
+
+	(void)state;
+	ask(&c, "GET", "/v1/flows/abc");
+	settle(100);
+	while (hear(&c))
+		;
+	assert_null(c.text && strstr(c.text, "flow_id") ? c.text : NULL);
+	assert_int_equal(count_lines("/v1/flows"), 3);
+	close(kernel_end);
+	assert_true(hear_until(&c, "\"holders\":[]"));
+	hang_up(&c);
+	c = dial();
+	ask(&c, "GET", "/v1/flows/abc");
+	settle(10);
+	hang_up(&c);
+	settle(10);
+	close(kernel_end);
+}
+
+static void who_holds_it_is_not_known(void **state)
+{
+	struct reply r = request("GET", "/v1/flows/abc");
+
+	(void)state;
+	assert_int_equal(r.status, 200);
+	assert_null(strstr(r.body, "holders"));
+	reply_release(&r);
 }
 
 static void both_ends_name_each_other(void **state)
@@ -1181,6 +1296,7 @@ static void stopping_ends_streams(void **state)
 }
 
 #define API_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define HOLDERS_TEST(f) cmocka_unit_test_setup_teardown(f, setup_holders, teardown_holders)
 
 int main(void)
 {
@@ -1195,6 +1311,9 @@ int main(void)
 		API_TEST(large_head_is_refused),
 		API_TEST(list_flows),
 		API_TEST(show_flow),
+		HOLDERS_TEST(who_holds_it),
+		HOLDERS_TEST(looked_for_meanwhile),
+		API_TEST(who_holds_it_is_not_known),
 		API_TEST(both_ends_name_each_other),
 		API_TEST(other_end_that_is_just_ending),
 		API_TEST(cut_a_flow),
