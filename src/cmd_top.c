@@ -83,6 +83,7 @@ struct live {
 	char why[LINE_TEXT];  /* nothing new comes in; "" = it does */
 
 	struct topdetail detail;
+	bool detail_due;
 	__u64 detail_next_ms; /* who holds it is dear where there are many processes */
 	size_t detail_first;
 	struct fl_flow doomed; /* abort is being asked for, or was */
@@ -234,8 +235,6 @@ static void rows_again(struct live *l)
 	l->changed = true;
 }
 
-static void detail_ask(struct live *l);
-
 static void list_end(struct live *l, int r)
 {
 	if (r != 0) {
@@ -254,8 +253,7 @@ static void list_end(struct live *l, int r)
 	l->took_ms = now_ms() - l->list.began_ms;
 	if (l->took_ms * SHARE > l->delay_ms)
 		l->next_ms = l->list.began_ms + l->took_ms * SHARE;
-	if (l->mode == DETAIL && now_ms() >= l->detail_next_ms)
-		detail_ask(l);
+	l->detail_due = true;
 }
 
 /* --- one flow: what is known of it, and its end --- */
@@ -318,6 +316,7 @@ static void detail_ask(struct live *l)
 
 	if (job_fd(&l->other) >= 0)
 		return;
+	l->detail_due = false;
 	other_ask(l, ASIDE_DETAIL,
 		  job_ask(&l->other, l->options->socket, NULL, flow_path(l->detail.flow.id, path),
 			  NULL, on_detail, l));
@@ -348,7 +347,7 @@ static void abort_end(struct live *l)
 
 	if (l->other.answer.status == 204)
 		say(l, "flow %s is cut", flow_id_format(l->doomed.id, text));
-	l->next_ms = now_ms(); /* what is left of it is worth a look */
+	l->next_ms = l->detail_next_ms = now_ms(); /* what is left of it is worth a look */
 }
 
 static void other_end(struct live *l, int r)
@@ -773,6 +772,8 @@ static void turn(struct live *l, const sigset_t *open)
 		on_key(l, key);
 	if (!l->paused && job_fd(&l->list) < 0 && now_ms() >= l->next_ms)
 		list_begin(l);
+	if (l->mode == DETAIL && l->detail_due && now_ms() >= l->detail_next_ms)
+		detail_ask(l);
 }
 
 static void block_signals(sigset_t *ret_open)

@@ -287,8 +287,9 @@ done
 # --- what the container's image has, and nothing else ---
 
 in_image() { # TERM: top there, with this socket
-	on_terminal unshare -m sh -c "mount --bind '$T' '$T/image/run' && exec env -i PATH=\$PATH TERM=$1 \
-		FLOWNER_SOCKET=/run/sock chroot '$T/image' /usr/bin/flowner top"
+	on_terminal unshare -m sh -c "mount --bind '$T' '$T/image/run' &&
+		exec env -i PATH=\$PATH TERM=$1 FLOWNER_SOCKET=/run/sock \
+		chroot '$T/image' /usr/bin/flowner top"
 }
 
 if command -v strip >/dev/null; then
@@ -339,12 +340,14 @@ fi
 top -d 0.3 --lport 8080 --state listen
 sees '^flowner top by process: 1 flows'
 type_keys f Enter
-sees "^holders: .*, pid $server_pid, fd $LISTENER$"
+held_by() { sees "^(holders:)? +.*, pid $1, fd $LISTENER$"; } # PID
+held_by "$server_pid"
 tell server fork
 child=${R[0]}
-sees "^ +.*, pid $child, fd $LISTENER$"
+held_by "$child"
+held_by "$server_pid"
 tell server close "$LISTENER"
 sees_no_more "pid $child, fd"
-sees "^holders: .*, pid $server_pid, fd $LISTENER$"
+held_by "$server_pid"
 type_keys q
 ended_well
