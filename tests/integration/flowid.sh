@@ -133,4 +133,6 @@ same "ids opened more than once" "$(jq -r 'select(.event.action == "open") |
 	.flowner.flow_id' "$T/watched" | sort | uniq -d)" ''
 same "TCP sessions that closed without their other end" "$(jq -c 'select(
 	.event.action == "close" and .network.transport == "tcp" and
-	.flowner.peer_flow_id == null) | .flowner.flow_id' "$T/watched")" ''
+	.flowner.peer_flow_id == null) |
+	[.flowner.flow_id, .flowner.netns_cookie, .flowner.local.port, .flowner.remote.port,
+	.event.sequence, .event.start, .event.end]' "$T/watched")" ''
