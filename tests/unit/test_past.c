@@ -268,20 +268,21 @@ static void from_a_time_on(void **state)
 	}
 	fclose(file);
 	for (unsigned int since = 0; since < 40000; since += 1800) {
+		bool to_the_end = since >= 34200; /* the others would only take long */
 		unsigned int first = UINT_MAX, last = 0;
 		struct pastfile *f = NULL;
 		const char *line;
 		size_t size;
 
 		assert_int_equal(pastfile_open(path, MIDNIGHT_NS + since * S, &f), 0);
-		while (pastfile_next(f, &line, &size) == 1) {
+		while ((first == UINT_MAX || to_the_end) && pastfile_next(f, &line, &size) == 1) {
 			if (*line != '{')
 				continue;
 			last = number(line, size);
 			first = last < first ? last : first;
 		}
 		pastfile_close(f);
-		assert_int_equal(last, 35999);
+		assert_true(!to_the_end || last == 35999);
 		assert_true(first <= since);
 		assert_true(first + 1000 >= since || first > 35000);
 	}
