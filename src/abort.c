@@ -7,10 +7,13 @@
 #include "netns.h"
 #include "sockdiag.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netlink.h>
 #include <limits.h>
 #include <string.h>
+
+#define NO_COOKIE (~0ull) /* no socket gets as far */
 
 /* Where the socket of a flow is to be asked for. */
 struct place {
@@ -203,4 +206,19 @@ int abort_flow(struct agent *agent, const struct fl_flow *flow, struct fail *ret
 	r = find_and_cut(agent, flow, ret_said);
 	(void)maps_count(agent->maps, r ? FL_CNT_ABORT_REFUSED : FL_CNT_ABORTED, 1);
 	return r;
+}
+
+/* A socket that cannot be: who could cut it finds that out, who cannot does not look. */
+bool abort_is_possible(void)
+{
+	const struct sockdiag_socket nobody = { .id.idiag_dport = htons(1),
+						.proto = FL_TCP,
+						.family = AF_INET };
+	_close_ int fd = -1;
+	__u64 cookie;
+
+	if (netns_socket(NETNS_OWN, NETLINK_SOCK_DIAG, &fd, &cookie) < 0)
+		return true; /* nobody knows */
+	return sockdiag_destroy(fd, &nobody) != -EOPNOTSUPP ||
+	       destroy_by_program(NETNS_OWN, FL_TCP, NO_COOKIE) != -EOPNOTSUPP;
 }

@@ -8,6 +8,7 @@
 
 #include "fail.h"
 #include <flowner/flow.h>
+#include <stdbool.h>
 
 struct agent;
 
@@ -17,5 +18,8 @@ struct agent;
  * the sentence for each. Both outcomes are counted.
  */
 int abort_flow(struct agent *agent, const struct fl_flow *flow, struct fail *ret_said);
+
+/* False: this kernel has no way to cut anything. */
+bool abort_is_possible(void);
 
 #endif

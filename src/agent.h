@@ -54,6 +54,7 @@ struct agent {
 	__u64 lost[AGENT_LOSSES]; /* counters as last told to the watchers, see tell_lost() */
 	__u64 unknown_sockets;	  /* as the last reconciliation counted them */
 	const char *kept_for; /* what this kernel refuses without all capabilities; NULL nothing */
+	bool cannot_cut;      /* this kernel has no way to abort anything */
 	__u64 aborted;	      /* id of the flow just cut, while the ring is read for its end */
 };
 

@@ -243,6 +243,12 @@ static json_t *notes_json(const struct agent *agent)
 	note_hooks(notes, agent->hooks);
 	note_rights(notes, agent);
 	note_nat(notes);
+	if (agent->cannot_cut)
+		json_array_append_new(
+			notes,
+			json_string("abort: nothing can be cut, for this kernel has neither "
+				    "SOCK_DESTROY nor bpf_sock_destroy; run one with "
+				    "CONFIG_INET_DIAG_DESTROY, or Linux 6.5 with the BPF JIT"));
 	note_policy(notes, agent);
 	note_history(notes, agent);
 	note_counter(notes, agent, FL_CNT_RING_FULL,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* flownerd: options, then wire the modules in order and run the loop. Each failure is one line. */
+#include "abort.h"
 #include "agent.h"
 #include "api.h"
 #include "arguments.h"
@@ -247,6 +248,7 @@ static int begin(struct agent *agent, struct track *t, struct power *power, __u6
 	found = seeding_run(agent, t, scope, f);
 	if (found < 0)
 		return found;
+	agent->cannot_cut = !abort_is_possible();
 	progress_free(TAKE_PTR(agent->progress)); /* its thread would keep its privileges */
 	confine(agent, t);
 	r = find_holders(agent, t);

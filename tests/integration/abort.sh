@@ -331,8 +331,11 @@ incapable_round() {
 	dismiss server
 }
 
+nothing_noted() { ! flowner doctor | grep '^note: abort: '; }
+nothing_noted || fail "doctor of a kernel that can"
 stop_daemon
 start_incapable
+matches "what doctor says of it" "$(flowner doctor)" 'note: abort: nothing .*INET_DIAG_DESTROY'
 incapable_round
 NETNS=''
 incapable_round

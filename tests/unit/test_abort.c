@@ -34,6 +34,7 @@ static struct {
 	bool there;	  /* the kernel lists the socket */
 	bool stays;	  /* also after it was cut */
 	bool tells;	  /* the kernel side sees the end */
+	bool nobody;	  /* only what cannot be is to be cut */
 	int enter_error;  /* of the other namespace */
 	int netlink, bpf; /* what the two ways answer */
 	/* what was done */
@@ -109,7 +110,7 @@ int sockdiag_destroy(int fd, const struct sockdiag_socket *s)
 int destroy_by_program(const char *path, enum fl_proto proto, __u64 cookie)
 {
 	assert_int_equal(proto, fake.flow.key.proto);
-	assert_int_equal(cookie, COOKIE);
+	assert_int_equal(cookie, fake.nobody ? ~0ull : COOKIE);
 	snprintf(fake.bpf_path, sizeof(fake.bpf_path), "%s", path);
 	fake.bpf_calls++;
 	if (!fake.bpf)
@@ -415,6 +416,27 @@ static void neither_way(void **state)
 	assert_int_equal(fake.bpf_calls, 0);
 }
 
+static bool is_possible(int netlink, int bpf)
+{
+	fake.nobody = true;
+	fake.socket = (struct sockdiag_socket){ .id.idiag_dport = htons(1),
+						.proto = FL_TCP,
+						.family = AF_INET };
+	fake.netlink = netlink;
+	fake.bpf = bpf;
+	return abort_is_possible();
+}
+
+static void whether_anything_can_be_cut(void **state)
+{
+	(void)state;
+	assert_true(is_possible(-ENOENT, -EOPNOTSUPP));
+	assert_int_equal(fake.bpf_calls, 0);
+	assert_true(is_possible(-EOPNOTSUPP, -ENOENT));
+	assert_false(is_possible(-EOPNOTSUPP, -EOPNOTSUPP));
+	assert_true(is_possible(-EPERM, -EOPNOTSUPP)); /* nobody knows */
+}
+
 #define TEST(function) cmocka_unit_test_setup(function, setup)
 
 int main(void)
@@ -441,6 +463,7 @@ int main(void)
 		TEST(udp_unbound),
 		TEST(program_where_netlink_cannot),
 		TEST(neither_way),
+		TEST(whether_anything_can_be_cut),
 	};
 
 	return cmocka_run_group_tests_name("abort", tests, NULL, NULL);

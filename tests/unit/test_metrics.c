@@ -287,6 +287,9 @@ static void doctor_of_what_cannot_be_asked(void **state)
 	assert_true(doctor_notes("cannot be asked (Operation not permitted)\""));
 	fake.conntrack_error = -EINVAL;
 	assert_true(doctor_notes("'modprobe nf_conntrack_netlink'"));
+	assert_false(doctor_notes("abort: "));
+	fake.agent.cannot_cut = true;
+	assert_true(doctor_notes("CONFIG_INET_DIAG_DESTROY"));
 	fake.helper_state = -EPERM;
 	assert_true(doctor_notes("start flownerd with it"));
 	fake.facts.capabilities = ~0ull;
