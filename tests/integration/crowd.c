@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Very many sockets: SOCKETS of UDP on loopback, each held by HOLDERS processes with the same
- * descriptors. Prints `ready` and ends with its standard input.
+ * descriptors. Prints `ready` and ends with its standard input, when all of them are gone.
  * usage: crowd SOCKETS HOLDERS
  */
 #include <arpa/inet.h>
@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define FIRST_PORT 1024
@@ -62,23 +63,28 @@ static bool forked(void)
 	return !pid;
 }
 
-static void hold(int ready)
+/* Until the other end of STAY is closed. */
+static void hold(int ready, const int stay[2])
 {
+	char byte;
+
+	close(stay[1]);
 	if (write(ready, "x", 1) != 1)
 		die("write");
-	for (;;)
-		pause();
+	(void)!read(stay[0], &byte, 1);
+	exit(0);
 }
 
 /* COUNT sockets from number FIRST on, in this process and HOLDERS - 1 children of it. */
-static void be_holder(unsigned long first, unsigned long count, unsigned long holders, int ready)
+static void be_holder(unsigned long first, unsigned long count, unsigned long holders, int ready,
+		      const int stay[2])
 {
 	for (unsigned long i = 0; i < count; i++)
 		open_one(first + i);
 	for (unsigned long i = 1; i < holders; i++)
 		if (forked())
-			hold(ready);
-	hold(ready);
+			hold(ready, stay);
+	hold(ready, stay);
 }
 
 int main(int argc, char **argv)
@@ -86,16 +92,17 @@ int main(int argc, char **argv)
 	unsigned long sockets = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
 	unsigned long holders = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
 	unsigned long each = room(), waiting = 0;
-	int ready[2];
+	int ready[2], stay[2];
 	char byte;
 
-	if (!sockets || !holders || pipe(ready) < 0)
+	if (!sockets || !holders || pipe(ready) < 0 || pipe(stay) < 0 ||
+	    prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return 2;
 	for (unsigned long first = 0; first < sockets; first += each) {
 		unsigned long count = sockets - first < each ? sockets - first : each;
 
 		if (forked())
-			be_holder(first, count, holders, ready[1]);
+			be_holder(first, count, holders, ready[1], stay);
 		waiting += holders;
 	}
 	while (waiting && read(ready[0], &byte, 1) == 1)
@@ -103,6 +110,9 @@ int main(int argc, char **argv)
 	puts("ready");
 	fflush(stdout);
 	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	close(stay[1]);
+	while (wait(NULL) > 0)
 		;
 	return 0;
 }

@@ -88,7 +88,7 @@ same "lines in a file" "$(said "$T/flownerd.log")" ''
 grep -q " $SOCKETS sockets found open" "$T/flownerd.log" || fail "not all were found"
 stop_daemon
 
-# --- a terminal ---
+# --- a terminal; a walk so much longer that its moment does not matter ---
 
 at_terminal() {
 	local terminal said
@@ -106,5 +106,9 @@ at_terminal() {
 		fail "not all were found: $(<"$T/terminal")"
 }
 
-if command -v script >"$T/out"; then at_terminal; fi
 disperse
+if command -v script >"$T/out"; then
+	crowd "$((holders * 4))"
+	at_terminal
+	disperse
+fi
