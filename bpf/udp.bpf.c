@@ -60,6 +60,16 @@ int udp_open_own(struct fl_udp *u, const struct fl_key *key)
 	return udp_insert(u, id, key, FL_ROLE_USER);
 }
 
+/* While daemons take turns each hook has a program of both: the second finds what the first did. */
+static __always_inline bool is_own(const struct fl_udp *u, const struct fl_key *key)
+{
+	__u64 id = u->own_id;
+	struct fl_socket *own = bpf_map_lookup_elem(&socket_to_process, &id);
+
+	return own && key_local_only(&own->key) && own->key.local_port == key->local_port &&
+	       own->key.ifindex == key->ifindex && addr_equal(&own->key.local, &key->local);
+}
+
 /* bind(): the port is chosen, the entry complete. */
 static __always_inline int bound(struct bpf_sock *ctx, __u32 family)
 {
@@ -72,8 +82,10 @@ static __always_inline int bound(struct bpf_sock *ctx, __u32 family)
 	if (!u)
 		return 1;
 	udp_used(u);
-	udp_end_own(u); /* only after a bind() that another program refused */
 	key_from_bound(ctx, family, bound_ifindex(ctx), u->netns_cookie, &key);
+	if (is_own(u, &key))
+		return 1;
+	udp_end_own(u); /* only after a bind() that another program refused */
 	udp_open_own(u, &key);
 	return 1;
 }
@@ -239,6 +251,8 @@ int udp_release(struct bpf_sock *ctx)
 			flow_end(bpf_get_socket_cookie(ctx), FL_REASON_NONE, NULL);
 		return 1;
 	}
+	if (u->flags & UDP_CLOSED) /* see is_own() */
+		return 1;
 	if (u->flags & UDP_CONNECTED)
 		open_silent(ctx, u);
 	bpf_spin_lock(&u->lock);
