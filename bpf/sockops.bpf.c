@@ -110,6 +110,15 @@ static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *
 	return session_established(s.cookie, &s);
 }
 
+/* While daemons take turns each hook has a program of both: the second finds what the first did. */
+static __always_inline bool was_told(struct bpf_sock *bs, __u64 cookie)
+{
+	__u64 id = tcp_flow_id(bs, cookie);
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+
+	return s && s->role == FL_ROLE_LISTENER && s->opened_ns;
+}
+
 /* Process context, inside listen(). */
 static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, struct tcp_sock *tp)
 {
@@ -119,8 +128,11 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 
 	want_state_changes(ctx);
 	s.cookie = bpf_get_socket_cookie(ctx);
-	if (tp->write_seq)
+	if (tp->write_seq) {
+		if (was_told(bs, s.cookie))
+			return 0;
 		tcp_next_life(bs);
+	}
 	id = tcp_flow_id(bs, s.cookie);
 	s.opened_ns = bpf_ktime_get_boot_ns();
 	key_from_tcp(tp, &s.key);

@@ -5,6 +5,7 @@
 # usage: truth.sh [OPTIONS OF flownerd]     such as --without lsm: once, with these; see tests/vm
 # REPEAT=N has each scenario run N times (default 2); TRUTH_ONLY picks some, as truth --only.
 # RESULTS=FILE gets a line of JSON: kernel, tier, sessions, and the hooks as doctor has them.
+# TWICE=1: see turns.sh
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
 
@@ -23,6 +24,16 @@ rules() {
 		else "--no-first-use" end' "$T/doctor"
 }
 
+again() { # attach|detach: each program of the cgroup, beside its link
+	local id cgroup program type
+	id=$(stat -c %i "$CGROUP")
+	cgroup=$(bpftool link list -j | jq -r --argjson id "$id" '.[] |
+		select(.cgroup_id == $id) | "\(.prog_id) \(.attach_type)"')
+	while read -r program type; do
+		bpftool cgroup "$1" "$CGROUP" "$type" id "$program" ${2:+"$2"}
+	done <<<"$cgroup"
+}
+
 result() { # -> JSON, from doctor and the score's line "total"
 	jq -c --argjson n "$(awk '$1 == "total" { print "[" $2 "," $3 "," $4 "," $5 "," $6 "]" }' \
 		"$T/score")" '{kernel, tier, sessions: $n[0], right: $n[1], holder: $n[2],
@@ -33,6 +44,7 @@ run() { # OPTIONS OF flownerd
 	local status=0 rules
 	rm -f "$T/truth" # it appends
 	start_daemon "$@"
+	[[ -z ${TWICE:-} ]] || again attach multi
 	flowner doctor -j >"$T/doctor"
 	mapfile -t rules < <(rules)
 	[[ " $* " != *" --accept syscall "* ]] || rules+=(--accept-syscall)
@@ -45,6 +57,7 @@ run() { # OPTIONS OF flownerd
 	[[ -z ${RESULTS:-} || " $* " == *" syscall "* ]] || result >>"$RESULTS"
 	((status == 0)) || fail "flownerd $*: the score of tier '$(jq -r .tier "$T/doctor")'"
 	nothing_lost
+	[[ -z ${TWICE:-} ]] || again detach
 	stop_daemon
 }
 
