@@ -63,34 +63,42 @@ int command_main(const struct command *cmd, struct options *o, int argc, char **
 	return command_end(cmd->run(o));
 }
 
+/* What came of asking, in words around the socket's path, and the exit code for it. */
+static const struct failure {
+	int error;
+	int status;
+	const char *before, *after; /* AFTER NULL: one can be started there */
+} failures[] = {
+	{ ENOENT, EXIT_NO_DAEMON, "no daemon at", NULL },
+	{ ENOTDIR, EXIT_NO_DAEMON, "no daemon at", NULL },
+	{ ECONNREFUSED, EXIT_NO_DAEMON, "no daemon at", NULL },
+	{ ECONNRESET, EXIT_NO_DAEMON, "the daemon at", " went away in the middle of its answer" },
+	{ ETIMEDOUT, EXIT_NO_DAEMON, "the daemon at", " does not answer" },
+	{ ENAMETOOLONG, EXIT_USAGE, "cannot connect to", ": the path is too long for a socket" },
+	{ EPROTO, EXIT_REFUSED, "what answers at",
+	  " is no flowner daemon: not HTTP as it speaks it" },
+	{ EMSGSIZE, EXIT_REFUSED, "what answers at", " is no flowner daemon: an endless line" },
+};
+
+#define FAILURES (sizeof(failures) / sizeof(failures[0]))
+
+static const struct failure *failure_of(int r)
+{
+	for (size_t i = 0; i < FAILURES; i++)
+		if (failures[i].error == -r)
+			return &failures[i];
+	return NULL;
+}
+
 void command_why(int r, const char *socket, char *why, size_t size)
 {
-	switch (-r) {
-	case ENOENT:
-	case ENOTDIR:
-	case ECONNREFUSED:
-		snprintf(why, size, "no daemon at '%s'", socket);
-		break;
-	case ECONNRESET:
-		snprintf(why, size, "the daemon at '%s' went away in the middle of its answer",
-			 socket);
-		break;
-	case ETIMEDOUT:
-		snprintf(why, size, "the daemon at '%s' does not answer", socket);
-		break;
-	case ENAMETOOLONG:
-		snprintf(why, size, "cannot connect to '%s': the path is too long for a socket",
-			 socket);
-		break;
-	case EPROTO:
-	case EMSGSIZE:
-		snprintf(why, size, "what answers at '%s' is no flowner daemon: %s", socket,
-			 r == -EPROTO ? "not HTTP as it speaks it" : "an endless line");
-		break;
-	default:
+	const struct failure *f = failure_of(r);
+
+	if (f)
+		snprintf(why, size, "%s '%s'%s", f->before, socket, f->after ? f->after : "");
+	else
 		snprintf(why, size, "cannot connect to '%s': %s", socket,
 			 strerror(r < 0 ? -r : ENOMEM));
-	}
 }
 
 static void print_no_daemon(const char *socket, const char *why)
@@ -105,26 +113,15 @@ static void print_no_daemon(const char *socket, const char *why)
 /* R is what client_get() failed with. */
 static int explain_failure(const char *socket, int r)
 {
+	const struct failure *f = failure_of(r);
 	char why[WHY_TEXT];
 
 	command_why(r, socket, why, sizeof(why));
-	switch (-r) {
-	case ENOENT:
-	case ENOTDIR:
-	case ECONNREFUSED:
+	if (f && !f->after)
 		print_no_daemon(socket, why);
-		return EXIT_NO_DAEMON;
-	case ECONNRESET:
-	case ETIMEDOUT:
+	else
 		command_error("%s", why);
-		return EXIT_NO_DAEMON;
-	case ENAMETOOLONG:
-		command_error("%s", why);
-		return EXIT_USAGE;
-	default:
-		command_error("%s", why);
-		return EXIT_REFUSED;
-	}
+	return f ? f->status : EXIT_REFUSED;
 }
 
 static int explain_status(const struct client_answer *answer)

@@ -60,12 +60,20 @@ static bool is_noted(const struct hooks *hooks, size_t i)
 	return false;
 }
 
+/* What row I leaves lost, when no row before has said so; or NULL. */
+static const char *new_loss(const struct hooks *hooks, size_t i)
+{
+	const char *loss = hooks_loss(hooks, i);
+
+	return loss && !is_noted(hooks, i) ? loss : NULL;
+}
+
 static void note_hooks(json_t *notes, const struct hooks *hooks)
 {
 	for (size_t i = 0; i < hooks_count(hooks); i++) {
-		const char *loss = hooks_loss(hooks, i);
+		const char *loss = new_loss(hooks, i);
 
-		if (loss && !is_noted(hooks, i))
+		if (loss)
 			json_array_append_new(
 				notes, json_sprintf("%s: %s", hooks_at(hooks, i)->moment, loss));
 	}
@@ -77,9 +85,9 @@ void doctor_losses(const struct hooks *hooks, char *text, size_t size)
 
 	*text = '\0';
 	for (size_t i = 0; i < hooks_count(hooks) && used < size; i++) {
-		const char *loss = hooks_loss(hooks, i);
+		const char *loss = new_loss(hooks, i);
 
-		if (loss && !is_noted(hooks, i))
+		if (loss)
 			used += (size_t)snprintf(text + used, size - used, "%s%s: %s",
 						 used ? "; " : "", hooks_at(hooks, i)->moment,
 						 loss);
@@ -252,7 +260,7 @@ static json_t *notes_json(const struct agent *agent)
 	note_policy(notes, agent);
 	note_history(notes, agent);
 	note_counter(notes, agent, FL_CNT_RING_FULL,
-		     "events were dropped and repaired from the maps; raise limits.ring_bytes");
+		     "events were dropped and repaired from the maps; raise limits.ring");
 	note_counter(notes, agent, FL_CNT_CONNECTIONS_FULL,
 		     "flows are missing; raise limits.flows");
 	note_counter(notes, agent, FL_CNT_SOCKETS_FULL, "flows are missing; raise limits.flows");

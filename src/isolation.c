@@ -3,19 +3,16 @@
 
 #include "netns_helper.h"
 #include "privileges.h"
+#include "procfs.h"
 
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PROC_PID_INIT_INO 0xEFFFFFFCu /* include/linux/proc_ns.h: of the host's, ever since 3.8 */
-
 static bool is_private_pid(void)
 {
-	struct stat own;
-
-	return !stat("/proc/self/ns/pid", &own) && own.st_ino != PROC_PID_INIT_INO;
+	return access("/proc/self/ns/pid", F_OK) == 0 && !procfs_has_host_pids();
 }
 
 /* Process 2 makes the kernel's threads: it is in no container, and its namespaces may be read. */
@@ -61,9 +58,8 @@ static const struct {
 	  "side; mount it without subset=pid (in a unit: ProcSubset=all)" },
 	{ is_ptrace_withheld,
 	  "without CAP_SYS_PTRACE: of processes of other users that are older than flownerd "
-	  "neither "
-	  "executable nor arguments are known, nor network namespaces that only they are in; run "
-	  "with it" },
+	  "neither executable nor arguments are known, nor network namespaces that only they are "
+	  "in; run with it" },
 };
 
 #define LOSSES (sizeof(losses) / sizeof(losses[0]))

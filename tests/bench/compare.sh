@@ -4,7 +4,7 @@
 # is used for it. Each tool sees sessions of its own; the truth is what the processes wrote down
 # themselves: see tests/example/sessions.c, where in a quarter of them the server closes first and
 # in another the tuple is used again.
-# usage: compare.sh [--sessions N] BUILD_DIR
+# usage: compare.sh BUILD_DIR
 #
 #	right     ends of sessions that the tool tells of with the process that had them
 #	wrong     with another one
@@ -13,25 +13,18 @@
 # `ss -tnp` is asked ten times a second.
 set -euo pipefail
 
-sessions=500
-while (($# > 1)); do
-	case $1 in
-	--sessions) sessions=$2 ;;
-	*) echo "compare.sh: unknown option '$1'" >&2; exit 2 ;;
-	esac
-	shift 2
-done
 BUILD=$(realpath "${1:?BUILD_DIR}")
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/../integration/lib.sh"
 # shellcheck source=tests/bench/tools.sh
 . "$(dirname "$0")/tools.sh"
 
+SESSIONS=500
 PORT=8080 # of the server
 TOOLS=(flowner tcplife tcplife-bpfcc ss)
 mkdir -p "$CGROUP"
 
-run_sessions() { in_cgroup "$BUILD/tests/sessions" "$sessions" "$PORT" >"$T/truth"; }
+run_sessions() { in_cgroup "$BUILD/tests/sessions" "$SESSIONS" "$PORT" >"$T/truth"; }
 
 # --- what each tool says, a line an end: LOCAL_PORT REMOTE_PORT PID; a reason in $T/why if not ---
 
@@ -98,7 +91,7 @@ judge() { # TRUTH TOLD -> RIGHT WRONG MISSING
 main() {
 	local tool right wrong missing
 	printf '\n%-14s %8s %8s %8s   (%s sessions, two ends each)\n' \
-		names right wrong missing "$sessions"
+		names right wrong missing "$SESSIONS"
 	for tool in "${TOOLS[@]}"; do
 		if ! "told_$tool" >"$T/told"; then
 			printf '%-14s not run: %s\n' "$tool" \

@@ -5,7 +5,6 @@
  * usage: crowd SOCKETS HOLDERS
  */
 #include <arpa/inet.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,8 +57,6 @@ static bool forked(void)
 
 	if (pid < 0)
 		die("fork");
-	if (!pid)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return !pid;
 }
 

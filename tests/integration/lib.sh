@@ -213,6 +213,15 @@ map() { # NAME: a pinned map as bpftool writes it: JSON, numbers and all
 	bpftool map dump pinned "$PINS/$1" -j
 }
 
+list_programs() {
+	bpftool link list -j | jq -r --argjson id "$(stat -c %i "$CGROUP")" '
+		.[] | select(.cgroup_id == $id) | "\(.prog_id) \(.attach_type)"' >"$T/programs"
+}
+
+# All that is attached to the cgroup, into $T/programs: PROG_ID ATTACH_TYPE, a line each. A link of
+# others that goes while bpftool lists them is an error to it.
+cgroup_programs() { eventually 10 list_programs; }
+
 little_endian() { [[ $(printf '\1\0' | od -An -tu2) -eq 1 ]]; }
 
 # The bytes of a map's number, as bpftool takes and gives them: the most significant one first.

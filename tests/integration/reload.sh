@@ -26,10 +26,8 @@ policy() { # FILE VERDICT: of EITHER
 
 # Names of the verdict programs that are, as far as every kernel has them (15 letters), in a line.
 attached() {
-	local cgroup
-	cgroup=$(stat -c %i "$CGROUP")
-	join -o 2.2 <(bpftool link list -j | jq -r --argjson cgroup "$cgroup" '
-			.[] | select(.cgroup_id == $cgroup).prog_id' | sort) \
+	cgroup_programs
+	join -o 2.2 <(cut -d ' ' -f 1 "$T/programs" | sort) \
 		<(bpftool prog list -j | jq -r '.[] | select(.name) | "\(.id) \(.name)"' | sort) |
 		sed -n '/^verdict_/p' | cut -c -15 | sort -u | xargs
 }

@@ -24,14 +24,9 @@ rules() {
 		else "--no-first-use" end' "$T/doctor"
 }
 
-programs() { # of the cgroup; a link of others that goes meanwhile is an error of bpftool
-	bpftool link list -j | jq -r --argjson id "$(stat -c %i "$CGROUP")" '
-		.[] | select(.cgroup_id == $id) | "\(.prog_id) \(.attach_type)"' >"$T/programs"
-}
-
 again() { # attach|detach: each program of the cgroup, beside its link
 	local program type
-	eventually 10 programs
+	cgroup_programs
 	[[ -s $T/programs ]] || fail "no program is attached to '$CGROUP'"
 	while read -r program type; do
 		bpftool cgroup "$1" "$CGROUP" "$type" id "$program" ${2:+"$2"}

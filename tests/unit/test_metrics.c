@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* OpenMetrics text by its grammar, every counter once, stats and doctor; with the fake daemon. */
-#include "doctor.h"
+/* OpenMetrics text by its grammar, every counter once, and stats; with the fake daemon. */
 #include "fake_agent.h"
 #include "flowtext.h"
 #include "metrics.h"
@@ -16,36 +15,12 @@
 
 static char directory[] = "/tmp/flowner-test-XXXXXX";
 
-static struct hook *fake_hook(const char *moment, const char *attach, int rank, const char *lost,
-			      enum hook_status status)
-{
-	struct hook *hook = &fake.hooks[fake.hook_count++];
-
-	*hook = (struct hook){
-		.moment = moment,
-		.attach = attach,
-		.program = "program",
-		.lost = lost,
-		.rank = rank,
-		.status = status,
-	};
-	return hook;
-}
-
 static int setup(void **state)
 {
 	char path[sizeof(directory) + 32];
 
 	(void)state;
 	fake_new();
-	fake_hook("accept", "lsm/sock_graft", 0, NULL, HOOK_SILENT);
-	fake_hook("accept", "fentry/security_sock_graft", 1, NULL, HOOK_REFUSED)->error = 1;
-	fake_hook("accept", "cgroup/getpeername4", 2, "the acceptor", HOOK_ON);
-	fake_hook("accept", "cgroup/getpeername6", 2, "the acceptor", HOOK_ON);
-	fake_hook("free", "fentry/__sk_free", 0, NULL, HOOK_ON);
-	fake_hook("free", "kprobe/__sk_free", 1, NULL, HOOK_ON);
-	fake_hook("udp", "cgroup_skb/egress", 0, NULL, HOOK_REFUSED);
-	fake_hook("udp", "kprobe/udp_sendmsg", 1, "UDP", HOOK_REFUSED);
 	fake_end(make_flow(0x222, 1000, "10.0.0.2", 40002, "10.0.0.9", 443), 20 * S);
 	snprintf(path, sizeof(path), "%s/sock", directory);
 	return api_new(&fake.agent, path, &fake.agent.api);
@@ -228,74 +203,6 @@ static void stats(void **state)
 	json_decref(o);
 }
 
-static const char *hook_field(json_t *doctor, size_t i, const char *field)
-{
-	json_t *row = json_array_get(json_object_get(doctor, "hooks"), i);
-
-	return json_string_value(json_object_get(row, field));
-}
-
-static void doctor(void **state)
-{
-	json_t *o = doctor_json(&fake.agent);
-	char *notes = json_dumps(json_object_get(o, "notes"), 0);
-
-	(void)state;
-	assert_string_equal(json_string_value(json_object_get(o, "tier")), "no LSM");
-	assert_true(json_is_string(json_object_get(o, "kernel")));
-	assert_string_equal(json_string_value(json_object_get(o, "version")), FLOWNER_VERSION);
-	assert_int_equal(json_array_size(json_object_get(o, "hooks")), 8);
-	assert_string_equal(hook_field(o, 0, "moment"), "accept");
-	assert_string_equal(hook_field(o, 0, "attach"), "lsm/sock_graft");
-	assert_string_equal(hook_field(o, 0, "program"), "program");
-	assert_string_equal(hook_field(o, 0, "status"), "silent");
-	assert_null(hook_field(o, 0, "error"));
-	assert_string_equal(hook_field(o, 1, "error"), strerror(1));
-	/* two rows of one moment that lose the same thing are one note */
-	assert_string_equal(hook_field(o, 2, "lost"), "the acceptor");
-	assert_string_equal(hook_field(o, 3, "lost"), "the acceptor");
-	assert_int_equal(occurrences(notes, "accept: the acceptor"), 1);
-	assert_null(hook_field(o, 5, "lost"));
-	assert_string_equal(hook_field(o, 7, "lost"), "UDP");
-	assert_non_null(strstr(hook_field(o, 0, "remedy"), "lsm="));
-	assert_non_null(strstr(hook_field(o, 0, "why"), "never calls it"));
-	assert_null(hook_field(o, 1, "why")); /* nobody knows */
-	assert_null(hook_field(o, 2, "why"));
-	assert_non_null(strstr(notes, "udp: UDP"));
-	assert_non_null(strstr(notes, "ring_full is 1"));
-	free(notes);
-	json_decref(o);
-}
-
-static bool doctor_notes(const char *text)
-{
-	json_t *o = doctor_json(&fake.agent);
-	char *notes = json_dumps(json_object_get(o, "notes"), 0);
-	bool noted = strstr(notes, text) != NULL;
-
-	free(notes);
-	json_decref(o);
-	return noted;
-}
-
-static void doctor_of_what_cannot_be_asked(void **state)
-{
-	(void)state;
-	assert_false(doctor_notes("NAT: "));
-	assert_false(doctor_notes("network namespaces: "));
-	fake.conntrack_error = -EPERM;
-	assert_true(doctor_notes("cannot be asked (Operation not permitted)\""));
-	fake.conntrack_error = -EINVAL;
-	assert_true(doctor_notes("'modprobe nf_conntrack_netlink'"));
-	assert_false(doctor_notes("abort: "));
-	fake.agent.cannot_cut = true;
-	assert_true(doctor_notes("CONFIG_INET_DIAG_DESTROY"));
-	fake.helper_state = -EPERM;
-	assert_true(doctor_notes("start flownerd with it"));
-	fake.facts.capabilities = ~0ull;
-	assert_true(doctor_notes("cannot be asked for (Operation not permitted)\""));
-}
-
 static void without_an_api(void **state)
 {
 	char *text;
@@ -323,8 +230,6 @@ int main(void)
 		METRICS_TEST(who_gets_which_text),
 		METRICS_TEST(the_older_text),
 		METRICS_TEST(stats),
-		METRICS_TEST(doctor),
-		METRICS_TEST(doctor_of_what_cannot_be_asked),
 		METRICS_TEST(without_an_api),
 	};
 	int failed;
