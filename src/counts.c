@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "cleanup.h"
 #include "config.h"
+#include "flows.h"
 #include "maps.h"
 #include "netns.h"
 #include "sockdiag.h"
@@ -18,11 +19,6 @@
 #include <unistd.h>
 
 #define OWN_NETNS "/proc/thread-self/ns/net"
-
-struct question {
-	const struct agent *agent;
-	struct fl_flow *flow;
-};
 
 /* A state that tells of a FIN received, of a socket that lives. */
 static bool fin_received(enum fl_state state)
@@ -62,15 +58,28 @@ static bool fill_tcp(int fd, struct fl_flow *flow)
 /* The cookie names the socket whatever the namespace of PATH is: another has no such socket. */
 static int ask_in(const char *path, __u32 inum, void *arg)
 {
-	struct question *q = arg;
+	struct fl_flow *flow = arg;
 	_close_ int fd = -1;
 	__u64 cookie;
 
-	if (inum && q->flow->netns_inum && inum != q->flow->netns_inum)
+	if (inum && flow->netns_inum && inum != flow->netns_inum)
 		return 0;
 	if (netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie) < 0)
 		return 0;
-	return fill_tcp(fd, q->flow);
+	return fill_tcp(fd, flow);
+}
+
+/* Ended since it was copied, so that nothing counts it any more: what its record says. */
+static void fill_ended(struct agent *agent, struct fl_flow *flow)
+{
+	const struct fl_flow *ended;
+	struct fl_flow live;
+
+	if (maps_get_flow(agent->maps, flow->id, &live) != -ENOENT || agent_drain(agent) < 0 ||
+	    flows_get(agent->flows, flow->id, &ended) < 0 || !ended->counted)
+		return;
+	flow->counts = ended->counts;
+	flow->counted = 1;
 }
 
 static bool is_live_session(const struct fl_flow *flow, enum fl_proto proto)
@@ -84,25 +93,33 @@ static bool is_counted_tcp(const struct agent *agent, const struct fl_flow *flow
 	return is_live_session(flow, FL_TCP) && agent->config->counts != CONFIG_COUNTS_OFF;
 }
 
-static void fill_udp(const struct agent *agent, struct fl_flow *flow)
+static bool is_counted_udp(const struct agent *agent, const struct fl_flow *flow)
 {
-	if (is_live_session(flow, FL_UDP) && agent->config->counts == CONFIG_COUNTS_ALL &&
-	    !maps_get_counts(agent->maps, flow->id, &flow->counts))
-		flow->counted = 1;
+	return is_live_session(flow, FL_UDP) && agent->config->counts == CONFIG_COUNTS_ALL;
 }
 
-void counts_fill(const struct agent *agent, struct fl_flow *flow)
+static void fill_udp(struct agent *agent, struct fl_flow *flow)
 {
-	struct question q = { .agent = agent, .flow = flow };
+	if (!is_counted_udp(agent, flow))
+		return;
+	if (maps_get_counts(agent->maps, flow->id, &flow->counts) == 0)
+		flow->counted = 1;
+	else
+		fill_ended(agent, flow);
+}
 
+void counts_fill(struct agent *agent, struct fl_flow *flow)
+{
 	if (!is_counted_tcp(agent, flow)) {
 		fill_udp(agent, flow);
 		return;
 	}
 	if (flow->key.netns_cookie == agent->netns_cookie)
-		(void)ask_in(OWN_NETNS, 0, &q);
+		(void)ask_in(OWN_NETNS, 0, flow);
 	else
-		(void)netns_each(ask_in, &q);
+		(void)netns_each(ask_in, flow);
+	if (!flow->counted)
+		fill_ended(agent, flow);
 }
 
 /* --- many --- */
@@ -137,6 +154,15 @@ static int open_in(const char *path, __u32 inum, void *arg)
 	return 0;
 }
 
+static void ask_own(struct counts_sockets *s, struct fl_flow *flow)
+{
+	__u64 cookie;
+
+	if (s->own < 0 && netns_socket_here(NETLINK_SOCK_DIAG, &s->own, &cookie) < 0)
+		return;
+	(void)fill_tcp(s->own, flow);
+}
+
 static void ask_others(struct counts_sockets *s, struct fl_flow *flow)
 {
 	bool done = false;
@@ -149,19 +175,16 @@ static void ask_others(struct counts_sockets *s, struct fl_flow *flow)
 			done = fill_tcp(s->other[i].fd, flow);
 }
 
-void counts_fill_next(struct counts_sockets *s, const struct agent *agent, struct fl_flow *flow)
+void counts_fill_next(struct counts_sockets *s, struct agent *agent, struct fl_flow *flow)
 {
-	__u64 cookie;
-
 	if (!is_counted_tcp(agent, flow)) {
 		fill_udp(agent, flow);
 		return;
 	}
-	if (flow->key.netns_cookie != agent->netns_cookie) {
+	if (flow->key.netns_cookie == agent->netns_cookie)
+		ask_own(s, flow);
+	else
 		ask_others(s, flow);
-		return;
-	}
-	if (s->own < 0 && netns_socket_here(NETLINK_SOCK_DIAG, &s->own, &cookie) < 0)
-		return;
-	(void)fill_tcp(s->own, flow);
+	if (!flow->counted)
+		fill_ended(agent, flow);
 }

@@ -10,8 +10,11 @@
 
 struct agent;
 
-/* Fills in FLOW's counts, if it is a session that lives and is counted here. */
-void counts_fill(const struct agent *agent, struct fl_flow *flow);
+/*
+ * Fills in FLOW's counts, if it is a session that lives, or did when FLOW was copied, and is
+ * counted here. May read the ring.
+ */
+void counts_fill(struct agent *agent, struct fl_flow *flow);
 
 /*
  * For who asks for many: a netlink socket for each namespace, opened at its first flow. Of more
@@ -30,6 +33,6 @@ struct counts_sockets {
 
 void counts_sockets_init(struct counts_sockets *s);
 void counts_sockets_close(struct counts_sockets *s);
-void counts_fill_next(struct counts_sockets *s, const struct agent *agent, struct fl_flow *flow);
+void counts_fill_next(struct counts_sockets *s, struct agent *agent, struct fl_flow *flow);
 
 #endif

@@ -274,13 +274,13 @@ int maps_set_watched(const struct maps *m, int watched)
 
 /* --- counts.h --- */
 
-void counts_fill(const struct agent *agent, struct fl_flow *flow)
+void counts_fill(struct agent *agent, struct fl_flow *flow)
 {
 	(void)agent;
 	(void)flow;
 }
 
-void counts_fill_next(struct counts_sockets *s, const struct agent *agent, struct fl_flow *flow)
+void counts_fill_next(struct counts_sockets *s, struct agent *agent, struct fl_flow *flow)
 {
 	(void)s;
 	(void)agent;
