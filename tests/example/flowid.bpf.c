@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * An example: sock_ops, cgroup, tc and XDP programs that find out the flow id and the owner of the
- * socket or packet before them, by flowner.bpf.h, and write down what they found by local port.
+ * socket or packet before them, by flowner.bpf.h, and write down what they found.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -22,15 +22,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct sighting);
-	__type(value, struct found);
+	__type(value, __u32); /* pid, 0: not recorded yet */
 } seen SEC(".maps");
 
 static __always_inline void note(enum place place, __u32 local_port, __u64 id, __u32 pid)
 {
-	struct sighting at = { .place = place, .local_port = local_port };
-	struct found f = { .flow_id = id, .pid = pid };
+	struct sighting at = { .flow_id = id, .place = place, .local_port = local_port };
 
-	bpf_map_update_elem(&seen, &at, &f, BPF_ANY);
+	bpf_map_update_elem(&seen, &at, &pid, BPF_ANY);
 }
 
 /* The owner of a flow that was found by its socket. */

@@ -119,13 +119,13 @@ static void print(int map)
 {
 	static const char *const places[] = { "sock_ops", "cgroup", "tc", "xdp" };
 	struct sighting at, *previous = NULL;
-	struct found f;
+	__u32 pid;
 
 	while (!bpf_map_get_next_key(map, previous, &at)) {
 		previous = &at;
-		if (!bpf_map_lookup_elem(map, &at, &f))
+		if (!bpf_map_lookup_elem(map, &at, &pid))
 			printf("%s %u %016llx %u\n", places[at.place], at.local_port,
-			       (unsigned long long)f.flow_id, f.pid);
+			       (unsigned long long)at.flow_id, pid);
 	}
 }
 

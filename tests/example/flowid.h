@@ -10,15 +10,11 @@ enum place {
 	PLACE_XDP,
 };
 
+/* With the flow id: another connection may have the port of one before. */
 struct sighting {
+	__u64 flow_id;
 	enum place place;
 	__u32 local_port; /* host order */
-};
-
-struct found {
-	__u64 flow_id;
-	__u32 pid; /* 0: not recorded yet */
-	__u32 pad;
 };
 
 #endif

@@ -81,7 +81,7 @@ later_life
 kill "$example"
 wait "$example" || fail "the example ended with $?: $(<"$T/why")"
 missing=$(sort "$T/wanted" | comm -23 - <(sort "$T/seen"))
-[[ -z $missing ]] || fail "not found:
-$missing
-seen:
-$(sort "$T/seen")"
+[[ -z $missing ]] || fail "seen:
+$(sort "$T/seen")
+not found:
+$missing"
