@@ -91,10 +91,20 @@ start_daemon() { # [OPTIONS...]
 	eventually 30 answers_or_dead
 }
 
+waits_for() { # PID: where each thread of it and of its children is in the kernel
+	local pid task
+	for pid in "$1" $(cat "/proc/$1/task"/*/children); do
+		for task in "/proc/$pid/task"/*; do
+			echo "$pid, $(head -n 3 "$task/status" | xargs):" \
+				"$(cut -d ' ' -f 2 "$task/stack" | xargs)"
+		done
+	done
+}
+
 stop_daemon() { # the one started last; not ending cleanly is a failure
 	local status=0
 	kill "$DAEMON" || fail "flownerd had already ended: $(tail -n 5 "$T/flownerd.log")"
-	eventually 20 gone "$DAEMON"
+	(eventually 20 gone "$DAEMON") || fail "flownerd does not stop: $(waits_for "$DAEMON")"
 	wait "$DAEMON" || status=$?
 	forget_daemon
 	((status == 0)) || fail "flownerd ended with $status: $(tail -n 20 "$T/flownerd.log")"
