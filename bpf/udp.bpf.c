@@ -66,8 +66,9 @@ static __always_inline bool is_own(const struct fl_udp *u, const struct fl_key *
 	__u64 id = u->own_id;
 	struct fl_socket *own = bpf_map_lookup_elem(&socket_to_process, &id);
 
-	return own && key_local_only(&own->key) && own->key.local_port == key->local_port &&
-	       own->key.ifindex == key->ifindex && addr_equal(&own->key.local, &key->local);
+	return own && owner_equal(&own->owner, &u->user) && key_local_only(&own->key) &&
+	       own->key.local_port == key->local_port && own->key.ifindex == key->ifindex &&
+	       addr_equal(&own->key.local, &key->local);
 }
 
 /* bind(): the port is chosen, the entry complete. */
