@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TCP: the kernel's own numbers of the socket, by sock_diag in the socket's namespace. UDP: what
- * the packet programs have counted. At its end the kernel side sends both with the record.
+ * the packet programs have counted. At its end the kernel side sends both with the record, where
+ * they are found when a flow ended before it was asked for.
  */
 #include "counts.h"
 #include "agent.h"
@@ -17,8 +18,6 @@
 #include <linux/netlink.h>
 #include <linux/tcp.h>
 #include <unistd.h>
-
-#define OWN_NETNS "/proc/thread-self/ns/net"
 
 /* A state that tells of a FIN received, of a socket that lives. */
 static bool fin_received(enum fl_state state)
@@ -69,57 +68,47 @@ static int ask_in(const char *path, __u32 inum, void *arg)
 	return fill_tcp(fd, flow);
 }
 
-/* Ended since it was copied, so that nothing counts it any more: what its record says. */
+/* A session that lives, of a kind that is counted here. */
+static bool is_counted(const struct agent *agent, const struct fl_flow *flow)
+{
+	enum config_counts counts = agent->config->counts;
+
+	return !flow->ended_ns && flow->key.remote_port &&
+	       (counts == CONFIG_COUNTS_ALL ||
+		(counts == CONFIG_COUNTS_TCP && flow->key.proto == FL_TCP));
+}
+
+static void fill_udp(const struct agent *agent, struct fl_flow *flow)
+{
+	if (maps_get_counts(agent->maps, flow->id, &flow->counts) == 0)
+		flow->counted = 1;
+}
+
+/* It may have ended since it was copied, and then nothing counts it any more but its record. */
 static void fill_ended(struct agent *agent, struct fl_flow *flow)
 {
 	const struct fl_flow *ended;
 	struct fl_flow live;
 
-	if (maps_get_flow(agent->maps, flow->id, &live) != -ENOENT || agent_drain(agent) < 0 ||
-	    flows_get(agent->flows, flow->id, &ended) < 0 || !ended->counted)
+	if (flow->counted || maps_get_flow(agent->maps, flow->id, &live) != -ENOENT ||
+	    agent_drain(agent) < 0 || flows_get(agent->flows, flow->id, &ended) < 0 ||
+	    !ended->counted)
 		return;
 	flow->counts = ended->counts;
 	flow->counted = 1;
 }
 
-static bool is_live_session(const struct fl_flow *flow, enum fl_proto proto)
-{
-	return !flow->ended_ns && flow->key.remote_port && flow->key.proto == proto;
-}
-
-/* Its socket counts, and is asked for it. */
-static bool is_counted_tcp(const struct agent *agent, const struct fl_flow *flow)
-{
-	return is_live_session(flow, FL_TCP) && agent->config->counts != CONFIG_COUNTS_OFF;
-}
-
-static bool is_counted_udp(const struct agent *agent, const struct fl_flow *flow)
-{
-	return is_live_session(flow, FL_UDP) && agent->config->counts == CONFIG_COUNTS_ALL;
-}
-
-static void fill_udp(struct agent *agent, struct fl_flow *flow)
-{
-	if (!is_counted_udp(agent, flow))
-		return;
-	if (maps_get_counts(agent->maps, flow->id, &flow->counts) == 0)
-		flow->counted = 1;
-	else
-		fill_ended(agent, flow);
-}
-
 void counts_fill(struct agent *agent, struct fl_flow *flow)
 {
-	if (!is_counted_tcp(agent, flow)) {
-		fill_udp(agent, flow);
+	if (!is_counted(agent, flow))
 		return;
-	}
-	if (flow->key.netns_cookie == agent->netns_cookie)
-		(void)ask_in(OWN_NETNS, 0, flow);
+	if (flow->key.proto == FL_UDP)
+		fill_udp(agent, flow);
+	else if (flow->key.netns_cookie == agent->netns_cookie)
+		(void)ask_in(NETNS_OWN, 0, flow);
 	else
 		(void)netns_each(ask_in, flow);
-	if (!flow->counted)
-		fill_ended(agent, flow);
+	fill_ended(agent, flow);
 }
 
 /* --- many --- */
@@ -177,14 +166,13 @@ static void ask_others(struct counts_sockets *s, struct fl_flow *flow)
 
 void counts_fill_next(struct counts_sockets *s, struct agent *agent, struct fl_flow *flow)
 {
-	if (!is_counted_tcp(agent, flow)) {
-		fill_udp(agent, flow);
+	if (!is_counted(agent, flow))
 		return;
-	}
-	if (flow->key.netns_cookie == agent->netns_cookie)
+	if (flow->key.proto == FL_UDP)
+		fill_udp(agent, flow);
+	else if (flow->key.netns_cookie == agent->netns_cookie)
 		ask_own(s, flow);
 	else
 		ask_others(s, flow);
-	if (!flow->counted)
-		fill_ended(agent, flow);
+	fill_ended(agent, flow);
 }
