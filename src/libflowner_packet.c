@@ -252,6 +252,12 @@ static int look(struct flowner *h, const struct end *end, bool wanted, struct fo
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Outside its life: which one it belongs to may be for the other end to tell. */
+static bool is_guess(const struct end *end, const struct found *found)
+{
+	return found->known && !lives(&found->flow, end->at_ns);
+}
+
 static void tell(const struct found *found, const struct end *end, struct flowner_flow *ret_flow)
 {
 	if (!found->known)
@@ -277,6 +283,10 @@ API int flowner_find_packet(struct flowner *h, const struct flowner_packet *pack
 	far = receiver(&near, packet);
 	far.other = from.known ? &from.flow : NULL;
 	r = look(h, &far, ret_receiver, &to);
+	if (r == 0 && is_guess(&near, &from) && to.known) {
+		near.other = &to.flow;
+		r = look(h, &near, ret_sender, &from);
+	}
 	if (r < 0)
 		return r;
 	tell(&from, &near, ret_sender);

@@ -9,14 +9,15 @@
  *	listener PID
  *	session NUMBER BEGIN_NS CLIENT_PORT CLIENT_PID ACCEPTOR_PID LIFE_NS
  *
- * BEGIN_NS is CLOCK_REALTIME just before connect(). Every fourth client takes its port from a few,
- * lets go with a reset, and the next one with that port is another process: the tuple is the same.
- * Every other fourth the server closes first.
+ * BEGIN_NS is CLOCK_REALTIME just before connect(). Of four sessions of a driver one takes its port
+ * from a few and lets go with a reset; in two, one behind the other, the server closes first and the
+ * port is the same, so that the next process takes over a TIME-WAIT as young as it can be.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +31,12 @@
 
 #define ACCEPTORS 4
 #define DRIVERS 2
-#define REUSED 16 /* ports of a driver */
-#define FIRST_REUSED 20000
+#define KINDS 4	       /* of sessions, in turn */
+#define RESET_PORTS 16 /* of a driver */
+#define FIRST_RESET 20000
+#define FIRST_TAKEN_OVER 21000 /* one of a driver */
+
+enum kind { KIND_RESET, KIND_SERVER_FIRST, KIND_SERVER_FIRST_AGAIN, KIND_PLAIN };
 
 struct session {
 	uint64_t begin_ns, end_ns;
@@ -76,25 +81,55 @@ static void accept_all(int listener)
 	}
 }
 
+static enum kind kind_of(uint32_t number)
+{
+	return (enum kind)(number / DRIVERS % KINDS);
+}
+
+static bool is_server_first(uint32_t number)
+{
+	return kind_of(number) == KIND_SERVER_FIRST || kind_of(number) == KIND_SERVER_FIRST_AGAIN;
+}
+
+/* Any port is nobody else's before the time of connect() is taken. */
+static uint16_t client_port(uint32_t number, uint32_t driver)
+{
+	if (is_server_first(number))
+		return (uint16_t)(FIRST_TAKEN_OVER + driver);
+	if (kind_of(number) == KIND_RESET)
+		return (uint16_t)(FIRST_RESET + driver * RESET_PORTS +
+				  number / DRIVERS / KINDS % RESET_PORTS);
+	return 0;
+}
+
 static int client_socket(uint32_t number, uint32_t driver)
 {
 	struct sockaddr_in local = server;
-	struct linger reset = { .l_onoff = 1 };
+	struct linger reset = { .l_onoff = kind_of(number) == KIND_RESET };
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
 	if (fd < 0)
 		die("socket");
-	local.sin_port = 0; /* the port is nobody else's before the time of connect() is taken */
-	if (number / DRIVERS % 4 == 0) {
-		local.sin_port = htons(
-			(uint16_t)(FIRST_REUSED + driver * REUSED + number / DRIVERS / 4 % REUSED));
-		if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-		    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
-			die("setsockopt");
-	}
+	local.sin_port = htons(client_port(number, driver));
+	if ((local.sin_port && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) ||
+	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+		die("setsockopt");
 	if (bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0)
 		die("bind");
 	return fd;
+}
+
+/* Again while the last session of the port waits for its last ACK. */
+static void connect_to_server(struct session *s, int fd)
+{
+	for (;;) {
+		s->begin_ns = now_ns();
+		if (connect(fd, (struct sockaddr *)&server, sizeof(server)) == 0)
+			return;
+		if (errno != EADDRNOTAVAIL)
+			die("connect");
+		sched_yield();
+	}
 }
 
 static void run_client(uint32_t number, uint32_t driver)
@@ -106,15 +141,13 @@ static void run_client(uint32_t number, uint32_t driver)
 	char byte;
 
 	s->client = (uint32_t)getpid();
-	s->begin_ns = now_ns();
-	if (connect(fd, (struct sockaddr *)&server, sizeof(server)) < 0)
-		die("connect");
+	connect_to_server(s, fd);
 	if (send(fd, &number, sizeof(number), 0) != sizeof(number))
 		die("send");
 	getsockname(fd, (struct sockaddr *)&local, &len);
 	s->port = ntohs(local.sin_port);
-	if (number / DRIVERS % 4 == 1 && recv(fd, &byte, 1, 0) != 0)
-		die("recv"); /* the server closes first */
+	if (is_server_first(number) && recv(fd, &byte, 1, 0) != 0)
+		die("recv");
 	close(fd);
 	s->end_ns = now_ns();
 	_exit(0);
@@ -133,8 +166,8 @@ static void drive(uint32_t driver)
 		int status;
 		pid_t pid;
 
-		if (n >= 4 * DRIVERS * REUSED && n / DRIVERS % 4 == 0)
-			wait_for_server(n - 4 * DRIVERS * REUSED);
+		if (n >= KINDS * DRIVERS * RESET_PORTS && kind_of(n) == KIND_RESET)
+			wait_for_server(n - KINDS * DRIVERS * RESET_PORTS);
 		pid = fork();
 		if (pid < 0)
 			die("fork");

@@ -590,6 +590,21 @@ static void packets_of_two_lives(void **state)
 	expect_packet(packet(key, 5 * S, 0), 0, 5);
 }
 
+/* The acceptor's last ACK, nearer to the tuple's next life: the opener, still there, tells. */
+static void last_ack_before_the_next_life(void **state)
+{
+	struct fl_key key = client_key(1);
+
+	(void)state;
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 20 * S + 900);
+	ended(2, reversed(key), FL_ROLE_ACCEPTOR, 11 * S, 20 * S);
+	ended(3, key, FL_ROLE_OPENER, 20 * S + 1000, 22 * S);
+	ended(4, reversed(key), FL_ROLE_ACCEPTOR, 20 * S + 1100, 22 * S);
+	expect_packet(packet(reversed(key), 20 * S + 800, 0), 2, 1);
+	expect_packet(packet(key, 20 * S + 800, 0), 1, 2);
+	expect_packet(packet(key, 20 * S + 1010, 0), 3, 4);
+}
+
 /* The opener is on another host: the nearer life it is. */
 static void packets_from_afar(void **state)
 {
@@ -788,6 +803,7 @@ int main(void)
 		LIB_TEST(packets_now),
 		LIB_TEST(down_the_ladder),
 		LIB_TEST(packets_of_two_lives),
+		LIB_TEST(last_ack_before_the_next_life),
 		LIB_TEST(packets_from_afar),
 		LIB_TEST(late_datagrams),
 		LIB_TEST(session_behind_nat),
