@@ -10,8 +10,8 @@
  *	session NUMBER BEGIN_NS CLIENT_PORT CLIENT_PID ACCEPTOR_PID LIFE_NS
  *
  * BEGIN_NS is CLOCK_REALTIME just before connect(). Of four sessions of a driver one takes its port
- * from a few and lets go with a reset; in two, one behind the other, the server closes first and the
- * port is the same, so that the next process takes over a TIME-WAIT as young as it can be.
+ * from a few and lets go with a reset; in two, one behind the other, the server closes first and
+ * the port is the same, so that the next process takes over a TIME-WAIT as young as it can be.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -91,7 +91,7 @@ static bool is_server_first(uint32_t number)
 	return kind_of(number) == KIND_SERVER_FIRST || kind_of(number) == KIND_SERVER_FIRST_AGAIN;
 }
 
-/* Any port is nobody else's before the time of connect() is taken. */
+/* 0: any that is free. It is nobody else's before the time of connect() is taken. */
 static uint16_t client_port(uint32_t number, uint32_t driver)
 {
 	if (is_server_first(number))
@@ -102,34 +102,24 @@ static uint16_t client_port(uint32_t number, uint32_t driver)
 	return 0;
 }
 
+/* A port whose last session waits for its last ACK is not free yet. */
 static int client_socket(uint32_t number, uint32_t driver)
 {
 	struct sockaddr_in local = server;
 	struct linger reset = { .l_onoff = kind_of(number) == KIND_RESET };
-	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (fd < 0)
 		die("socket");
 	local.sin_port = htons(client_port(number, driver));
-	if ((local.sin_port && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) ||
-	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
 		die("setsockopt");
-	if (bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0)
-		die("bind");
-	return fd;
-}
-
-/* Again while the last session of the port waits for its last ACK. */
-static void connect_to_server(struct session *s, int fd)
-{
-	for (;;) {
-		s->begin_ns = now_ns();
-		if (connect(fd, (struct sockaddr *)&server, sizeof(server)) == 0)
-			return;
-		if (errno != EADDRNOTAVAIL)
-			die("connect");
+	while (bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0) {
+		if (errno != EADDRINUSE)
+			die("bind");
 		sched_yield();
 	}
+	return fd;
 }
 
 static void run_client(uint32_t number, uint32_t driver)
@@ -141,7 +131,9 @@ static void run_client(uint32_t number, uint32_t driver)
 	char byte;
 
 	s->client = (uint32_t)getpid();
-	connect_to_server(s, fd);
+	s->begin_ns = now_ns();
+	if (connect(fd, (struct sockaddr *)&server, sizeof(server)) < 0)
+		die("connect");
 	if (send(fd, &number, sizeof(number), 0) != sizeof(number))
 		die("send");
 	getsockname(fd, (struct sockaddr *)&local, &len);
