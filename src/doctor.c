@@ -174,7 +174,7 @@ static bool is_missed(const struct enforce *e, size_t i)
 	enum fl_hook hook = enforce_row(e, i)->hook;
 
 	while (++i < enforce_row_count() && enforce_row(e, i)->hook == hook)
-		if (enforce_row(e, i)->status == ENFORCE_ON && enforce_row(e, i)->late)
+		if (enforce_row(e, i)->status == ENFORCE_ON && enforce_row(e, i)->limit)
 			return true;
 	return false;
 }

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The first way that this kernel has is taken. LSM comes before fmod_ret: it is never skipped. */
 /* clang-format off */
 static const struct enforce_row table[] = {
 	{ .hook = FL_HOOK_BIND, .attach = "cgroup/bind, cgroup/post_bind",
@@ -28,10 +29,12 @@ static const struct enforce_row table[] = {
 	  .sees = "bind() fails: EACCES", .sees_eperm = "bind() fails: EPERM",
 	  .limit = "connect(), listen() and sendto() on a socket that was not bound choose a port "
 		   "unseen" },
-	{ .hook = FL_HOOK_LISTEN, .attach = "fmod_ret/security_socket_listen",
-	  .programs = { "listen_fmod" }, .sees = "listen() fails: EACCES", .tested = true },
 	{ .hook = FL_HOOK_LISTEN, .attach = "lsm/socket_listen",
 	  .programs = { "listen_lsm" }, .sees = "listen() fails: EACCES", .tested = true },
+	{ .hook = FL_HOOK_LISTEN, .attach = "fmod_ret/security_socket_listen",
+	  .programs = { "listen_fmod" }, .sees = "listen() fails: EACCES", .tested = true,
+	  .limit = "a kernel that preempts lets a listen() pass while another one's verdict waits "
+		   "for its CPU" },
 	{ .hook = FL_HOOK_LISTEN, .attach = "sockops, cgroup_skb/ingress",
 	  .programs = { "listen_late", "listen_late_arrival" }, .late = true,
 	  .sees = "listen() succeeds, accept() fails a moment later: EINVAL",

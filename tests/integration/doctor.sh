@@ -82,20 +82,29 @@ accepts() {
 	same "and what is advised" "$(of tp_btf/sys_exit remedy)" ''
 }
 
-# A listen() that can only be undone: why not denied, in the words of a hook of the same kind.
+# Why listen() is not denied in a better way: LSM's own reason, and of fmod_ret the one of a hook of
+# the same kind.
 policy() {
 	local why
-	[[ $(of fentry/security_sock_graft status) == refused ]] || return 0
-	why=$(of fentry/security_sock_graft why)
 	cat >"$T/policy.yaml" <<-END
 		rules:
 		  - {name: late, hooks: [listen], verdict: reject, allow_async: true}
 	END
 	exits 0 flowner policy load "$T/policy.yaml"
 	flowner doctor >"$T/text"
-	! grep -q '^note: policy: listen by sockops' "$T/text" || [[ ! $why ]] ||
-		grep -qF "note: policy: listen not by fmod_ret/security_socket_listen: $why" \
-			"$T/text" || fail "nothing of fmod_ret: $(<"$T/text")"
+	case $(grep -o '^note: policy: listen by [a-z_]*' "$T/text") in
+	*sockops)
+		why=$(of fentry/security_sock_graft why)
+		[[ ! $why ]] || grep -qF \
+			"note: policy: listen not by fmod_ret/security_socket_listen: $why" \
+			"$T/text" || fail "nothing of fmod_ret: $(<"$T/text")" ;;
+	*fmod_ret)
+		grep -q '^note: policy: listen not by lsm/socket_listen: .*; boot with ' \
+			"$T/text" || fail "nothing of LSM: $(<"$T/text")" ;;
+	*lsm)
+		! grep -q '^note: policy: listen not by' "$T/text" ||
+			fail "the best way is not enough: $(<"$T/text")" ;;
+	esac
 	exits 0 flowner policy clear
 }
 
