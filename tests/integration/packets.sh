@@ -27,7 +27,7 @@ tell client send "$fd"
 try client send "$fd" # refused: the ICMP message has come back
 
 printed() { grep -q ' 1 127.0.0.1 > 127.0.0.1 ' "$T/packets"; } # the last of all
-eventually 60 printed
+eventually 120 printed
 kill "$printer"
 wait "$printer" || fail "packets: $(<"$T/packets.err")"
 cat "$T/packets.err"
