@@ -274,6 +274,9 @@ static json_t *notes_json(const struct agent *agent)
 	note_counter(notes, agent, FL_CNT_VERDICT_UNKNOWN,
 		     "of attempts something was not known that a rule asks for: taken for what "
 		     "restricts more");
+	note_counter(notes, agent, FL_CNT_VERDICT_SKIPPED,
+		     "the kernel let listen() pass unjudged while it judged another; boot with "
+		     "'bpf' in lsm=");
 	return notes;
 }
 

@@ -5,10 +5,12 @@
 #include "hooks.h"
 #include "kept.h"
 #include "layout.h"
+#include "maps.h"
 #include "pins.h"
 #include "policylinks.h"
 #include "policymaps.h"
 #include "probe.h"
+#include "skipped.h"
 #include "verdict.skel.h"
 
 #include <arpa/inet.h>
@@ -67,6 +69,7 @@ struct enforce {
 	struct fl_policy_kept kept;
 	__u64 shape; /* see layout.h */
 	__u64 generation;
+	__u64 skipped; /* runs of these programs, counted as FL_CNT_VERDICT_SKIPPED already */
 	__u32 slot, area;
 	bool census;	/* some rule names cgroups */
 	bool no_census; /* this kernel refuses those programs */
@@ -118,6 +121,21 @@ __u64 enforce_generation(const struct enforce *e)
 int enforce_hits(const struct enforce *e, __u32 rule, __u64 *ret_hits)
 {
 	return e->skel ? policymaps_hits(&e->maps, e->area, rule, ret_hits) : -ENOENT;
+}
+
+void enforce_count_skipped(struct enforce *e, const struct maps *m)
+{
+	__u64 skipped = 0;
+
+	for (size_t i = 0; e->skel && i < ROWS; i++) {
+		struct bpf_program *judge =
+			bpf_object__find_program_by_name(e->skel->obj, e->rows[i].programs[0]);
+
+		if (e->rows[i].status == ENFORCE_ON)
+			skipped += skipped_runs(judge);
+	}
+	if (skipped > e->skipped && !maps_count(m, FL_CNT_VERDICT_SKIPPED, skipped - e->skipped))
+		e->skipped = skipped;
 }
 
 /* --- loading --- */
@@ -549,6 +567,7 @@ void enforce_clear(struct enforce *e)
 	detach_all_but(e, 0);
 	verdict_bpf__destroy(e->skel);
 	e->skel = NULL;
+	e->skipped = 0;
 	(void)pins_remove_policy(e->pin_dir);
 }
 

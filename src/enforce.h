@@ -13,6 +13,7 @@
 
 struct compiled;
 struct enforce;
+struct maps;
 struct policy_text;
 
 enum enforce_status { ENFORCE_UNUSED, ENFORCE_ON, ENFORCE_REFUSED, ENFORCE_SILENT };
@@ -110,6 +111,9 @@ __u64 enforce_generation(const struct enforce *e);
 
 /* Attempts that rule RULE, as compiled, has decided or in audit would have. */
 int enforce_hits(const struct enforce *e, __u32 rule, __u64 *ret_hits);
+
+/* Adds to FL_CNT_VERDICT_SKIPPED of M what the kernel let pass unjudged since the last call. */
+void enforce_count_skipped(struct enforce *e, const struct maps *m);
 
 size_t enforce_row_count(void);
 const struct enforce_row *enforce_row(const struct enforce *e, size_t i);

@@ -100,6 +100,11 @@ static const struct family verdicts_unknown = {
 	"Attempts judged while something that a rule asks for was not known."
 };
 
+static const struct family verdicts_skipped = {
+	"flowner_verdicts_skipped", "counter", NULL,
+	"Attempts that the kernel let pass without asking for a verdict."
+};
+
 static const struct family verdicts_told = {
 	"flowner_verdicts", "counter", NULL,
 	"Attempts judged, by hook and verdict; what plainly may proceed is not counted."
@@ -141,6 +146,7 @@ static const struct sample samples[] = {
 	[FL_CNT_VERDICT_UNKNOWN] = { &verdicts_unknown },
 	[FL_CNT_VERDICT_UNTOLD] = { &events_lost, "reason" },
 	[FL_CNT_RUNS_SKIPPED] = { &runs_skipped },
+	[FL_CNT_VERDICT_SKIPPED] = { &verdicts_skipped },
 };
 _Static_assert(sizeof(samples) / sizeof(samples[0]) == FL_CNT_MAX, "each counter has a place");
 

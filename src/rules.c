@@ -133,6 +133,7 @@ void rules_tick(struct rules *r)
 		return;
 	r->ticked_ns = now;
 	verdicts_expire(r->verdicts, now);
+	enforce_count_skipped(r->enforce, r->agent->maps);
 	if (r->look_at_cgroups)
 		look_at_cgroups(r);
 	r->look_at_cgroups = false;

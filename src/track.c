@@ -12,6 +12,7 @@
 #include "pins.h"
 #include "probe.h"
 #include "selftest.h"
+#include "skipped.h"
 #include "sockdiag.h"
 
 #include <bpf/bpf.h>
@@ -677,25 +678,14 @@ int track_holders(const struct track *t, __u64 **ret_wanted)
 	return -EOPNOTSUPP;
 }
 
-/* Known since 5.12; 0 before. */
-static __u64 skipped_runs(const struct track *t, size_t row)
-{
-	struct bpf_program *p = bpf_object__find_program_by_name(t->skel->obj,
-								 hooks_at(t->hooks, row)->program);
-	struct bpf_prog_info info = { 0 };
-	__u32 len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len) < 0 ? 0
-									   : info.recursion_misses;
-}
-
 void track_count_skipped(struct track *t)
 {
 	__u64 skipped = 0;
 
 	for (size_t i = 0; i < hooks_count(t->hooks); i++)
 		if (t->links[i])
-			skipped += skipped_runs(t, i);
+			skipped += skipped_runs(bpf_object__find_program_by_name(
+				t->skel->obj, hooks_at(t->hooks, i)->program));
 	if (skipped <= t->skipped)
 		return;
 	if (!maps_count(&t->maps, FL_CNT_RUNS_SKIPPED, skipped - t->skipped))
