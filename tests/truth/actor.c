@@ -4,11 +4,13 @@
 
 #include <cleanup.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "report.h"
@@ -58,9 +60,24 @@ int skipped(const char *why)
 	return SKIPPED;
 }
 
+static pid_t fork_as(pid_t wanted)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD,
+				   .set_tid = (uint64_t)(uintptr_t)&wanted,
+				   .set_tid_size = 1 };
+	pid_t pid = wanted ? (pid_t)syscall(SYS_clone3, &args, sizeof(args)) : -1;
+
+	return pid < 0 ? fork() : pid;
+}
+
 pid_t fork_self(void)
 {
-	pid_t parent = getpid(), pid = fork();
+	return fork_self_as(0);
+}
+
+pid_t fork_self_as(pid_t wanted)
+{
+	pid_t parent = getpid(), pid = fork_as(wanted);
 
 	if (pid)
 		return pid;

@@ -33,6 +33,7 @@ void actor_drop(struct actor *a); /* kills what still runs */
 
 /* fork() for who is not an actor: identity forgotten, watched, gone with its parent. */
 pid_t fork_self(void);
+pid_t fork_self_as(pid_t wanted); /* the child has this pid, if nobody else has it; 0: any */
 void keep_when_orphaned(void);
 int wait_pid(pid_t pid); /* exit status 0, else -ECHILD */
 

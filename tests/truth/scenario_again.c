@@ -287,12 +287,10 @@ int again_taken_over(void)
 #define FEW 60	     /* pids, and some */
 #define RESERVED 300 /* the kernel hands these out once only */
 #define PID_MAX "/proc/sys/kernel/pid_max"
-#define LAST_PID "/proc/sys/kernel/ns_last_pid"
 
 struct pids {
 	bool alone;	 /* the machine is ours: its pid_max too */
 	char before[16]; /* pid_max */
-	int first;	 /* not alone: pids are wanted from here on */
 };
 
 static int write_number(const char *name, int value)
@@ -308,21 +306,18 @@ static int pids_begin(struct pids *p)
 {
 	_close_ int fd = open(PID_MAX, O_RDONLY | O_CLOEXEC);
 
-	*p = (struct pids){ .alone = getenv("TRUTH_ALONE") != NULL, .first = getpid() + 1000 };
+	*p = (struct pids){ .alone = getenv("TRUTH_ALONE") != NULL };
 	if (fd < 0 || read(fd, p->before, sizeof(p->before) - 1) < 0)
 		return skipped("kernel.pid_max cannot be read");
 	if (p->alone && write_number(PID_MAX, RESERVED + FEW) < 0)
 		return skipped("kernel.pid_max cannot be set");
-	if (!p->alone && write_number(LAST_PID, p->first) < 0)
-		return skipped("ns_last_pid cannot be written");
 	return 0;
 }
 
-/* Where others run too, they keep their pids: the last one given is set back instead. */
-static void pids_turn(const struct pids *p, int life)
+/* Where others run too, they keep their pids: one that was given before is asked for instead. */
+static pid_t pids_next(const struct pids *p, const pid_t *pids, int life)
 {
-	if (!p->alone && life % FEW == 0)
-		write_number(LAST_PID, p->first);
+	return p->alone || life < FEW ? 0 : pids[life - FEW];
 }
 
 static void pids_end(struct pids *p)
@@ -365,13 +360,14 @@ static int life(const struct life *l)
 	return conn_reset(&c); /* no TIME_WAIT: the next one can have the port */
 }
 
-static int live_and_die(const struct life *l, int listener, struct udp *server, pid_t *ret_pid)
+/* With PID, if that is free; 0: any. */
+static int live_and_die(const struct life *l, int listener, struct udp *server, pid_t *pid)
 {
 	_conn_ struct conn c = CONN_NONE;
-	pid_t pid = SYS(fork_self());
 	struct ep from;
 
-	if (pid == 0)
+	*pid = SYS(fork_self_as(*pid));
+	if (*pid == 0)
 		_exit(life(l) < 0);
 	TRY(tcp_accept(&c, listener, true));
 	TRY(recv_byte(c.fd));
@@ -380,8 +376,7 @@ static int live_and_die(const struct life *l, int listener, struct udp *server, 
 	TRY(send_byte(c.fd));
 	TRY(recv_end(c.fd)); /* the reset has come: the endpoints are free */
 	TRY(conn_close(&c));
-	*ret_pid = pid;
-	return wait_pid(pid);
+	return wait_pid(*pid);
 }
 
 static bool lived_before(const pid_t *pids, int count)
@@ -412,7 +407,7 @@ int again_pids(void)
 	if (r)
 		return r;
 	for (one.number = 0; one.number < lives; one.number++) {
-		pids_turn(&p, one.number);
+		pids[one.number] = pids_next(&p, pids, one.number);
 		TRY(live_and_die(&one, l.fd, &u, &pids[one.number]));
 		came_again += lived_before(pids, one.number);
 	}
