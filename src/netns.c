@@ -39,6 +39,12 @@ struct seen {
 
 typedef int (*netns_fn)(const char *path, __u32 inum, void *arg);
 
+/* The namespace a walk is at: PATH, this very string, opens it though who lived there is gone. */
+static __thread struct {
+	const char *path;
+	int fd;
+} held;
+
 static int socket_cookie(int fd, __u64 *ret_cookie)
 {
 	__u64 cookie = 0;
@@ -73,6 +79,13 @@ static int path_inum(const char *path, __u32 *ret_inum)
 	return 0;
 }
 
+static __u32 fd_inum(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : (__u32)st.st_ino;
+}
+
 /* Only nsfs files that are network namespaces: nsfs holds every other kind too. */
 static int netns_open(const char *path, int *ret_fd)
 {
@@ -80,6 +93,10 @@ static int netns_open(const char *path, int *ret_fd)
 	__u32 inum = 0;
 	int r;
 
+	if (path == held.path) {
+		*ret_fd = fcntl(held.fd, F_DUPFD_CLOEXEC, 0);
+		return *ret_fd < 0 ? -errno : 0;
+	}
 	r = path_inum(path, &inum);
 	if (r)
 		return r;
@@ -157,14 +174,17 @@ int netns_parse(const char *text, __u32 *ret_inum)
 	return parse_path(path, ret_inum);
 }
 
-static int seen_add(struct seen *seen, __u32 inum, bool *ret_new)
+static bool seen_has(const struct seen *seen, __u32 inum)
 {
 	for (size_t i = 0; i < seen->count; i++) {
-		if (seen->inums[i] == inum) {
-			*ret_new = false;
-			return 0;
-		}
+		if (seen->inums[i] == inum)
+			return true;
 	}
+	return false;
+}
+
+static int seen_add(struct seen *seen, __u32 inum)
+{
 	if (seen->count == seen->capacity) {
 		size_t capacity = seen->capacity ? seen->capacity * 2 : 16;
 		__u32 *inums = reallocarray(seen->inums, capacity, sizeof(*inums));
@@ -175,23 +195,34 @@ static int seen_add(struct seen *seen, __u32 inum, bool *ret_new)
 		seen->capacity = capacity;
 	}
 	seen->inums[seen->count++] = inum;
-	*ret_new = true;
 	return 0;
 }
 
-/* What cannot be looked at (gone meanwhile, not ours to see, not a namespace) is passed over. */
+/*
+ * What cannot be looked at (not ours to see, not a namespace) is passed over; where a process has
+ * gone meanwhile, another one may live.
+ */
 static int visit(const char *path, struct seen *seen, netns_fn fn, void *arg)
 {
-	bool is_new;
+	_close_ int fd = -1;
 	__u32 inum = 0;
 	int r;
 
-	if (path_inum(path, &inum))
+	if (path_inum(path, &inum) || seen_has(seen, inum))
 		return 0;
-	r = seen_add(seen, inum, &is_new);
-	if (r || !is_new)
+	r = netns_open(path, &fd);
+	if (r == -ENOENT || r == -ESRCH)
+		return 0;
+	if (fd >= 0 && fd_inum(fd) != inum)
+		return 0; /* another's by now, who has the pid or went elsewhere */
+	r = seen_add(seen, inum);
+	if (r)
 		return r;
-	return fn(path, inum, arg);
+	held.path = fd < 0 ? NULL : path;
+	held.fd = fd;
+	r = fn(path, inum, arg);
+	held.path = NULL;
+	return r;
 }
 
 static int visit_dir(const char *dir, bool is_proc, struct seen *seen, netns_fn fn, void *arg)

@@ -21,7 +21,8 @@ int netns_parse(const char *text, __u32 *ret_inum);
 
 /*
  * One callback per distinct namespace found in /proc/PID/ns/net, /run/netns and /run/docker/netns;
- * PATH opens it, while it lasts. FN's first non-zero value ends the walk and is returned.
+ * PATH itself, no copy of it, opens it until FN returns, whatever becomes of who lives there. FN's
+ * first non-zero value ends the walk and is returned.
  */
 int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg);
 

@@ -260,6 +260,46 @@ static void diag_socket_elsewhere(void **state)
 	assert_int_equal(own_inum(), before);
 }
 
+struct ending {
+	pid_t pid;
+	__u32 inum;
+	int r; /* of the socket there */
+};
+
+/* Its last process ends while the walk is there. */
+static int end_it(const char *path, __u32 inum, void *arg)
+{
+	struct ending *e = arg;
+	__u64 cookie;
+	int fd = -1;
+
+	if (inum != e->inum)
+		return 0;
+	kill(e->pid, SIGKILL);
+	waitpid(e->pid, NULL, 0);
+	e->r = netns_socket(path, NETLINK_SOCK_DIAG, &fd, &cookie);
+	if (fd >= 0)
+		close(fd);
+	return 1;
+}
+
+static void ended_meanwhile(void **state)
+{
+	struct ending e = { .r = -ENOENT };
+	struct stat st;
+	char path[64];
+
+	(void)state;
+	e.pid = geteuid() ? -1 : child_elsewhere();
+	if (e.pid < 0)
+		skip();
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", e.pid);
+	assert_int_equal(stat(path, &st), 0);
+	e.inum = (__u32)st.st_ino;
+	assert_int_equal(netns_each(end_it, &e), 1);
+	assert_int_equal(e.r, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +310,7 @@ int main(void)
 		cmocka_unit_test(diag_socket_here),
 		cmocka_unit_test(diag_socket_nowhere),
 		cmocka_unit_test(diag_socket_elsewhere),
+		cmocka_unit_test(ended_meanwhile),
 	};
 
 	return cmocka_run_group_tests_name("netns", tests, NULL, NULL);
