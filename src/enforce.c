@@ -127,13 +127,9 @@ void enforce_count_skipped(struct enforce *e, const struct maps *m)
 {
 	__u64 skipped = 0;
 
-	for (size_t i = 0; e->skel && i < ROWS; i++) {
-		struct bpf_program *judge =
-			bpf_object__find_program_by_name(e->skel->obj, e->rows[i].programs[0]);
-
-		if (e->rows[i].status == ENFORCE_ON)
-			skipped += skipped_runs(judge);
-	}
+	for (size_t i = 0; e->skel && i < ROWS; i++)
+		skipped += skipped_runs(
+			bpf_object__find_program_by_name(e->skel->obj, table[i].programs[0]));
 	if (skipped > e->skipped && !maps_count(m, FL_CNT_VERDICT_SKIPPED, skipped - e->skipped))
 		e->skipped = skipped;
 }

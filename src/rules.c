@@ -413,6 +413,7 @@ int rules_confirm(struct rules *r, struct fail *f)
 
 static void clear(struct rules *r)
 {
+	enforce_count_skipped(r->enforce, r->agent->maps); /* the programs go */
 	enforce_clear(r->enforce);
 	tell_all(r);
 	forget_before(r);
