@@ -97,9 +97,14 @@ __noinline int process_text_add(__u64 start_ns, __u32 pid, __u32 exec_id)
 	__u32 zero = 0, len;
 	struct blank *b = bpf_map_lookup_elem(&blank, &zero);
 	struct fl_text *t;
+	int r;
 
-	if (!b || bpf_map_update_elem(&process_text, &key, &b->text, BPF_NOEXIST)) {
-		count(FL_CNT_PROCESSES_FULL);
+	if (!b)
+		return 0;
+	r = bpf_map_update_elem(&process_text, &key, &b->text, BPF_NOEXIST);
+	if (r) {
+		if (r != -EEXIST) /* else another thread of the process is at it */
+			count(FL_CNT_PROCESSES_FULL);
 		return 0;
 	}
 	t = bpf_map_lookup_elem(&process_text, &key);
@@ -122,13 +127,18 @@ __noinline int process_text_add(__u64 start_ns, __u32 pid, __u32 exec_id)
 int process_ensure(struct task_struct *task, const struct fl_owner *o, bool text)
 {
 	struct fl_process *p = process_add(task, o);
+	bool added = p != NULL;
 
 	if (!p)
+		p = bpf_map_lookup_elem(&processes, &o->proc);
+	if (!p)
 		return 0;
-	if (text)
+	if (text && !p->text_taken) {
+		p->text_taken = 1;
 		process_text_add(o->proc.start_ns, o->proc.pid, o->proc.exec_id);
+	}
 	p = bpf_map_lookup_elem(&processes, &o->proc);
-	if (p)
+	if (p && added)
 		record_send(p, sizeof(*p));
 	return 0;
 }

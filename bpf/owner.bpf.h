@@ -74,7 +74,7 @@ static __always_inline void netns_note(struct fl_process *p, __u64 cookie, struc
 
 /*
  * The record of the image of TASK, whose owner is O: made when this is its first socket event. With
- * TEXT, path and arguments too, which only `current` may ask for.
+ * TEXT, path and arguments too, which only `current` may ask for, also where a walk was first.
  */
 int process_ensure(struct task_struct *task, const struct fl_owner *o, bool text) __hidden;
 
@@ -82,7 +82,7 @@ static __always_inline struct fl_process *process_current(const struct fl_owner 
 {
 	struct fl_process *p = bpf_map_lookup_elem(&processes, &o->proc);
 
-	if (p)
+	if (p && p->text_taken)
 		return p;
 	process_ensure((struct task_struct *)bpf_get_current_task(), o, true);
 	return bpf_map_lookup_elem(&processes, &o->proc);

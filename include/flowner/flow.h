@@ -182,7 +182,7 @@ struct fl_process {
 	__u32 login_uid; /* audit login uid, FL_LOGIN_UNSET when none */
 	__u32 ancestor_count;
 	__u32 netns_inum; /* inode of the network namespace of netns_cookie */
-	__u32 pad;
+	__u32 text_taken; /* 0: found by a walk, which cannot read the text, and silent since */
 	char comm[FL_COMM_LEN];
 	struct fl_ancestor ancestors[FL_ANCESTORS];
 };
