@@ -19,9 +19,9 @@ debian_packages() {
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags mandoc zsh ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
-	deb) echo debhelper fakeroot git lintian ;;
+	deb) echo debhelper fakeroot git libcmocka-dev ;;
 	fresh-root) echo debootstrap git ;;
-	deploy) echo docker.io runc debootstrap e2fsprogs git ;;
+	deploy) echo docker.io runc debootstrap e2fsprogs git lintian ;;
 	vm) echo qemu-system-x86 cpio kmod debian-archive-keyring ;;
 	vm-arm64) echo qemu-system-arm ;;
 	vm-s390x) echo qemu-system-misc ;;

@@ -1,8 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The commands of README.md as a newcomer types them, in new minimal Debian roots: one root for
-# `sudo make run`, another for `sudo make test`. Prints what happens there. Needs root.
-# usage: fresh-root.sh [--again]     --again makes the base root anew, not from build/fresh-root.tar
+# The commands of README.md as a newcomer types them, each in a new minimal Debian root: `run` and
+# `test` are `sudo make run` and `sudo make test`, `package` is what makes, installs and purges the
+# package, with the daemon run from it by hand (no systemd is there). Prints what happens there.
+# Needs root.
+# usage: fresh-root.sh [--again] [run] [test] [package]      all when none is named
+#        --again makes the base root anew, not from build/fresh-root.tar
 #
 # What runs is the last commit. The roots share kernel, cgroups and network with the host; their
 # mounts live in a namespace of their own and end with this script.
@@ -51,6 +54,10 @@ enter() { # NAME
 	if mountpoint -q "$root/sys/fs/bpf"; then umount "$root/sys/fs/bpf"; fi
 	cp /etc/resolv.conf /etc/hosts "$root/etc/"
 	as_tree_owner git -C "$TREE" archive HEAD | tar -C "$root/flowner" -xf -
+	git -C "$root/flowner" init -q
+	git -C "$root/flowner" add -A
+	git -C "$root/flowner" -c user.name=flowner -c user.email= commit -q -m 'the last commit'
+	inside "apt-get -qq update && apt-get -qq install -y make sudo"
 }
 
 # The root of its mount namespace, not only of its processes: the kernel side writes paths as seen
@@ -99,6 +106,27 @@ finish() {
 	exit "$status"
 }
 
+# --- what is typed there ---
+
+in_run() {
+	inside "sudo make run RUN_SECONDS=$RUN_SECONDS"
+}
+
+in_test() {
+	inside "sudo make test"
+}
+
+in_package() {
+	inside "sudo packaging/deps.sh build deb"
+	inside "make deb"
+	inside "sudo apt-get -qq install -y ./build/deb/flowner_*.deb"
+	inside "sudo packaging/bpffs.sh; sudo flownerd &
+		timeout 60 sh -c 'until flowner stats; do sleep 0.1; done' >/dev/null 2>&1
+		flowner list; flowner doctor; sudo kill \$!; wait \$!"
+	inside "sudo apt-get -qq purge -y flowner"
+	inside "! ls -d /run/flowner /sys/fs/bpf/flowner /etc/flowner /usr/*bin/flowner*"
+}
+
 main() {
 	((EUID == 0)) || die "needs root: sudo make fresh-root"
 	if [[ ${FRESH_ROOT_MOUNTS:-} != own ]]; then
@@ -108,18 +136,19 @@ main() {
 	trap finish EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	[[ ${1:-} != --again ]] || rm -f "$BASE"
+	if [[ ${1:-} == --again ]]; then
+		rm -f "$BASE"
+		shift
+	fi
 	[[ -e $BASE ]] || make_base
+	(($#)) || set -- run test package
 
-	enter run
-	inside "apt-get -qq update && apt-get -qq install -y make sudo"
-	inside "sudo make run RUN_SECONDS=$RUN_SECONDS"
-	leave
-	enter test
-	inside "apt-get -qq update && apt-get -qq install -y make sudo"
-	inside "sudo make test"
-	leave
-	say "both commands worked in a new $(release) root"
+	for name; do
+		enter "$name"
+		"in_$name"
+		leave
+	done
+	say "worked in a new $(release) root: $*"
 }
 
 main "$@"

@@ -5,9 +5,11 @@
 
 DEPLOY_KERNEL ?= 6.1
 DISK := build/deploy/debian.img
-# what the packages depend on: machines have no network
+# what the packages and their tests depend on: machines have no network; `docker compose` is not in
+# Debian 12
 DISK_PACKAGES := libbpf1 libjansson4 libcyaml1 libmnl0 libmicrohttpd12 libncursesw6 \
-	docker.io apparmor iptables curl jq bpftool netcat-openbsd logrotate
+	docker.io apparmor iptables curl jq bpftool netcat-openbsd logrotate tmux \
+	autopkgtest gcc libc6-dev pkgconf trixie/docker-compose
 
 .PHONY: test-deploy
 test-deploy: private SHELL := /bin/sh
@@ -15,6 +17,7 @@ test-deploy: private .SHELLFLAGS := -c
 test-deploy:
 	@packaging/deps.sh build test deb vm deploy
 	@+$(MAKE) --no-print-directory vm-build deb
+	@lintian --allow-root --fail-on error,warning build/deb/flowner_*.changes
 	@tests/deploy/disk.sh $(DISK) $(DISK_PACKAGES)
 	@tests/deploy/image.sh build/deploy/flowner.tar
 	@tests/deploy/machine.sh $(DEPLOY_KERNEL) $(DISK)

@@ -3,7 +3,8 @@
 # A disk with a minimal Debian that boots into systemd, for VM_DISK of tests/vm/run.sh: of this
 # release, with the packages named and what they depend on, nothing of ours. Needs root. Made once
 # for each list.
-# usage: disk.sh FILE PACKAGE...
+# usage: disk.sh FILE PACKAGE... [SUITE/PACKAGE...]     what only another release has is unpacked,
+#                                                       without what it depends on
 set -euo pipefail
 shopt -s inherit_errexit
 PATH=$PATH:/usr/sbin:/sbin
@@ -15,6 +16,17 @@ die() { echo "disk: $*" >&2; exit 1; }
 
 # shellcheck source=tests/deploy/bootstrap.sh
 . "$(dirname "$0")/bootstrap.sh"
+
+unpack() { # ROOT SUITE/PACKAGE...
+	local root=$1 package
+	shift
+	for package; do
+		(
+			apt_private "${package%/*}" "$(dpkg --print-architecture)"
+			apt_unpack "$root" "${package#*/}"
+		)
+	done
+}
 
 # Nobody logs in, and no clock, network or disk is waited for.
 settle() { # ROOT
@@ -31,21 +43,24 @@ settle() { # ROOT
 }
 
 main() {
-	local file=$1 packages
+	local file=$1 packages=$SYSTEM others=() package
 	shift
-	packages=$(IFS=, && echo "$SYSTEM${*:+,$*}")
-	if [[ -e $file && $(cat "$file.packages" 2>/dev/null) == "$packages" ]]; then return; fi
+	if [[ -e $file && $(cat "$file.packages" 2>/dev/null) == "$*" ]]; then return; fi
 	((EUID == 0)) || die "only root can make '$file'"
-	echo "disk: $packages" >&2
+	for package; do
+		if [[ $package == */* ]]; then others+=("$package"); else packages+=,$package; fi
+	done
+	echo "disk: $packages ${others[*]}" >&2
 	work=$(mktemp -d -p /var/tmp flowner-disk-XXXXXX)
 	trap 'rm -rf --one-file-system "$work"' EXIT
 	bootstrap "$work/root" "$packages"
+	unpack "$work/root" "${others[@]}"
 	settle "$work/root"
 	mkdir -p "${file%/*}"
 	rm -f "$file" "$file.packages"
 	mke2fs -q -t ext4 -d "$work/root" "$file" \
 		"$(($(du -sm --apparent-size "$work/root" | cut -f 1) * 5 / 4 + ROOM))M"
-	echo "$packages" >"$file.packages"
+	echo "$*" >"$file.packages"
 }
 
 (($#)) || die "usage: disk.sh FILE PACKAGE..."

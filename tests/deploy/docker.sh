@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# In a machine with Docker's engine: the image that image.sh has made, run as packaging/compose.yaml
-# has it and with the least it needs; what it sees of the host and of other containers; what it says
-# of namespaces that are withheld.
+# In a machine with Docker's engine: the image that image.sh has made, run by `docker compose` and
+# packaging/compose.yaml, as README.md has it, and with the least it needs; what it sees of the host
+# and of other containers; `flowner top` there; what it says of namespaces that are withheld.
 . "$(dirname "$0")/../integration/lib.sh"
 
 die() { fail "$*"; }
@@ -19,13 +19,15 @@ PRIVILEGED=(--privileged --pid=host --network=host --cgroupns=host)
 LEAST=(--read-only --security-opt apparmor=unconfined --cap-drop ALL --cap-add SYS_ADMIN
 	--cap-add NET_ADMIN --cap-add SYS_PTRACE --cap-add DAC_READ_SEARCH
 	--pid=host --network=host --cgroupns=host)
+COMPOSE=(compose -f "$TREE/packaging/compose.yaml")
+NAME=flowner # of the container
 part() { echo "ok $*"; }
 
-asks() { docker exec flowner flowner "$@"; } # in the container
-said() { docker logs flowner 2>&1; }
+asks() { docker exec "$NAME" flowner "$@"; } # in the container
+said() { docker logs "$NAME" 2>&1; }
 up() { asks stats >/dev/null 2>&1; }
 up_or_dead() {
-	up || [[ $(docker inspect -f '{{.State.Running}}' flowner) == true ]] ||
+	up || [[ $(docker inspect -f '{{.State.Running}}' "$NAME") == true ]] ||
 		fail "the container ended: $(said)"
 	up
 }
@@ -38,9 +40,9 @@ run() { # OPTIONS of docker... [-- OPTIONS of flownerd...]
 }
 
 end() {
-	docker stop -t 60 flowner >/dev/null
-	same "status" "$(docker inspect -f '{{.State.ExitCode}}' flowner)" 0
-	docker rm flowner >/dev/null
+	docker stop -t 60 "$NAME" >/dev/null
+	same "status" "$(docker inspect -f '{{.State.ExitCode}}' "$NAME")" 0
+	docker rm "$NAME" >/dev/null
 	[[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
 }
 
@@ -81,8 +83,7 @@ older_known() {
 		"${ACTOR_PID[server]}"
 }
 
-in_its_form() { # NAME OPTIONS...
-	run "${@:2}"
+sees_all() {
 	older_known
 	sees_host
 	contained_actor other --network=none
@@ -91,12 +92,37 @@ in_its_form() { # NAME OPTIONS...
 	same "asked from the host" "$(flowner list -j -l :8080 | jq .process.pid)" \
 		"${ACTOR_PID[server]}"
 	same "what it says is lost" "$(said | grep private || true)" ''
-	end
-	part "$1"
+}
+
+# --- commands of README.md, typed on a terminal ---
+
+terminal() { LC_ALL=C.UTF-8 tmux -u -S "$T/tmux" -f /dev/null "$@"; }
+screen() { terminal capture-pane -p -t typed; }
+shows() { screen | grep -qE -- "$1"; }
+sees() { # REGEX: of a line, sooner or later
+	(eventually 30 shows "$1") 2>/dev/null || fail "no '$1' on the screen:"$'\n'"$(screen)"
+}
+
+typed() { # what follows 'docker'
+	terminal kill-session -t typed 2>/dev/null || true
+	terminal new -d -s typed -x 120 -y 30 "$(printf '%q ' /usr/bin/docker \
+		-H "unix://$ENGINE/sock" "$@"); echo ended: \$?; exec cat"
+}
+
+list_and_top() {
+	typed "${COMPOSE[@]}" exec flowner flowner list
+	sees " 127\.0\.0\.1:8080 +${ACTOR_PID[client]} +root +actor "
+	sees '^ended: 0$'
+	typed "${COMPOSE[@]}" exec flowner flowner top
+	sees '^flowner top by process'
+	sees "^ *${ACTOR_PID[client]} +root .* actor$"
+	terminal send-keys -t typed q
+	sees '^ended: 0$'
 }
 
 finish() { # cleanup() takes the status for its own
 	local status=$?
+	terminal kill-server 2>/dev/null || true
 	engine_stop
 	set +e
 	(exit "$status")
@@ -112,8 +138,20 @@ actor client
 tell server listen tcp 127.0.0.1 8080
 older=${R[2]}
 
-in_its_form 'as in compose.yaml' "${PRIVILEGED[@]}"
-in_its_form 'with the least it needs' "${LEAST[@]}"
+docker "${COMPOSE[@]}" up -d 2>"$T/err" || fail "compose: $(<"$T/err")"
+NAME=$(docker "${COMPOSE[@]}" ps -q flowner)
+eventually 60 up_or_dead
+sees_all
+list_and_top
+docker "${COMPOSE[@]}" stop -t 60 2>"$T/err" || fail "compose: $(<"$T/err")"
+end
+NAME=flowner
+part 'by compose; list and top on a terminal'
+
+run "${LEAST[@]}"
+sees_all
+end
+part 'with the least it needs'
 
 # --- replaced by another container, and killed: nothing is lost ---
 run "${PRIVILEGED[@]}"

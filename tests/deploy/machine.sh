@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Boots the disk with systemd and runs there what says whether service and container work.
-# usage: machine.sh KERNEL DISK [service] [docker]      both when none is named
+# Boots the disk with systemd and runs there what says whether service, container and packages work.
+# usage: machine.sh KERNEL DISK [service] [docker] [autopkgtest]      all when none is named
 set -euo pipefail
 
 TREE=$(cd "$(dirname "$0")/../.." && pwd)
@@ -9,7 +9,7 @@ INSTALL='DEBIAN_FRONTEND=noninteractive dpkg -i /flowner/build/deb/flowner_*.deb
 export VM_DISK VM_PREPARE VM_MODS='overlay inet_diag tcp_diag udp_diag' VM_TIMEOUT=1800
 kernel=$1 VM_DISK=$(realpath "$2")
 shift 2
-(($#)) || set -- service docker
+(($#)) || set -- service docker autopkgtest
 
 for name; do
 	VM_PREPARE=''
