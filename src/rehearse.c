@@ -475,13 +475,13 @@ static struct rehearsed_effect lifted(enum fl_hook hook, bool udp)
 struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_verdict verdict,
 					bool lifts)
 {
-	static const char before_6_1[] = "EPERM before Linux 6.1";
+	static const char before[] = "EPERM before Linux 5.18";
 
 	if (verdict != FL_REJECT)
 		return lifts ? lifted(hook, udp) : permitted(hook, udp);
 	switch (hook) {
 	case FL_HOOK_BIND:
-		return (struct rehearsed_effect){ "bind() fails", "nothing", "EACCES", before_6_1 };
+		return (struct rehearsed_effect){ "bind() fails", "nothing", "EACCES", before };
 	case FL_HOOK_LISTEN:
 		return (struct rehearsed_effect){
 			"listen() fails", "is refused (ECONNREFUSED)", "EACCES",
@@ -491,7 +491,7 @@ struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_ver
 	case FL_HOOK_CONNECT:
 		return (struct rehearsed_effect){ udp ? "connect(), sendto() and sendmsg() fail"
 						      : "connect() fails",
-						  "gets no packet", "EACCES", before_6_1 };
+						  "gets no packet", "EACCES", before };
 	case FL_HOOK_CONNECT_AUTHORIZATION:
 		if (udp)
 			return (struct rehearsed_effect){ "connect() succeeds, sending fails",

@@ -116,7 +116,7 @@ void mdoc_filters(FILE *out)
 void mdoc_options(FILE *out)
 {
 	put_options(out, options_global);
-	fputs("Before the command also:\n", out);
+	fputs(".Pp\nBefore the command also:\n", out);
 	put_options(out, command_flowner.options);
 }
 

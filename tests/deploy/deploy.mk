@@ -18,6 +18,8 @@ test-deploy:
 	@packaging/deps.sh build test deb vm deploy
 	@+$(MAKE) --no-print-directory vm-build deb
 	@lintian --allow-root --fail-on error,warning build/deb/flowner_*.changes
+	@+$(MAKE) --no-print-directory install DESTDIR=build/deploy/root
+	@tar -C build/deploy/root -cf build/deploy/installed.tar usr && rm -r build/deploy/root
 	@tests/deploy/disk.sh $(DISK) $(DISK_PACKAGES)
 	@tests/deploy/image.sh build/deploy/flowner.tar
 	@tests/deploy/machine.sh $(DEPLOY_KERNEL) $(DISK)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # In a machine with systemd where the package was installed before it booted (VM_PREPARE): the
-# service from the first moment of the boot until nothing is left of it.
+# service from the first moment of the boot until nothing is left of it. Then the one that `make
+# install` has made (build/deploy/installed.tar).
 . "$(dirname "$0")/../integration/lib.sh"
 
 DEBS=$TREE/build/deb
@@ -167,3 +168,22 @@ for left in /run/flowner "$PINS" /etc/systemd/system/*/flowner.service; do
 	[[ ! -e $left ]] || fail "'$left' is left"
 done
 part "stopped, removed, purged: nothing is left"
+
+# --- installed by make, as README.md has it ---
+groupdel flowner
+tar -C / -xf "$TREE/build/deploy/installed.tar"
+hash -r
+exits 0 systemd-sysusers
+exits 0 systemd-tmpfiles --create
+exits 0 systemctl daemon-reload
+exits 0 systemctl enable --now flowner
+serves || fail "what make has installed does not serve"
+same "where from" "$(readlink "/proc/$(main_pid)/exe")" /usr/local/sbin/flownerd
+connect
+knows "$ID" opener
+usermod -a -G flowner flowner-member
+matches "a member of group flowner" "$(runuser -u flowner-member -- flowner list -H :8080)" \
+	" ${ACTOR_PID[client]} "
+exits 0 systemctl disable --now flowner
+[[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
+part "installed by make"

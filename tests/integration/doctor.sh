@@ -114,6 +114,9 @@ same "reasons for what is on" \
 	"$(rows 'select(.why and (.status == "on" or .status == "not needed")).attach' |
 		grep -v '^kprobe/' || true)" ''
 same "remedies without a reason" "$(rows 'select(.remedy and (.why | not)).attach')" ''
+same "losses without a reason" "$(flowner doctor -j | jq -r '.hooks |
+	map(select(.why).moment) as $explained |
+	.[] | select(.lost and (.moment | IN($explained[]) | not)).attach')" ''
 told_once
 said_at_start
 lsm
