@@ -9,7 +9,7 @@ DISK := build/deploy/debian.img
 # Debian 12
 DISK_PACKAGES := libbpf1 libjansson4 libcyaml1 libmnl0 libmicrohttpd12 libncursesw6 \
 	docker.io apparmor iptables curl jq bpftool netcat-openbsd logrotate tmux \
-	autopkgtest gcc libc6-dev pkgconf trixie/docker-compose
+	autopkgtest dpkg-dev gcc libc6-dev pkgconf trixie/docker-compose
 
 .PHONY: test-deploy
 test-deploy: private SHELL := /bin/sh
