@@ -121,7 +121,9 @@ in_package() {
 	inside "make deb"
 	inside "sudo apt-get -qq install -y ./build/deb/flowner_*.deb"
 	inside "sudo packaging/bpffs.sh; sudo flownerd &
-		until flowner stats >/dev/null 2>&1 || ! kill -0 \$!; do sleep 0.1; done # lint: poll
+		until flowner stats >/dev/null 2>&1 || ! kill -0 \$!; do
+			sleep 0.1 # lint: poll
+		done
 		flowner list; flowner doctor; sudo kill \$!; wait \$!"
 	inside "sudo apt-get -qq purge -y flowner"
 	inside "! ls -d /run/flowner /sys/fs/bpf/flowner /etc/flowner /usr/*bin/flowner*"
