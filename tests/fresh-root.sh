@@ -124,7 +124,7 @@ in_package() {
 		until flowner stats >/dev/null 2>&1 || ! kill -0 \$!; do
 			sleep 0.1 # lint: poll
 		done
-		flowner list; flowner doctor; sudo kill \$!; wait \$!"
+		flowner list; flowner doctor; kill \$!; wait \$!"
 	inside "sudo apt-get -qq purge -y flowner"
 	inside "! ls -d /run/flowner /sys/fs/bpf/flowner /etc/flowner /usr/*bin/flowner*"
 }
