@@ -6,6 +6,7 @@
 #include "policy.h"
 
 #include "address.h"
+#include "distinct.h"
 #include "names.h"
 #include "yamlfile.h"
 
@@ -153,6 +154,7 @@ struct reader {
 	size_t source_count;
 	struct source *now;
 	struct policy_place mode_place;
+	struct distinct *names; /* of the rules before, in their order, filled up with NULs */
 	struct policy_error *error;
 };
 
@@ -513,6 +515,9 @@ static int read_all_terms(const struct reader *rd, size_t index, const struct ra
 static int read_name(const struct reader *rd, size_t index, const char *name,
 		     struct policy_rule *rule)
 {
+	char padded[NAME_MAX_BYTES] = "";
+	__u32 number;
+
 	if (!name)
 		return refuse(rd, below(index, "").text, "a rule without a name");
 	if (strlen(name) > NAME_MAX_BYTES)
@@ -523,14 +528,14 @@ static int read_name(const struct reader *rd, size_t index, const char *name,
 			return refuse(rd, below(index, "name").text,
 				      "a name with a control character");
 	}
-	for (size_t i = 0; i + 1 < rd->policy->rule_count; i++) {
-		const struct policy_rule *other = &rd->policy->rules[i];
-
-		if (strcmp(other->name, name) == 0)
-			return refuse(rd, below(index, "name").text,
-				      "the name " SHOWN " is already that of the rule in %s:%zu",
-				      name, other->place.file, other->place.line);
-	}
+	memcpy(padded, name, strlen(name));
+	if (distinct_put(rd->names, padded, &number) < 0)
+		return -ENOMEM;
+	if (number + 1 < rd->policy->rule_count) /* as many names as rules before this one */
+		return refuse(rd, below(index, "name").text,
+			      "the name " SHOWN " is already that of the rule in %s:%zu", name,
+			      rd->policy->rules[number].place.file,
+			      rd->policy->rules[number].place.line);
 	rule->name = strdup(name);
 	return rule->name ? 0 : -ENOMEM;
 }
@@ -870,7 +875,9 @@ static void release_sources(struct source *sources, size_t count)
 int policy_parse(const struct policy_text *texts, size_t count, struct policy **ret_policy,
 		 struct policy_error *error)
 {
+	struct distinct names = { .size = NAME_MAX_BYTES, .max = FL_RULES_MAX };
 	struct reader rd = { .policy = calloc(1, sizeof(*rd.policy)),
+			     .names = &names,
 			     .sources = calloc(count + 1, sizeof(*rd.sources)),
 			     .source_count = count,
 			     .error = error };
@@ -888,6 +895,7 @@ int policy_parse(const struct policy_text *texts, size_t count, struct policy **
 	}
 	if (rd.sources)
 		release_sources(rd.sources, count);
+	distinct_release(&names);
 	if (!r) {
 		*ret_policy = rd.policy;
 		return 0;
