@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RESPONSE_LINE_MAX (1u << 20)   /* bytes of one line of the body */
+#define RESPONSE_LINE_MAX (8u << 20)   /* bytes of one line of the body: a policy is one */
 #define RESPONSE_HEAD_MAX (64u * 1024) /* bytes of status line, fields and trailers together */
 #define RESPONSE_FIELD_MAX 8192	       /* bytes of one of those lines */
 
