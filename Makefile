@@ -142,11 +142,12 @@ run:
 	@packaging/run.sh $(B)
 bench:
 	@packaging/deps.sh build bench
-	@+$(MAKE) --no-print-directory all $(addprefix $(B)/tests/,churn lookup sessions)
+	@+$(MAKE) --no-print-directory all $(addprefix $(B)/tests/,churn lookup sessions verdicts)
 	@tests/bench/compare.sh $(B)
 	@tests/bench/bench.sh $(BENCH) $(B)
 	@tests/bench/lookup.sh $(B)
 	@tests/bench/listen.sh $(B)
+	@$(B)/tests/verdicts
 fresh-root:
 	@packaging/deps.sh fresh-root
 	@tests/fresh-root.sh

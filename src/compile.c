@@ -2,7 +2,7 @@
 /*
  * Within a dimension only the rules that name a value can change their mind at it. So each value's
  * set is the set of its surroundings (all other values; the prefix around it; the port before it)
- * with the bits of those few rules asked again.
+ * with the bits of those few rules asked again: the blocks that have none of them are the same.
  */
 #include "compile.h"
 #include "cleanup.h"
@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define PORTS 65536u
-#define BUCKETS (2 * FL_CLASSES_MAX) /* of the table that finds equal sets; a power of two */
 #define NONE UINT32_MAX
 
 enum kind { KIND_HOOK, KIND_ID, KIND_PREFIX, KIND_PORT };
@@ -182,20 +181,81 @@ bool plain_rule_matches(const struct plain_rule *rule, const struct fl_attempt *
 
 /* --- sets and their classes --- */
 
-static void set_rule(struct fl_rule_set *set, __u32 rule, bool in)
+static void set_rule(struct fl_rule_block *block, __u32 rule, bool in)
 {
 	__u64 bit = 1ULL << rule % 64;
 
 	if (in)
-		set->words[rule / 64] |= bit;
+		block->words[rule % FL_BLOCK_RULES / 64] |= bit;
 	else
-		set->words[rule / 64] &= ~bit;
+		block->words[rule % FL_BLOCK_RULES / 64] &= ~bit;
+}
+
+const struct fl_class *compiled_class(const struct compiled *c, __u32 class)
+{
+	return distinct_at(&c->classes, class);
+}
+
+const struct fl_rule_block *compiled_block(const struct compiled *c, __u32 number)
+{
+	return distinct_at(&c->blocks, number);
+}
+
+/* A set on its way to be another: what is changed of it, rule after rule, is in BITS. */
+struct draft {
+	struct compiled *c;
+	struct fl_class set;
+	__u32 open; /* which block of SET BITS stand for; NONE */
+	struct fl_rule_block bits;
+};
+
+static struct draft draft_of(struct compiled *c, const struct fl_class *set)
+{
+	return (struct draft){ .c = c, .set = *set, .open = NONE };
+}
+
+static int draft_close(struct draft *t)
+{
+	__u32 number = 0;
+	int r = t->open == NONE ? 0 : distinct_put(&t->c->blocks, &t->bits, &number);
+
+	if (t->open != NONE)
+		t->set.blocks[t->open] = (__u16)number;
+	t->open = NONE;
+	return r;
+}
+
+static int draft_rule(struct draft *t, __u32 rule, bool in)
+{
+	__u32 block = rule / FL_BLOCK_RULES;
+
+	if (block != t->open) {
+		int r = draft_close(t);
+
+		if (r < 0)
+			return r;
+		t->bits = *compiled_block(t->c, t->set.blocks[block]);
+		t->open = block;
+	}
+	set_rule(&t->bits, rule, in);
+	return 0;
+}
+
+/* The class of what the set has become. */
+static int draft_class(struct draft *t, __u32 *ret_class)
+{
+	int r = draft_close(t);
+
+	return r ? r : distinct_put(&t->c->classes, &t->set, ret_class);
 }
 
 /* A rule naming a value, a prefix, or a port at which its mind may change. */
 struct mention {
 	struct term_value value;
 	__u32 rule;
+	/* where only one term of the rule is about this dimension, nobody needs to ask the rule */
+	enum { ASK, NAMES, BEGINS, ENDS } does; /* with VALUE, or a range at it */
+	bool negated;
 };
 
 struct work {
@@ -204,48 +264,26 @@ struct work {
 	size_t count;
 	struct mention *mentions; /* of the dimension at hand */
 	size_t mention_count;
-	__u32 buckets[BUCKETS]; /* of classes, by hash */
+	__u32 *ranges; /* of each rule: so many have begun and not ended at the port at hand */
 };
 
-static __u32 bucket_of(const struct fl_rule_set *set)
-{
-	__u64 hash = 0;
-
-	for (size_t i = 0; i < FL_RULE_WORDS; i++) {
-		hash = (hash ^ set->words[i]) * 0x9e3779b97f4a7c15ULL;
-		hash ^= hash >> 32;
-	}
-	return (__u32)hash & (BUCKETS - 1);
-}
-
-/* The class of SET, made when it is the first of its kind. */
-static int class_of(struct work *w, const struct fl_rule_set *set, __u32 *ret_class)
-{
-	struct compiled *c = w->c;
-	__u32 at = bucket_of(set);
-
-	while (w->buckets[at] != NONE) {
-		if (!memcmp(&c->classes[w->buckets[at]], set, sizeof(*set))) {
-			*ret_class = w->buckets[at];
-			return 0;
-		}
-		at = (at + 1) & (BUCKETS - 1);
-	}
-	if (c->class_count == FL_CLASSES_MAX)
-		return -E2BIG;
-	c->classes[c->class_count] = *set;
-	*ret_class = w->buckets[at] = c->class_count++;
-	return 0;
-}
-
+/* The set of those that are IN; behind the last rule everything is. */
 static int class_where(struct work *w, enum fl_dimension d,
 		       bool (*in)(const struct plain_rule *rule, enum fl_dimension d),
-		       struct fl_rule_set *ret_set, __u32 *ret_class)
+		       __u32 *ret_class)
 {
-	*ret_set = (struct fl_rule_set){ 0 };
-	for (__u32 i = 0; i < w->count; i++)
-		set_rule(ret_set, i, in(w->rules[i], d));
-	return class_of(w, ret_set, ret_class);
+	struct fl_class all;
+	struct draft t;
+	int r = 0;
+
+	for (__u32 i = 0; i < FL_BLOCKS; i++)
+		all.blocks[i] = FL_BLOCK_ALL;
+	t = draft_of(w->c, &all);
+	for (__u32 i = 0; !r && i < w->count; i++) {
+		if (!in(w->rules[i], d))
+			r = draft_rule(&t, i, false);
+	}
+	return r ? r : draft_class(&t, ret_class);
 }
 
 /* --- mentions --- */
@@ -263,21 +301,54 @@ static size_t count_mentions(const struct work *w, enum fl_dimension d)
 	return n;
 }
 
-static void mention(struct work *w, const struct term_value *value, __u32 rule)
+static void mention(struct work *w, const struct mention *m)
 {
-	w->mentions[w->mention_count++] = (struct mention){ .value = *value, .rule = rule };
+	w->mentions[w->mention_count++] = *m;
+}
+
+static void mention_values(struct work *w, const struct term *t, __u32 rule, bool alone)
+{
+	struct mention m = { .rule = rule, .does = alone ? NAMES : ASK, .negated = t->negated };
+
+	for (size_t i = 0; i < t->count; i++) {
+		m.value = t->values[i];
+		mention(w, &m);
+	}
 }
 
 /* A range of ports changes minds at its beginning and after its end. */
-static void mention_ports(struct work *w, const struct term_value *v, __u32 rule)
+static void mention_ports(struct work *w, const struct term *t, __u32 rule, bool alone)
 {
-	struct term_value at = { .first = v->first };
+	for (size_t i = 0; i < t->count; i++) {
+		struct mention m = { .value.first = t->values[i].first,
+				     .rule = rule,
+				     .does = alone ? BEGINS : ASK,
+				     .negated = t->negated };
 
-	mention(w, &at, rule);
-	if (v->last == PORTS - 1)
-		return;
-	at.first = (__u16)(v->last + 1);
-	mention(w, &at, rule);
+		mention(w, &m);
+		if (t->values[i].last == PORTS - 1)
+			continue;
+		m.value.first = (__u16)(t->values[i].last + 1);
+		m.does = alone ? ENDS : ASK;
+		mention(w, &m);
+	}
+}
+
+static void mention_all(struct work *w, enum fl_dimension d, __u32 rule)
+{
+	const struct plain_rule *of = w->rules[rule];
+	size_t terms = 0;
+
+	for (size_t i = 0; i < of->term_count; i++)
+		terms += of->terms[i].dimension == d;
+	for (size_t i = 0; i < of->term_count; i++) {
+		if (of->terms[i].dimension != d)
+			continue;
+		if (kind_of(d) == KIND_PORT)
+			mention_ports(w, &of->terms[i], rule, terms == 1);
+		else
+			mention_values(w, &of->terms[i], rule, terms == 1);
+	}
 }
 
 static int by_value(const void *left, const void *right)
@@ -307,18 +378,8 @@ static int collect(struct work *w, enum fl_dimension d)
 	w->mentions = calloc(2 * n + 1, sizeof(*w->mentions));
 	if (!w->mentions)
 		return -ENOMEM;
-	for (__u32 i = 0; i < w->count; i++) {
-		for (size_t j = 0; j < w->rules[i]->term_count; j++) {
-			const struct term *t = &w->rules[i]->terms[j];
-
-			for (size_t k = 0; t->dimension == d && k < t->count; k++) {
-				if (kind_of(d) == KIND_PORT)
-					mention_ports(w, &t->values[k], i);
-				else
-					mention(w, &t->values[k], i);
-			}
-		}
-	}
+	for (__u32 i = 0; i < w->count; i++)
+		mention_all(w, d, i);
 	qsort(w->mentions, w->mention_count, sizeof(*w->mentions), by_value);
 	return 0;
 }
@@ -331,93 +392,120 @@ static bool same_value(const struct mention *a, const struct mention *b)
 	return by_value(a, &c) == 0;
 }
 
-/* The mentions of one value, from *I on; their rules are asked again. *I is then the next value. */
-static void ask_again(const struct work *w, enum fl_dimension d, size_t *i, struct fl_rule_set *set)
+/* What the rule of M says to its value; of a port when all mentions of it were asked. */
+static bool mention_accepts(const struct work *w, enum fl_dimension d, const struct mention *m)
+{
+	switch (m->does) {
+	case NAMES:
+		return !m->negated;
+	case BEGINS:
+		return (++w->ranges[m->rule] > 0) != m->negated;
+	case ENDS:
+		return (--w->ranges[m->rule] > 0) != m->negated;
+	case ASK:
+		break;
+	}
+	return accepts(w->rules[m->rule], d, &m->value);
+}
+
+/*
+ * The class of the value of mention *I, of whose surroundings the set is *AROUND: the rules that
+ * name it are asked again. *I is then the next value, and *RET_SET, which may be AROUND, the set.
+ */
+static int class_of_value(const struct work *w, enum fl_dimension d, size_t *i,
+			  const struct fl_class *around, struct fl_class *ret_set, __u32 *ret_class)
 {
 	const struct mention *first = &w->mentions[*i];
+	struct draft t = draft_of(w->c, around);
+	int r = 0;
 
-	for (; *i < w->mention_count && same_value(first, &w->mentions[*i]); (*i)++) {
-		__u32 rule = w->mentions[*i].rule;
+	for (; !r && *i < w->mention_count && same_value(first, &w->mentions[*i]); (*i)++) {
+		const struct mention *m = &w->mentions[*i];
 
-		set_rule(set, rule, accepts(w->rules[rule], d, &first->value));
+		r = draft_rule(&t, m->rule, mention_accepts(w, d, m));
 	}
+	if (!r)
+		r = draft_class(&t, ret_class);
+	*ret_set = t.set;
+	return r;
 }
 
 /* --- dimensions --- */
 
-static int compile_ids(struct work *w, enum fl_dimension d, const struct fl_rule_set *other)
+static int compile_ids(struct work *w, enum fl_dimension d, const struct fl_class *other)
 {
 	struct compiled *c = w->c;
+	int r = 0;
 
-	for (size_t i = 0; i < w->mention_count;) {
-		struct fl_rule_set set = *other;
+	for (size_t i = 0; !r && i < w->mention_count;) {
 		struct compiled_entry *e = &c->entries[c->entry_count++];
-		const struct term_value *v = &w->mentions[i].value;
+		struct fl_class set;
 
 		e->key = (struct fl_policy_key){ .dimension = d };
-		memcpy(e->key.value, v->id, sizeof(e->key.value));
-		ask_again(w, d, &i, &set);
-		int r = class_of(w, &set, &e->class);
-
-		if (r < 0)
-			return r;
+		memcpy(e->key.value, w->mentions[i].value.id, sizeof(e->key.value));
+		r = class_of_value(w, d, &i, other, &set, &e->class);
 	}
-	return 0;
+	return r;
 }
 
-/* Sorted by address and length a prefix follows those around it: AROUND is the stack of them. */
-static int compile_prefixes(struct work *w, enum fl_dimension d, const struct fl_rule_set *other)
+static struct term_value value_of_prefix(const struct fl_policy_prefix *p)
+{
+	return (struct term_value){ .addr = p->addr, .bits = p->bits - FL_PREFIX_BASE };
+}
+
+static bool prefix_covers(const struct compiled_prefix *p, const struct fl_addr *addr)
+{
+	struct term_value v = value_of_prefix(&p->prefix);
+
+	return covers(&v, addr);
+}
+
+/* Sorted by address and length a prefix follows those around it. */
+static int compile_prefixes(struct work *w, enum fl_dimension d, const struct fl_class *other)
 {
 	struct compiled *c = w->c;
-	struct {
-		struct term_value prefix;
-		struct fl_rule_set set;
-	} around[129];
-	size_t depth = 0;
+	struct fl_class sets[130] = { *other }; /* of those around, from the widest on */
+	__u32 around = 0, depth = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < w->mention_count;) {
-		const struct term_value v = w->mentions[i].value;
-		struct compiled_prefix *p = &c->prefixes[c->prefix_count++];
-		int r;
+	for (size_t i = 0; !r && i < w->mention_count;) {
+		struct compiled_prefix *p = &c->prefixes[c->prefix_count];
+		const struct term_value *v = &w->mentions[i].value;
 
-		while (depth && !covers(&around[depth - 1].prefix, &v.addr))
+		while (around && !prefix_covers(&c->prefixes[around - 1], &v->addr)) {
+			around = c->prefixes[around - 1].around;
 			depth--;
-		around[depth].prefix = v;
-		around[depth].set = depth ? around[depth - 1].set : *other;
-		ask_again(w, d, &i, &around[depth].set);
-		p->prefix = (struct fl_policy_prefix){ .bits = FL_PREFIX_BASE + v.bits,
+		}
+		p->prefix = (struct fl_policy_prefix){ .bits = FL_PREFIX_BASE + v->bits,
 						       .dimension = (__u16)d,
-						       .addr = v.addr };
-		r = class_of(w, &around[depth].set, &p->class);
-		if (r < 0)
-			return r;
+						       .addr = v->addr };
+		p->around = around;
+		r = class_of_value(w, d, &i, &sets[depth], &sets[depth + 1], &p->class);
+		around = (__u32)++c->prefix_count;
 		depth++;
 	}
-	return 0;
+	return r;
 }
 
-static int compile_ports(struct work *w, enum fl_dimension d, const struct fl_rule_set *other)
+static int compile_ports(struct work *w, enum fl_dimension d, const struct fl_class *other)
 {
 	__u32 **ports = &w->c->ports[d == FL_DIM_REMOTE_PORT];
-	struct fl_rule_set set = *other;
+	struct fl_class set = *other;
 	__u32 class = w->c->policy.other[d];
 	size_t i = 0;
+	int r = 0;
 
+	free(w->ranges);
+	w->ranges = calloc(w->count + 1, sizeof(*w->ranges));
 	*ports = calloc(PORTS, sizeof(**ports));
-	if (!*ports)
+	if (!*ports || !w->ranges)
 		return -ENOMEM;
-	for (__u32 port = 0; port < PORTS; port++) {
-		if (i < w->mention_count && w->mentions[i].value.first == port) {
-			int r;
-
-			ask_again(w, d, &i, &set);
-			r = class_of(w, &set, &class);
-			if (r < 0)
-				return r;
-		}
+	for (__u32 port = 0; !r && port < PORTS; port++) {
+		if (i < w->mention_count && w->mentions[i].value.first == port)
+			r = class_of_value(w, d, &i, &set, &set, &class);
 		(*ports)[port] = class;
 	}
-	return 0;
+	return r;
 }
 
 /* Also by a rule whose names stand for nothing: an attempt must know that it is none of them. */
@@ -433,11 +521,11 @@ static bool wanted(const struct work *w, enum fl_dimension d)
 static int compile_dimension(struct work *w, enum fl_dimension d)
 {
 	struct fl_policy *p = &w->c->policy;
-	struct fl_rule_set other, unknown;
-	int r = class_where(w, d, accepts_other, &other, &p->other[d]);
+	struct fl_class other;
+	int r = class_where(w, d, accepts_other, &p->other[d]);
 
 	if (!r)
-		r = class_where(w, d, accepts_unknown, &unknown, &p->unknown[d]);
+		r = class_where(w, d, accepts_unknown, &p->unknown[d]);
 	if (!r)
 		r = collect(w, d);
 	if (r < 0)
@@ -445,6 +533,7 @@ static int compile_dimension(struct work *w, enum fl_dimension d)
 	if (!wanted(w, d))
 		return 0;
 	p->wanted |= 1u << d;
+	other = *compiled_class(w->c, p->other[d]);
 	switch (kind_of(d)) {
 	case KIND_PREFIX:
 		return compile_prefixes(w, d, &other);
@@ -464,24 +553,28 @@ static __u32 dimensions_of(const struct plain_rule *rule)
 	return dimensions & ~(1u << FL_DIM_HOOK);
 }
 
+static int compile_hook(struct work *w, __u32 index)
+{
+	const struct fl_class none = { { FL_BLOCK_NONE } };
+	struct draft t = draft_of(w->c, &none);
+	int r = 0;
+
+	for (__u32 rule = 0; !r && rule < w->count; rule++) {
+		if (!accepts_hook(w->rules[rule], index / 2, index % 2))
+			continue;
+		w->c->policy.asked[index] |= dimensions_of(w->rules[rule]);
+		r = draft_rule(&t, rule, true);
+	}
+	return r ? r : draft_class(&t, &w->c->policy.hooks[index]);
+}
+
 static int compile_hooks(struct work *w)
 {
-	for (__u32 i = 0; i < FL_HOOKS * 2; i++) {
-		struct fl_rule_set set = { 0 };
-		int r;
+	int r = 0;
 
-		for (__u32 rule = 0; rule < w->count; rule++) {
-			bool here = accepts_hook(w->rules[rule], i / 2, i % 2);
-
-			set_rule(&set, rule, here);
-			if (here)
-				w->c->policy.asked[i] |= dimensions_of(w->rules[rule]);
-		}
-		r = class_of(w, &set, &w->c->policy.hooks[i]);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (__u32 i = 0; !r && i < FL_HOOKS * 2; i++)
+		r = compile_hook(w, i);
+	return r;
 }
 
 /* --- the whole --- */
@@ -521,7 +614,7 @@ static void write_rules(struct work *w, const struct plain_default defaults[FL_H
 		c->rules[i] = (struct fl_policy_rule){ .verdict = rule->verdict,
 						       .flags = rule->flags,
 						       .tag = rule->tag };
-		set_rule(&c->policy.enforced, i, rule->enforced);
+		set_rule(&c->policy.enforced[i / FL_BLOCK_RULES], i, rule->enforced);
 	}
 	for (__u32 hook = 0; hook < FL_HOOKS; hook++) {
 		c->policy.defaults[hook].verdict = defaults[hook].verdict;
@@ -541,18 +634,31 @@ static size_t count_all(const struct work *w, enum kind kind)
 	return n;
 }
 
+/* The numbers of the two that every policy has are the order in which they come. */
+static int put_common_blocks(struct compiled *c)
+{
+	struct fl_rule_block none = { { 0 } }, all;
+	__u32 number;
+	int r = distinct_put(&c->blocks, &none, &number);
+
+	memset(&all, 0xff, sizeof(all));
+	return r ? r : distinct_put(&c->blocks, &all, &number);
+}
+
 static int allocate(struct work *w)
 {
 	struct compiled *c = w->c;
 
+	c->classes.size = sizeof(struct fl_class);
+	c->classes.max = FL_CLASSES_MAX;
+	c->blocks.size = sizeof(struct fl_rule_block);
+	c->blocks.max = FL_BLOCKS_MAX;
 	c->rules = calloc(w->count + 1, sizeof(*c->rules));
-	c->classes = calloc(FL_CLASSES_MAX, sizeof(*c->classes));
 	c->entries = calloc(count_all(w, KIND_ID) + 1, sizeof(*c->entries));
 	c->prefixes = calloc(count_all(w, KIND_PREFIX) + 1, sizeof(*c->prefixes));
-	memset(w->buckets, 0xff, sizeof(w->buckets)); /* NONE */
-	if (!c->rules || !c->classes || !c->entries || !c->prefixes)
+	if (!c->rules || !c->entries || !c->prefixes)
 		return -ENOMEM;
-	return 0;
+	return put_common_blocks(c);
 }
 
 static void cleanup_compiled(struct compiled **c)
@@ -566,6 +672,7 @@ static void cleanup_work(struct work **w)
 		return;
 	free((*w)->rules);
 	free((*w)->mentions);
+	free((*w)->ranges);
 	free(*w);
 }
 
@@ -603,7 +710,8 @@ void compiled_free(struct compiled *c)
 		return;
 	free(c->rules);
 	free(c->order);
-	free(c->classes);
+	distinct_release(&c->classes);
+	distinct_release(&c->blocks);
 	free(c->entries);
 	free(c->prefixes);
 	free(c->ports[0]);
@@ -616,49 +724,72 @@ void compiled_free(struct compiled *c)
 int compiled_classify(struct compiled *c, const struct plain_rule *rules, enum fl_dimension d,
 		      const struct term_value *value, __u32 *ret_class, bool *ret_new)
 {
-	struct fl_rule_set set = { 0 };
-	__u32 class = 0;
+	struct draft t = draft_of(c, compiled_class(c, c->policy.other[d]));
+	__u32 before = c->classes.count;
+	int r = 0;
 
-	for (__u32 i = 0; i < c->policy.rules; i++)
-		set_rule(&set, i, accepts(&rules[c->order[i]], d, value));
-	while (class < c->class_count && memcmp(&c->classes[class], &set, sizeof(set)) != 0)
-		class ++;
-	if (class == FL_CLASSES_MAX)
-		return -E2BIG;
-	*ret_new = class == c->class_count;
-	if (*ret_new)
-		c->classes[c->class_count++] = set;
-	*ret_class = class;
-	return 0;
+	for (__u32 i = 0; !r && i < c->policy.rules; i++) {
+		if (asks_for(&rules[c->order[i]], d))
+			r = draft_rule(&t, i, accepts(&rules[c->order[i]], d, value));
+	}
+	if (!r)
+		r = draft_class(&t, ret_class);
+	if (!r)
+		*ret_new = c->classes.count > before;
+	return r;
 }
 
 /* --- looking up, as the maps do --- */
 
-static __u32 find_entry(const struct compiled *c, enum fl_dimension d, const struct term_value *v)
+/* As by_value() sorts ids, in the order of the dimensions. */
+static int by_key(const void *left, const void *right)
 {
-	for (size_t i = 0; i < c->entry_count; i++) {
-		const struct fl_policy_key *key = &c->entries[i].key;
+	const struct fl_policy_key *a = left, *b = &((const struct compiled_entry *)right)->key;
 
-		if (key->dimension == d && !memcmp(key->value, v->id, sizeof(v->id)))
-			return c->entries[i].class;
+	if (a->dimension != b->dimension)
+		return a->dimension < b->dimension ? -1 : 1;
+	for (size_t i = 0; i < 3; i++) {
+		if (a->value[i] != b->value[i])
+			return a->value[i] < b->value[i] ? -1 : 1;
 	}
-	return c->policy.other[d];
+	return 0;
 }
 
+static __u32 find_entry(const struct compiled *c, enum fl_dimension d, const struct term_value *v)
+{
+	struct fl_policy_key key = { .dimension = d, .value = { v->id[0], v->id[1], v->id[2] } };
+	const struct compiled_entry *e = bsearch(&key, c->entries, c->entry_count, sizeof(*e),
+						 by_key);
+
+	return e ? e->class : c->policy.other[d];
+}
+
+static bool is_behind(const struct compiled_prefix *p, enum fl_dimension d,
+		      const struct fl_addr *addr)
+{
+	if (p->prefix.dimension != d)
+		return p->prefix.dimension > d;
+	return memcmp(p->prefix.addr.b, addr->b, sizeof(addr->b)) > 0;
+}
+
+/* The last that begins at or before the address, or the first of those around it that has it. */
 static __u32 find_prefix(const struct compiled *c, enum fl_dimension d, const struct term_value *v)
 {
-	__u32 class = c->policy.other[d], longest = 0;
+	size_t low = 0, high = c->prefix_count;
 
-	for (size_t i = 0; i < c->prefix_count; i++) {
-		const struct fl_policy_prefix *p = &c->prefixes[i].prefix;
-		struct term_value prefix = { .addr = p->addr, .bits = p->bits - FL_PREFIX_BASE };
+	while (low < high) {
+		size_t middle = (low + high) / 2;
 
-		if (p->dimension == d && p->bits > longest && covers(&prefix, &v->addr)) {
-			longest = p->bits;
-			class = c->prefixes[i].class;
-		}
+		if (is_behind(&c->prefixes[middle], d, &v->addr))
+			high = middle;
+		else
+			low = middle + 1;
 	}
-	return class;
+	if (!low || c->prefixes[low - 1].prefix.dimension != d)
+		return c->policy.other[d];
+	while (low && !prefix_covers(&c->prefixes[low - 1], &v->addr))
+		low = c->prefixes[low - 1].around;
+	return low ? c->prefixes[low - 1].class : c->policy.other[d];
 }
 
 static __u32 find_class(const struct compiled *c, enum fl_dimension d, const struct fl_attempt *a)
@@ -681,9 +812,20 @@ static __u32 find_class(const struct compiled *c, enum fl_dimension d, const str
 
 struct fl_judgement compiled_judge(const struct compiled *c, const struct fl_attempt *a)
 {
-	struct fl_rule_set set = c->classes[c->policy.hooks[FL_HOOK_INDEX(a->hook, a->key.proto)]];
+	struct fl_judgement j = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
+	const struct fl_class *sets[FL_DIMS];
 
+	sets[FL_DIM_HOOK] = compiled_class(c,
+					   c->policy.hooks[FL_HOOK_INDEX(a->hook, a->key.proto)]);
 	for (enum fl_dimension d = FL_DIM_HOOK + 1; d < FL_DIMS; d++)
-		fl_rule_set_meet(&set, &c->classes[find_class(c, d, a)]);
-	return fl_policy_judge(&c->policy, &set);
+		sets[d] = compiled_class(c, find_class(c, d, a));
+	for (__u32 i = 0; i < FL_BLOCKS && j.rule == FL_NO_RULE; i++) {
+		struct fl_rule_block set = *compiled_block(c, sets[FL_DIM_HOOK]->blocks[i]);
+
+		for (enum fl_dimension d = FL_DIM_HOOK + 1; d < FL_DIMS; d++)
+			fl_block_meet(&set, compiled_block(c, sets[d]->blocks[i]));
+		j = fl_judgement_join(
+			j, fl_block_judge(&set, &c->policy.enforced[i], i * FL_BLOCK_RULES));
+	}
+	return j;
 }

@@ -7,6 +7,7 @@
 #ifndef FLOWNER_COMPILE_H
 #define FLOWNER_COMPILE_H
 
+#include "distinct.h"
 #include <flowner/policy.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,9 +50,9 @@ struct plain_default {
 struct compiled {
 	struct fl_policy policy;
 	struct fl_policy_rule *rules;
-	__u32 *order; /* of rule i: its place in what was compiled */
-	struct fl_rule_set *classes;
-	__u32 class_count; /* room for FL_CLASSES_MAX */
+	__u32 *order;		 /* of rule i: its place in what was compiled */
+	struct distinct classes; /* struct fl_class */
+	struct distinct blocks;	 /* struct fl_rule_block */
 	struct compiled_entry {
 		struct fl_policy_key key; /* slot 0 */
 		__u32 class;
@@ -60,6 +61,7 @@ struct compiled {
 	struct compiled_prefix {
 		struct fl_policy_prefix prefix; /* slot 0 */
 		__u32 class;
+		__u32 around; /* 1 + place of the next wider one that is here; 0: there is none */
 	} * prefixes;
 	size_t prefix_count;
 	__u32 *ports[2]; /* classes of local and of remote ports; NULL where none is asked for */
@@ -67,11 +69,14 @@ struct compiled {
 
 /*
  * Rules that name a network namespace come before those that do not; else the order is kept. -E2BIG
- * more than FL_RULES_MAX rules or FL_CLASSES_MAX classes. -ENOMEM.
+ * more than FL_RULES_MAX rules, FL_CLASSES_MAX classes or FL_BLOCKS_MAX blocks. -ENOMEM.
  */
 int compile(const struct plain_rule *rules, size_t count,
 	    const struct plain_default defaults[FL_HOOKS], struct compiled **ret_compiled);
 void compiled_free(struct compiled *c);
+
+const struct fl_class *compiled_class(const struct compiled *c, __u32 class);
+const struct fl_rule_block *compiled_block(const struct compiled *c, __u32 number);
 
 /*
  * The class of VALUE in dimension D by RULES, which are those C was compiled from, but may have

@@ -540,7 +540,7 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 
 /* A class before the value that names it. */
 int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
-		   const struct fl_rule_set *set, bool gone)
+		   const struct compiled *grown, bool gone)
 {
 	struct fl_policy_key in_use = *key;
 	int r = 0;
@@ -550,8 +550,8 @@ int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 cla
 	in_use.slot = e->slot;
 	if (gone)
 		return policymaps_remove_value(&e->maps, &in_use);
-	if (set)
-		r = policymaps_set_class(&e->maps, e->slot, class, set);
+	if (grown)
+		r = policymaps_set_class(&e->maps, e->slot, class, grown);
 	return r ? r : policymaps_set_value(&e->maps, &in_use, class);
 }
 

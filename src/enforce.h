@@ -97,11 +97,11 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 void enforce_resumed_release(struct enforce_resumed *r);
 
 /*
- * The policy in use has another class for the value KEY (its slot is not read), or GONE: none. SET,
- * when not NULL, is a class not written before. -ENOENT no policy; -ENOSPC full.
+ * The policy in use has another class for the value KEY (its slot is not read), or GONE: none. It
+ * is of GROWN, when that is not NULL, and was not written before. -ENOENT no policy; -ENOSPC full.
  */
 int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
-		   const struct fl_rule_set *set, bool gone);
+		   const struct compiled *grown, bool gone);
 
 /* No policy any more: everything is detached. */
 void enforce_clear(struct enforce *e);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PORTS 65536u
+#define ENOTSUPP 524 /* the kernel's own, that gets out to us */
 
 int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps)
 {
@@ -19,11 +20,12 @@ int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps
 		const char *name;
 		int *fd;
 	} wanted[] = {
-		{ "policy_state", &m.state },	    { "policies", &m.policies },
-		{ "policy_rules", &m.rules },	    { "policy_hits", &m.hits },
-		{ "policy_classes", &m.classes },   { "policy_values", &m.values },
-		{ "policy_prefixes", &m.prefixes }, { "policy_ports", &m.ports },
-		{ "policy_kept", &m.kept },	    { "policy_texts", &m.texts },
+		{ "policy_state", &m.state },	  { "policies", &m.policies },
+		{ "policy_rules", &m.rules },	  { "policy_hits", &m.hits },
+		{ "policy_classes", &m.classes }, { "policy_blocks", &m.blocks },
+		{ "policy_values", &m.values },	  { "policy_prefixes", &m.prefixes },
+		{ "policy_ports", &m.ports },	  { "policy_kept", &m.kept },
+		{ "policy_texts", &m.texts },
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -37,11 +39,34 @@ int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps
 	return 0;
 }
 
+static int refusal(int error)
+{
+	return error == E2BIG || error == ENOMEM ? -ENOSPC : -error;
+}
+
 static int update(int fd, const void *key, const void *value)
 {
-	if (bpf_map_update_elem(fd, key, value, BPF_ANY) == 0)
+	return bpf_map_update_elem(fd, key, value, BPF_ANY) == 0 ? 0 : refusal(errno);
+}
+
+/*
+ * COUNT elements, in one call where the kernel has it for this kind of map: a trie has not before
+ * 5.14, nor has what is each CPU's own before 5.13.
+ */
+static int update_all(int fd, const void *keys, size_t key_size, const void *values,
+		      size_t value_size, __u32 count)
+{
+	__u32 written = count;
+	int r = 0;
+
+	if (!count || bpf_map_update_batch(fd, keys, values, &written, NULL) == 0)
 		return 0;
-	return errno == E2BIG || errno == ENOMEM ? -ENOSPC : -errno;
+	if (errno != ENOTSUPP && errno != EOPNOTSUPP)
+		return refusal(errno);
+	for (__u32 i = 0; !r && i < count; i++)
+		r = update(fd, (const char *)keys + i * key_size,
+			   (const char *)values + i * value_size);
+	return r;
 }
 
 /* Every element of a hash or trie whose key is of SLOT. A walk that deletes begins again. */
@@ -82,57 +107,82 @@ static int clear_slot(const struct policymaps *m, __u32 slot)
 	return r;
 }
 
-/* COUNT elements of an array from FIRST on, in one call: there are 131072 ports. */
-static int write_array(int fd, __u32 first, const void *values, __u32 count)
+/* COUNT elements from FIRST on, of a map whose keys are numbers. */
+static int write_numbered(int fd, __u32 first, const void *values, size_t value_size, __u32 count)
 {
 	_free_ __u32 *keys = calloc(count + 1, sizeof(*keys));
-	__u32 written = count;
 
 	if (!keys)
 		return -ENOMEM;
 	for (__u32 i = 0; i < count; i++)
 		keys[i] = first + i;
-	if (!count || bpf_map_update_batch(fd, keys, values, &written, NULL) == 0)
-		return 0;
-	return -errno;
+	return update_all(fd, keys, sizeof(*keys), values, value_size, count);
 }
 
-/* Of each CPU its own: there is no such call for them before 5.13. */
 int policymaps_no_hits(const struct policymaps *m, __u32 area, __u32 rules)
 {
-	int cpus = libbpf_num_possible_cpus(), r = 0;
+	int cpus = libbpf_num_possible_cpus();
 	_free_ __u64 *zeros = NULL;
 
 	if (cpus < 0)
 		return cpus;
-	zeros = calloc((size_t)cpus, sizeof(*zeros));
+	zeros = calloc((size_t)cpus * (rules + 1), sizeof(*zeros));
 	if (!zeros)
 		return -ENOMEM;
-	for (__u32 rule = 0; !r && rule < rules; rule++) {
-		__u32 index = area * FL_RULES_MAX + rule;
+	return write_numbered(m->hits, area * FL_RULES_MAX, zeros, (size_t)cpus * sizeof(*zeros),
+			      rules);
+}
 
-		r = update(m->hits, &index, zeros);
-	}
+/* What there was more of before is taken out. */
+static int write_blocks(const struct policymaps *m, __u32 slot, const struct compiled *c)
+{
+	__u32 first = slot * FL_BLOCKS_MAX, next = first + c->blocks.count;
+	int r = write_numbered(m->blocks, first, c->blocks.items, c->blocks.size, c->blocks.count);
+
+	while (!r && next < first + FL_BLOCKS_MAX && bpf_map_delete_elem(m->blocks, &next) == 0)
+		next++;
 	return r;
+}
+
+static int write_sets(const struct policymaps *m, __u32 slot, const struct compiled *c)
+{
+	int r = write_blocks(m, slot, c);
+
+	return r ? r
+		 : write_numbered(m->classes, slot * FL_CLASSES_MAX, c->classes.items,
+				  c->classes.size, c->classes.count);
 }
 
 static int write_values(const struct policymaps *m, __u32 slot, const struct compiled *c)
 {
-	int r = 0;
+	_free_ struct fl_policy_key *keys = calloc(c->entry_count + 1, sizeof(*keys));
+	_free_ __u32 *classes = calloc(c->entry_count + 1, sizeof(*classes));
 
-	for (size_t i = 0; !r && i < c->entry_count; i++) {
-		struct fl_policy_key key = c->entries[i].key;
-
-		key.slot = slot;
-		r = update(m->values, &key, &c->entries[i].class);
+	if (!keys || !classes)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->entry_count; i++) {
+		keys[i] = c->entries[i].key;
+		keys[i].slot = slot;
+		classes[i] = c->entries[i].class;
 	}
-	for (size_t i = 0; !r && i < c->prefix_count; i++) {
-		struct fl_policy_prefix prefix = c->prefixes[i].prefix;
+	return update_all(m->values, keys, sizeof(*keys), classes, sizeof(*classes),
+			  (__u32)c->entry_count);
+}
 
-		prefix.slot = (__u16)slot;
-		r = update(m->prefixes, &prefix, &c->prefixes[i].class);
+static int write_prefixes(const struct policymaps *m, __u32 slot, const struct compiled *c)
+{
+	_free_ struct fl_policy_prefix *keys = calloc(c->prefix_count + 1, sizeof(*keys));
+	_free_ __u32 *classes = calloc(c->prefix_count + 1, sizeof(*classes));
+
+	if (!keys || !classes)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->prefix_count; i++) {
+		keys[i] = c->prefixes[i].prefix;
+		keys[i].slot = (__u16)slot;
+		classes[i] = c->prefixes[i].class;
 	}
-	return r;
+	return update_all(m->prefixes, keys, sizeof(*keys), classes, sizeof(*classes),
+			  (__u32)c->prefix_count);
 }
 
 static int write_ports(const struct policymaps *m, __u32 slot, const struct compiled *c)
@@ -141,7 +191,8 @@ static int write_ports(const struct policymaps *m, __u32 slot, const struct comp
 
 	for (__u32 side = 0; !r && side < 2; side++) {
 		if (c->ports[side])
-			r = write_array(m->ports, (slot * 2 + side) * PORTS, c->ports[side], PORTS);
+			r = write_numbered(m->ports, (slot * 2 + side) * PORTS, c->ports[side],
+					   sizeof(*c->ports[side]), PORTS);
 	}
 	return r;
 }
@@ -155,11 +206,14 @@ int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 	policy.generation = generation;
 	r = clear_slot(m, slot);
 	if (!r)
-		r = write_array(m->classes, slot * FL_CLASSES_MAX, c->classes, c->class_count);
+		r = write_sets(m, slot, c);
 	if (!r)
-		r = write_array(m->rules, slot * FL_RULES_MAX, c->rules, c->policy.rules);
+		r = write_numbered(m->rules, slot * FL_RULES_MAX, c->rules, sizeof(*c->rules),
+				   c->policy.rules);
 	if (!r)
 		r = write_values(m, slot, c);
+	if (!r)
+		r = write_prefixes(m, slot, c);
 	if (!r)
 		r = write_ports(m, slot, c);
 	return r ? r : update(m->policies, &slot, &policy);
@@ -227,12 +281,20 @@ int policymaps_set_value(const struct policymaps *m, const struct fl_policy_key 
 	return update(m->values, key, &class);
 }
 
+/* Blocks before the class that is made of them. Most have been written: they are what they are. */
 int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
-			 const struct fl_rule_set *set)
+			 const struct compiled *c)
 {
+	const struct fl_class *set = compiled_class(c, class);
 	__u32 index = slot * FL_CLASSES_MAX + class;
+	int r = 0;
 
-	return class < FL_CLASSES_MAX ? update(m->classes, &index, set) : -ENOSPC;
+	for (__u32 i = 0; !r && i < FL_BLOCKS; i++) {
+		__u32 number = slot * FL_BLOCKS_MAX + set->blocks[i];
+
+		r = update(m->blocks, &number, compiled_block(c, set->blocks[i]));
+	}
+	return r ? r : update(m->classes, &index, set);
 }
 
 int policymaps_remove_value(const struct policymaps *m, const struct fl_policy_key *key)

@@ -15,6 +15,7 @@ struct policymaps { /* fds, the object's */
 	int rules;
 	int hits;
 	int classes;
+	int blocks;
 	int values;
 	int prefixes;
 	int ports;
@@ -52,10 +53,10 @@ int policymaps_hits(const struct policymaps *m, __u32 area, __u32 rule, __u64 *r
 
 /*
  * While in use: one value more, or another class of it (a file or cgroup that has come; a class not
- * written before comes first), or less. -ENOSPC full.
+ * written before comes first, from C, which has it), or less. -ENOSPC full.
  */
 int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
-			 const struct fl_rule_set *set);
+			 const struct compiled *c);
 int policymaps_set_value(const struct policymaps *m, const struct fl_policy_key *key, __u32 class);
 int policymaps_remove_value(const struct policymaps *m, const struct fl_policy_key *key);
 

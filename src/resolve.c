@@ -535,7 +535,7 @@ static void tell(struct telling *t, enum fl_dimension d, const struct term_value
 	if (!change.gone)
 		err = compiled_classify(t->c, t->r->rules, d, v, &change.class, &is_new);
 	if (!err) {
-		change.set = is_new ? &t->c->classes[change.class] : NULL;
+		change.grown = is_new ? t->c : NULL;
 		err = t->fn(t->arg, &change);
 	}
 	t->error = t->error ? t->error : err;

@@ -25,13 +25,13 @@ struct resolve_world {
 };
 
 /*
- * One value that another set of rules accepts now. The caller writes SET, when it is not NULL, as
- * class CLASS first, then KEY -> CLASS in the slot in use; GONE: takes KEY out.
+ * One value that another set of rules accepts now. The caller writes class CLASS of GROWN, when
+ * that is not NULL, first, then KEY -> CLASS in the slot in use; GONE: takes KEY out.
  */
 struct resolve_change {
 	struct fl_policy_key key; /* slot 0 */
 	__u32 class;
-	const struct fl_rule_set *set; /* a class not there before, else NULL */
+	const struct compiled *grown; /* which has that class now, and had not before; or NULL */
 	bool gone;
 };
 

@@ -255,7 +255,7 @@ static int write_change(void *arg, const struct resolve_change *change)
 {
 	struct rules *r = arg;
 
-	return enforce_change(r->enforce, &change->key, change->class, change->set, change->gone);
+	return enforce_change(r->enforce, &change->key, change->class, change->grown, change->gone);
 }
 
 struct put {

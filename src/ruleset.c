@@ -145,7 +145,7 @@ int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct poli
 		r = ruleset_compile(set);
 	if (r < 0)
 		return fail(f, r, "cannot compile the policy: %s",
-			    r == -E2BIG ? "it has too many rules, or too many different ones"
+			    r == -E2BIG ? "its values are named by too many different sets of rules"
 					: strerror(-r));
 	*ret_set = TAKE_PTR(set);
 	return 0;

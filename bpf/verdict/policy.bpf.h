@@ -48,8 +48,25 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FL_POLICY_SLOTS *FL_CLASSES_MAX);
 	__type(key, __u32);
-	__type(value, struct fl_rule_set);
+	__type(value, struct fl_class);
 } policy_classes SEC(".maps") __weak;
+
+/* By slot * FL_BLOCKS_MAX + number. A hash, which takes memory for those that there are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, FL_POLICY_SLOTS *FL_BLOCKS_MAX);
+	__type(key, __u32);
+	__type(value, struct fl_rule_block);
+} policy_blocks SEC(".maps") __weak;
+
+/* What was asked before, and the answer. The programs fill it; the kernel drops what is old. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct fl_question);
+	__type(value, struct fl_judgement);
+} policy_answers SEC(".maps") __weak;
 
 /* Value of a dimension that some rule names -> class. */
 struct {

@@ -4,9 +4,11 @@
  * picks a rule. Shared by the verdict programs, the daemon that compiles, and the unit tests. Pure.
  *
  * Every attribute of an attempt is one dimension. For each value of a dimension the compiler has
- * written down which rules accept it: a set of rules, one bit each, in the order of the policy. The
- * sets of all dimensions are intersected, and the first rule left is the one that matches. What it
- * costs does not depend on the number of rules.
+ * written down which rules accept it: a class, which is a set of rules, one bit each, in the order
+ * of the policy. The classes of all dimensions are a question; the sets are intersected, the first
+ * rule left is the answer, and it is remembered: what a verdict costs does not depend on the number
+ * of rules. Sets are cut into blocks, of which equal ones are kept once: most of a large policy's
+ * sets differ in one block from most others.
  */
 #ifndef FLOWNER_POLICY_H
 #define FLOWNER_POLICY_H
@@ -15,15 +17,30 @@
 #include <flowner/flow.h>
 #include <flowner/verdict.h>
 
-#define FL_RULES_MAX 1024
-#define FL_RULE_WORDS (FL_RULES_MAX / 64)
-#define FL_CLASSES_MAX 8192 /* distinct sets of rules in one policy */
+#define FL_BLOCK_WORDS 8 /* more would not fit on the stack of the programs */
+#define FL_BLOCK_RULES (FL_BLOCK_WORDS * 64)
+#define FL_BLOCKS 20 /* of one set */
+#define FL_RULES_MAX (FL_BLOCKS * FL_BLOCK_RULES)
+#define FL_BLOCKS_MAX 65536  /* distinct blocks in one policy: 16 bits */
+#define FL_CLASSES_MAX 32768 /* distinct sets of rules in one policy: 16 bits have room for more */
 #define FL_NO_CLASS 0xffffffffu
 #define FL_POLICY_SLOTS 2 /* the policy in use, and the one being loaded or kept to roll back */
 
-/* A set of rules: bit i of word i / 64 is rule i. */
-struct fl_rule_set {
-	__u64 words[FL_RULE_WORDS];
+/* Bit i of word i / 64 is rule i of these. */
+struct fl_rule_block {
+	__u64 words[FL_BLOCK_WORDS];
+};
+
+/* The numbers of those that every policy has. */
+#define FL_BLOCK_NONE 0
+#define FL_BLOCK_ALL 1
+
+/*
+ * A set of rules: numbers of blocks. Behind the last rule of the policy everything is set, so that
+ * who accepts all rules is all FL_BLOCK_ALL; but nothing is in the classes of hooks.
+ */
+struct fl_class {
+	__u16 blocks[FL_BLOCKS];
 };
 
 enum fl_dimension {
@@ -122,10 +139,9 @@ struct fl_policy_rule {
 
 /* One policy, as its slot has it. */
 struct fl_policy {
-	__u64 generation;
 	__u32 rules;
 	__u32 area;				  /* where its hits are counted, see below */
-	struct fl_rule_set enforced;		  /* rules that are; the others are in audit */
+	struct fl_rule_block enforced[FL_BLOCKS]; /* rules that are; the others are in audit */
 	struct fl_policy_rule defaults[FL_HOOKS]; /* when no rule matches */
 	__u32 other[FL_DIMS];			  /* class of a value that no rule names */
 	__u32 unknown[FL_DIMS];	   /* class of a value that is not known at this moment */
@@ -133,6 +149,17 @@ struct fl_policy {
 	__u32 default_enforced;	   /* bit 1 << hook */
 	__u32 wanted;		   /* bit 1 << dimension: some rule asks for it */
 	__u32 asked[FL_HOOKS * 2]; /* the same of the rules of FL_HOOK_INDEX() */
+	__u64 generation;	   /* written last; who remembers an answer reads it first */
+};
+
+#define FL_CLASSES_A_WORD 4
+
+/*
+ * The class of each dimension, in 16 bits of word d / 4; what is left of the last word is of the
+ * generation. A policy has one answer to it.
+ */
+struct fl_question {
+	__u64 words[4];
 };
 
 /* Value of policy_state. */
@@ -230,10 +257,26 @@ struct fl_judgement {
 	__u32 audited; /* first rule in audit before it, FL_NO_RULE: none */
 };
 
-FL_RULE void fl_rule_set_meet(struct fl_rule_set *set, const struct fl_rule_set *with)
+FL_RULE __u32 fl_question_class(const struct fl_question *q, enum fl_dimension d)
 {
-	for (unsigned int i = 0; i < FL_RULE_WORDS; i++)
-		set->words[i] &= with->words[i];
+	return q->words[d / FL_CLASSES_A_WORD] >> d % FL_CLASSES_A_WORD * 16 & 0xffff;
+}
+
+/* Once for each dimension. */
+FL_RULE void fl_question_put(struct fl_question *q, enum fl_dimension d, __u32 class)
+{
+	q->words[d / FL_CLASSES_A_WORD] |= (__u64)(class & 0xffff) << d % FL_CLASSES_A_WORD * 16;
+}
+
+FL_RULE struct fl_question fl_question_of(__u64 generation)
+{
+	return (struct fl_question){ .words = { [3] = generation << 32 } };
+}
+
+FL_RULE void fl_block_meet(struct fl_rule_block *block, const struct fl_rule_block *with)
+{
+	for (unsigned int i = 0; i < FL_BLOCK_WORDS; i++)
+		block->words[i] &= with->words[i];
 }
 
 /*
@@ -251,31 +294,35 @@ FL_RULE __u32 fl_lowest_bit(__u64 word)
 }
 
 /*
- * First rule of SET that is enforced, or with FLIP ~0 in audit. FL_NO_RULE there is none. Without a
- * branch, as above: each way out of a loop is one more way through all that comes after it.
+ * First rule of BLOCK that is in ENFORCED, or with FLIP ~0 is not; FL_NO_RULE there is none. FIRST
+ * is the number of the block's first rule. Without a branch, as above: each way out of a loop is
+ * one more way through all that comes after it.
  */
-FL_RULE __u32 fl_policy_first(const struct fl_policy *policy, const struct fl_rule_set *set,
-			      __u64 flip)
+FL_RULE __u32 fl_block_first(const struct fl_rule_block *block,
+			     const struct fl_rule_block *enforced, __u64 flip, __u32 first)
 {
-	__u64 first = 0, base = FL_NO_RULE - 64;
+	__u64 lowest = 0, base = FL_NO_RULE - 64;
 
-	for (__u32 i = FL_RULE_WORDS; i-- > 0;) {
-		__u64 word = set->words[i] & (policy->enforced.words[i] ^ flip);
+	for (__u32 i = FL_BLOCK_WORDS; i-- > 0;) {
+		__u64 word = block->words[i] & (enforced->words[i] ^ flip);
 		__u64 here = fl_mask(word);
 
-		first ^= (first ^ word) & here;
-		base ^= (base ^ i * 64) & here;
+		lowest ^= (lowest ^ word) & here;
+		base ^= (base ^ (first + i * 64)) & here;
 	}
-	return (__u32)base + fl_lowest_bit(first);
+	return (__u32)base + fl_lowest_bit(lowest);
 }
 
-/* A rule in audit is as if it were not there; what it would have said is told beside it. */
-FL_RULE struct fl_judgement fl_policy_judge(const struct fl_policy *policy,
-					    const struct fl_rule_set *matching)
+/*
+ * What the rules from FIRST on say, of which those in BLOCK match. A rule in audit is as if it were
+ * not there; what it would have said is told beside it.
+ */
+FL_RULE struct fl_judgement fl_block_judge(const struct fl_rule_block *block,
+					   const struct fl_rule_block *enforced, __u32 first)
 {
 	struct fl_judgement j = {
-		.rule = fl_policy_first(policy, matching, 0),
-		.audited = fl_policy_first(policy, matching, ~0ULL),
+		.rule = fl_block_first(block, enforced, 0, first),
+		.audited = fl_block_first(block, enforced, ~0ULL, first),
 	};
 
 	if (j.audited > j.rule) /* FL_NO_RULE is the largest of all */
@@ -283,7 +330,21 @@ FL_RULE struct fl_judgement fl_policy_judge(const struct fl_policy *policy,
 	return j;
 }
 
-FL_ASSERT_SIZE(fl_rule_set, FL_RULES_MAX / 8);
+/* What two blocks say, of which the first does not decide. Without a branch. */
+FL_RULE struct fl_judgement fl_judgement_join(struct fl_judgement first, struct fl_judgement second)
+{
+	__u32 is_first = (__u32)fl_mask(first.audited ^ FL_NO_RULE);
+
+	second.audited ^= (second.audited ^ first.audited) & is_first;
+	return second;
+}
+
+_Static_assert(FL_DIMS * 16 + 32 <= 8 * sizeof(struct fl_question), "a class has 16 bits");
+_Static_assert(FL_CLASSES_MAX <= 65536, "a class has 16 bits");
+FL_ASSERT_SIZE(fl_rule_block, FL_BLOCK_RULES / 8);
+FL_ASSERT_SIZE(fl_class, 2 * FL_BLOCKS);
+FL_ASSERT_SIZE(fl_question, 32);
+FL_ASSERT_SIZE(fl_judgement, 8);
 FL_ASSERT_SIZE(fl_attempt, 176);
 FL_ASSERT_SIZE(fl_policy_key, 32);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);

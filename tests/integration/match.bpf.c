@@ -16,4 +16,31 @@ int match(struct __sk_buff *skb)
 	return (j.rule + 1) << 16 | ((j.audited + 1) & 0xffff);
 }
 
+/* The same, of what nobody has asked before. */
+SEC("tc")
+int match_unknown(struct __sk_buff *skb)
+{
+	struct fl_judgement j = {};
+	struct fl_attempt attempt;
+	struct fl_question q;
+
+	if (bpf_skb_load_bytes(skb, 0, &attempt, sizeof(attempt)))
+		return -1;
+	if (policy_question(&attempt, skb->mark, &q))
+		return -1;
+	q.words[3] ^= bpf_ktime_get_ns() << 32;
+	if (policy_answer(&q, skb->mark, &j))
+		return -1;
+	return (j.rule + 1) << 16 | ((j.audited + 1) & 0xffff);
+}
+
+/* What the others do beside matching. */
+SEC("tc")
+int nothing(struct __sk_buff *skb)
+{
+	struct fl_attempt attempt;
+
+	return bpf_skb_load_bytes(skb, 0, &attempt, sizeof(attempt)) ? -1 : (int)attempt.hook;
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -87,12 +87,12 @@ void enforce_resumed_release(struct enforce_resumed *r)
 }
 
 int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
-		   const struct fl_rule_set *set, bool gone)
+		   const struct compiled *grown, bool gone)
 {
 	(void)e;
 	(void)key;
 	(void)class;
-	(void)set;
+	(void)grown;
 	(void)gone;
 	enforced.changes++;
 	return 0;

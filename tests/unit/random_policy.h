@@ -25,6 +25,7 @@ struct random_rule {
 struct random_policy {
 	uint64_t seed;
 	size_t count;
+	uint32_t ids; /* how many there are of a kind */
 	struct random_rule rules[FL_RULES_MAX];
 	struct plain_rule plain[FL_RULES_MAX];
 	struct plain_default defaults[FL_HOOKS];
@@ -88,7 +89,7 @@ static inline struct term_value random_value(struct random_policy *p, enum fl_di
 		v.first = (uint16_t)first;
 		v.last = (uint16_t)(last > 65535 ? 65535 : last);
 	} else {
-		v.id[0] = rnd(p, 60);
+		v.id[0] = rnd(p, p->ids);
 		v.id[1] = d == FL_DIM_EXE || d == FL_DIM_PARENT ? rnd(p, 2) : 0;
 	}
 	return v;
@@ -114,7 +115,9 @@ static inline void random_rule(struct random_policy *p, size_t i)
 		.enforced = rnd(p, 4) != 0,
 		.verdict = rnd(p, 3),
 		.tag = i,
-		.term_count = 2 + rnd(p, RANDOM_TERMS - 1),
+		/* of many, most would never be the first that matches */
+		.term_count = p->count > 2000 ? 3 + rnd(p, RANDOM_TERMS - 2)
+					      : 2 + rnd(p, RANDOM_TERMS - 1),
 		.terms = r->terms,
 	};
 	r->rule.tcp = rnd(p, 3) != 0;
@@ -139,11 +142,12 @@ static inline void random_policy(struct random_policy *p, uint64_t seed, size_t 
 {
 	p->seed = seed * 0x9e3779b97f4a7c15ULL + 1;
 	p->count = count;
+	p->ids = count > 2000 ? 120 : 60;
 	memset(p->hit, 0, sizeof(p->hit));
 	for (size_t i = 0; i < count; i++)
 		random_rule(p, i);
 	for (int hook = 0; hook < FL_HOOKS; hook++)
-		p->defaults[hook] = (struct plain_default){ rnd(p, 3), rnd(p, 2) != 0, 5000 };
+		p->defaults[hook] = (struct plain_default){ rnd(p, 3), rnd(p, 2) != 0, 50000 };
 }
 
 /* One of its ends, next to one, or anything. */

@@ -2,6 +2,7 @@
 /* The compiled tables against the rules read one by one: random policies, and corners by hand. */
 #include "compile.h"
 #include "random_policy.h"
+#include "whole_set.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #define ATTEMPTS 4000
+#define ATTEMPTS_AT_MANY 1000 /* rules, which are read one by one */
 
 static const struct plain_default soft[FL_HOOKS] = {
 	{ FL_PROCEED_SOFT, true, 0 }, { FL_PROCEED_SOFT, true, 0 }, { FL_PROCEED_SOFT, true, 0 },
@@ -31,7 +33,7 @@ static void agree(size_t rules, uint64_t seed)
 
 	random_policy(&policy, seed, rules);
 	assert_int_equal(compile(policy.plain, rules, policy.defaults, &c), 0);
-	for (int i = 0; i < ATTEMPTS; i++) {
+	for (int i = 0; i < (rules > 2000 ? ATTEMPTS_AT_MANY : ATTEMPTS); i++) {
 		struct fl_attempt a;
 		struct fl_judgement j;
 		int decides, audited;
@@ -52,7 +54,7 @@ static void agree(size_t rules, uint64_t seed)
 
 static void random_policies_agree(void **state)
 {
-	static const size_t sizes[] = { 1, 2, 7, 63, 64, 65, 200, 1024 };
+	static const size_t sizes[] = { 1, 2, 7, 63, 64, 65, 200, 1024, 1025, 10000 };
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -296,6 +298,7 @@ static void values_that_come_later(void **state)
 	assert_int_equal(compile(policy.plain, 200, policy.defaults, &later), 0);
 	for (size_t i = 0; i < later->entry_count; i++) {
 		const struct compiled_entry *e = &later->entries[i];
+		struct whole_set got, want;
 		struct term_value v = { 0 };
 		bool is_new;
 		__u32 class;
@@ -304,8 +307,9 @@ static void values_that_come_later(void **state)
 		assert_int_equal(
 			compiled_classify(c, policy.plain, e->key.dimension, &v, &class, &is_new),
 			0);
-		assert_memory_equal(&c->classes[class], &later->classes[e->class],
-				    sizeof(struct fl_rule_set));
+		got = whole_set(c, class);
+		want = whole_set(later, e->class);
+		assert_memory_equal(&got, &want, sizeof(got));
 	}
 	compiled_free(later);
 	compiled_free(c);
@@ -351,6 +355,46 @@ static void too_many(void **state)
 	assert_int_equal(compile(policy.plain, FL_RULES_MAX + 1, soft, &c), -E2BIG);
 }
 
+/*
+ * Every rule has a value of its own in four dimensions, and in none of them the others are the
+ * same: more classes than there may be. The same without the last dimension is a policy.
+ */
+static void too_many_classes(void **state)
+{
+	static const enum fl_dimension of[] = { FL_DIM_UID, FL_DIM_GID, FL_DIM_CGROUP,
+						FL_DIM_INTERFACE };
+	enum { RULES = 10000, KINDS = 4 };
+	struct plain_rule *rules = calloc(RULES + KINDS, sizeof(*rules));
+	struct term *terms = calloc((RULES + KINDS) * KINDS, sizeof(*terms));
+	struct term_value *values = calloc(RULES + KINDS, sizeof(*values));
+	struct compiled *c;
+
+	(void)state;
+	assert_true(rules && terms && values);
+	for (size_t i = 0; i < RULES + KINDS; i++) {
+		bool alone = i < KINDS; /* names one of the dimensions only */
+
+		values[i].id[0] = i;
+		rules[i] = (struct plain_rule){ .hooks = 1,
+						.tcp = true,
+						.enforced = true,
+						.term_count = alone ? 1 : KINDS,
+						.terms = &terms[i * KINDS] };
+		for (size_t t = 0; t < KINDS; t++)
+			rules[i].terms[t] = (struct term){ of[alone ? i : t], false, 1,
+							   &values[i] };
+	}
+	assert_int_equal(compile(rules, RULES + KINDS, soft, &c), -E2BIG);
+	for (size_t i = KINDS; i < RULES + KINDS; i++)
+		rules[i].term_count = KINDS - 1;
+	assert_int_equal(compile(rules, RULES + KINDS, soft, &c), 0);
+	assert_true(c->classes.count > 3 * RULES);
+	compiled_free(c);
+	free(values);
+	free(terms);
+	free(rules);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +410,7 @@ int main(void)
 		cmocka_unit_test(values_that_come_later),
 		cmocka_unit_test(not_known_is_the_stricter),
 		cmocka_unit_test(too_many),
+		cmocka_unit_test(too_many_classes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -397,7 +397,7 @@ static void as_many_rules_as_there_may_be(void **state)
 	policy_free(p);
 	used += (size_t)sprintf(text + used, "- {name: more, hooks: bind, verdict: deny}\n");
 	one.size = used;
-	refused_texts(&one, 1, -E2BIG, "f.yaml:1026:3: ", "1024");
+	refused_texts(&one, 1, -E2BIG, "f.yaml:10242:3: ", "10240");
 	free(text);
 }
 

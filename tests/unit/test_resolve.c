@@ -5,6 +5,7 @@
  */
 #include "resolve.h"
 #include "cleanup.h"
+#include "whole_set.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@ struct maps {
 	struct compiled *c;
 	struct {
 		struct fl_policy_key key;
-		struct fl_rule_set set;
+		struct whole_set set;
 	} values[TOLD_MAX];
 	size_t count;
 	size_t told;
@@ -105,7 +106,7 @@ static void resolve(void)
 	assert_int_equal(compile(rules, count, policy->defaults, &maps.c), 0);
 	for (size_t i = 0; i < maps.c->entry_count; i++) {
 		maps.values[i].key = maps.c->entries[i].key;
-		maps.values[i].set = maps.c->classes[maps.c->entries[i].class];
+		maps.values[i].set = whole_set(maps.c, maps.c->entries[i].class);
 	}
 	maps.count = maps.c->entry_count;
 }
@@ -130,13 +131,12 @@ static int on_change(void *arg, const struct resolve_change *change)
 			maps.values[i] = maps.values[--maps.count];
 		return 0;
 	}
-	if (change->set)
-		assert_memory_equal(change->set, &maps.c->classes[change->class],
-				    sizeof(*change->set));
+	if (change->grown)
+		assert_ptr_equal(change->grown, maps.c);
 	if (i == maps.count)
 		maps.count++;
 	maps.values[i].key = change->key;
-	maps.values[i].set = maps.c->classes[change->class];
+	maps.values[i].set = whole_set(maps.c, change->class);
 	return 0;
 }
 
@@ -153,10 +153,10 @@ static void agrees(void)
 	assert_int_equal(c->policy.wanted, maps.c->policy.wanted);
 	for (size_t i = 0; i < c->entry_count; i++) {
 		size_t at = maps_find(&c->entries[i].key);
+		struct whole_set set = whole_set(c, c->entries[i].class);
 
 		assert_true(at < maps.count);
-		assert_memory_equal(&maps.values[at].set, &c->classes[c->entries[i].class],
-				    sizeof(struct fl_rule_set));
+		assert_memory_equal(&maps.values[at].set, &set, sizeof(set));
 	}
 	compiled_free(c);
 }

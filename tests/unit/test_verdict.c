@@ -99,26 +99,25 @@ static void the_lowest_bit(void **state)
 	}
 }
 
-static void put(struct fl_rule_set *set, __u32 rule)
+static void put(struct fl_rule_block *set, __u32 rule)
 {
 	set->words[rule / 64] |= 1ULL << rule % 64;
 }
 
 static struct fl_judgement judge(const __u32 *matching, size_t count, __u32 enforced_from)
 {
-	struct fl_policy policy = { 0 };
-	struct fl_rule_set set = { 0 };
+	struct fl_rule_block set = { 0 }, enforced = { 0 };
 
-	for (__u32 rule = enforced_from; rule < FL_RULES_MAX; rule++)
-		put(&policy.enforced, rule);
+	for (__u32 rule = enforced_from; rule < FL_BLOCK_RULES; rule++)
+		put(&enforced, rule);
 	for (size_t i = 0; i < count; i++)
 		put(&set, matching[i]);
-	return fl_policy_judge(&policy, &set);
+	return fl_block_judge(&set, &enforced, 0);
 }
 
 static void the_first_rule_decides(void **state)
 {
-	static const __u32 all[] = { 0, 1, 63, 64, 65, 500, 1023 };
+	static const __u32 all[] = { 0, 1, 63, 64, 65, 500, 511 };
 
 	(void)state;
 	assert_int_equal(judge(NULL, 0, 0).rule, FL_NO_RULE);
@@ -137,24 +136,52 @@ static void rules_in_audit_decide_nothing(void **state)
 	assert_int_equal(judge(matching, 4, 5).audited, 3);
 	assert_int_equal(judge(matching, 4, 70).rule, 70);
 	assert_int_equal(judge(matching, 4, 70).audited, 3);
-	assert_int_equal(judge(matching, 4, 1024).rule, FL_NO_RULE);
-	assert_int_equal(judge(matching, 4, 1024).audited, 3);
+	assert_int_equal(judge(matching, 4, 512).rule, FL_NO_RULE);
+	assert_int_equal(judge(matching, 4, 512).audited, 3);
 	assert_int_equal(judge(matching + 1, 3, 4).audited, FL_NO_RULE);
+}
+
+static void one_block_after_another(void **state)
+{
+	struct fl_judgement so_far;
+	struct fl_rule_block set = { 0 }, enforced = { 0 };
+
+	(void)state;
+	put(&set, 7);
+	so_far = fl_block_judge(&set, &enforced, 2048);
+	assert_int_equal(so_far.rule, FL_NO_RULE);
+	assert_int_equal(so_far.audited, 2055);
+	put(&enforced, 7);
+	so_far = fl_judgement_join(so_far, fl_block_judge(&set, &enforced, 3072));
+	assert_int_equal(so_far.rule, 3079);
+	assert_int_equal(so_far.audited, 2055); /* the first of all is told */
+}
+
+static void a_question_keeps_its_classes_apart(void **state)
+{
+	struct fl_question q = fl_question_of(0x1234567800000001);
+
+	(void)state;
+	for (__u32 d = 0; d < FL_DIMS; d++)
+		fl_question_put(&q, d, FL_CLASSES_MAX - 1 - d);
+	for (__u32 d = 0; d < FL_DIMS; d++)
+		assert_int_equal(fl_question_class(&q, d), FL_CLASSES_MAX - 1 - d);
+	assert_int_equal(q.words[3] >> 32, 1); /* the generation */
 }
 
 static void sets_meet(void **state)
 {
-	struct fl_rule_set a = { 0 }, b = { 0 };
+	struct fl_rule_block a = { 0 }, b = { 0 };
 
 	(void)state;
-	for (__u32 rule = 0; rule < FL_RULES_MAX; rule++) {
+	for (__u32 rule = 0; rule < FL_BLOCK_RULES; rule++) {
 		if (rule % 3 == 0)
 			put(&a, rule);
 		if (rule % 5 == 0)
 			put(&b, rule);
 	}
-	fl_rule_set_meet(&a, &b);
-	for (__u32 rule = 0; rule < FL_RULES_MAX; rule++)
+	fl_block_meet(&a, &b);
+	for (__u32 rule = 0; rule < FL_BLOCK_RULES; rule++)
 		assert_int_equal(a.words[rule / 64] >> rule % 64 & 1, rule % 15 == 0);
 }
 
@@ -187,6 +214,8 @@ int main(void)
 		cmocka_unit_test(the_lowest_bit),
 		cmocka_unit_test(the_first_rule_decides),
 		cmocka_unit_test(rules_in_audit_decide_nothing),
+		cmocka_unit_test(one_block_after_another),
+		cmocka_unit_test(a_question_keeps_its_classes_apart),
 		cmocka_unit_test(sets_meet),
 		cmocka_unit_test(the_daemon_is_exempt_and_not_who_has_its_number_now),
 	};
