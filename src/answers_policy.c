@@ -33,9 +33,20 @@ static json_t *hooks_json(__u32 hooks)
 	return array;
 }
 
-static json_t *rule_json(const struct rules *rules, const struct ruleset *set, size_t i)
+static void put_time(const struct agent *agent, json_t *object, const char *key, __u64 boot_ns)
+{
+	char text[WALLCLOCK_TEXT];
+
+	if (boot_ns)
+		json_object_set_new(object, key,
+				    json_string(wallclock_format(
+					    boot_ns + (__u64)agent->realtime_offset_ns, text)));
+}
+
+static json_t *rule_json(const struct agent *agent, const struct ruleset *set, size_t i)
 {
 	const struct policy_rule *rule = &set->policy->rules[i];
+	const struct policy_text *text = &set->texts[rule->text];
 	json_t *object = json_pack("{ss* ss sI so ss ss}", "name", rule->name, "file",
 				   rule->place.file, "line", (json_int_t)rule->place.line, "hooks",
 				   hooks_json(rule->hooks), "verdict",
@@ -43,17 +54,22 @@ static json_t *rule_json(const struct rules *rules, const struct ruleset *set, s
 				   mode_text(rule->enforced));
 	__u64 hits;
 
-	if (object && enforce_hits(rules_enforce(rules), set->places[i], &hits) == 0)
+	if (!object)
+		return NULL;
+	if (enforce_hits(rules_enforce(agent->rules), set->places[i], &hits) == 0)
 		json_object_set_new(object, "hits", json_integer((json_int_t)hits));
+	if (text->added)
+		json_object_set_new(object, "added", json_true());
+	put_time(agent, object, "until", text->ends_ns);
 	return object;
 }
 
-static json_t *rules_json(const struct rules *rules, const struct ruleset *set)
+static json_t *rules_json(const struct agent *agent, const struct ruleset *set)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < set->policy->rule_count; i++)
-		json_array_append_new(array, rule_json(rules, set, i));
+		json_array_append_new(array, rule_json(agent, set, i));
 	return array;
 }
 
@@ -133,16 +149,6 @@ static json_t *ways_json(const struct rules *rules)
 	return array;
 }
 
-static void put_time(const struct agent *agent, json_t *object, const char *key, __u64 boot_ns)
-{
-	char text[WALLCLOCK_TEXT];
-
-	if (boot_ns)
-		json_object_set_new(object, key,
-				    json_string(wallclock_format(
-					    boot_ns + (__u64)agent->realtime_offset_ns, text)));
-}
-
 static json_t *policy_json(const struct agent *agent)
 {
 	const struct ruleset *set = rules_current(agent->rules);
@@ -154,10 +160,9 @@ static json_t *policy_json(const struct agent *agent)
 				 "trouble", *trouble ? trouble : NULL);
 	object = json_pack("{sb sI ss so so so so so ss*}", "loaded", 1, "generation",
 			   (json_int_t)set->generation, "mode", mode_text(set->policy->enforced),
-			   "files", files_json(set), "rules", rules_json(agent->rules, set),
-			   "defaults", defaults_json(set->policy), "unresolved",
-			   unresolved_json(set), "ways", ways_json(agent->rules), "trouble",
-			   *trouble ? trouble : NULL);
+			   "files", files_json(set), "rules", rules_json(agent, set), "defaults",
+			   defaults_json(set->policy), "unresolved", unresolved_json(set), "ways",
+			   ways_json(agent->rules), "trouble", *trouble ? trouble : NULL);
 	if (!object)
 		return NULL;
 	put_time(agent, object, "since", set->since_ns);
@@ -197,6 +202,7 @@ static unsigned int status_of(int error)
 {
 	switch (-error) {
 	case EBUSY:
+	case EEXIST:
 		return MHD_HTTP_CONFLICT;
 	case ENOENT:
 		return MHD_HTTP_NOT_FOUND;
@@ -231,18 +237,19 @@ static int read_file(struct request *request, const char *value, size_t *at,
 	if (errno || *end != ':' || !end[1] || size > request->body_size - *at ||
 	    size > POLICY_BYTES_MAX)
 		return -EINVAL;
-	*ret_text = (struct policy_text){ end + 1, request->body + *at, size };
+	*ret_text =
+		(struct policy_text){ .name = end + 1, .text = request->body + *at, .size = size };
 	*at += size;
 	return 0;
 }
 
-static int read_trial(const char *value, __u64 *ret_trial_ns)
+static int read_time(const char *value, __u64 max_ns, __u64 *ret_ns)
 {
 	uint64_t ns;
 
-	if (duration_parse(value, &ns) < 0 || !ns || ns > RULES_TRIAL_MAX_NS)
+	if (duration_parse(value, &ns) < 0 || !ns || ns > max_ns)
 		return -EINVAL;
-	*ret_trial_ns = ns;
+	*ret_ns = ns;
 	return 0;
 }
 
@@ -252,11 +259,36 @@ static int read_flag(const char *value, bool *ret_flag)
 	return *ret_flag || strcmp(value, "0") == 0 || strcmp(value, "false") == 0 ? 0 : -EINVAL;
 }
 
+enum { LOAD = 1, ADD = 2, DELETE = 4 };
+
+/* What takes which parameter. */
+static const struct {
+	const char *name;
+	unsigned int by;
+} parameters[] = {
+	{ "try", LOAD },
+	{ "for", ADD },
+	{ "cut", LOAD | ADD | DELETE },
+	{ "force", LOAD | ADD | DELETE },
+	{ "file", LOAD | ADD },
+};
+
+static bool is_taken(const char *name, unsigned int by)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		if (strcmp(parameters[i].name, name) == 0)
+			return parameters[i].by & by;
+	}
+	return false;
+}
+
 static int read_parameter(struct request *request, const char *name, const char *value, size_t *at,
 			  struct policy_text *texts, struct rules_order *order)
 {
 	if (strcmp(name, "try") == 0)
-		return read_trial(value, &order->trial_ns);
+		return read_time(value, RULES_TRIAL_MAX_NS, &order->trial_ns);
+	if (strcmp(name, "for") == 0)
+		return read_time(value, RULES_FOR_MAX_NS, &order->for_ns);
 	if (strcmp(name, "cut") == 0)
 		return read_flag(value, &order->cut);
 	if (strcmp(name, "force") == 0)
@@ -266,15 +298,17 @@ static int read_parameter(struct request *request, const char *name, const char 
 	return -ENOENT;
 }
 
-static int read_order(struct request *request, struct policy_text texts[QUERY_PARAMETERS],
-		      struct rules_order *order, char why[QUERY_WHY])
+static int read_order(struct request *request, unsigned int by,
+		      struct policy_text texts[QUERY_PARAMETERS], struct rules_order *order,
+		      char why[QUERY_WHY])
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < request->query.count; i++) {
 		const char *name = request->query.parameters[i].name;
 		const char *value = request->query.parameters[i].value;
-		int r = read_parameter(request, name, value, &at, texts, order);
+		int r = is_taken(name, by) ? read_parameter(request, name, value, &at, texts, order)
+					   : -ENOENT;
 
 		if (r < 0) {
 			snprintf(why, QUERY_WHY,
@@ -284,11 +318,18 @@ static int read_order(struct request *request, struct policy_text texts[QUERY_PA
 			return -EINVAL;
 		}
 	}
+	if (by == DELETE)
+		return 0;
 	if (!order->count)
-		texts[order->count++] = (struct policy_text){ BODY_NAME, request->body,
-							      request->body_size };
+		texts[order->count++] = (struct policy_text){ .name = BODY_NAME,
+							      .text = request->body,
+							      .size = request->body_size };
 	else if (at != request->body_size) {
 		snprintf(why, QUERY_WHY, "the body has more than the files say");
+		return -EINVAL;
+	}
+	if (by == ADD && order->count != 1) {
+		snprintf(why, QUERY_WHY, "one file is added at a time");
 		return -EINVAL;
 	}
 	return 0;
@@ -296,22 +337,30 @@ static int read_order(struct request *request, struct policy_text texts[QUERY_PA
 
 static json_t *outcome_json(const struct agent *agent, const struct rules_outcome *o)
 {
-	const struct ruleset *set = rules_current(agent->rules);
+	const struct ruleset *set = rules_current(agent->rules); /* NULL: the last rule went */
 	json_t *object = json_pack(
-		"{sI sI ss sI sI sI sb}", "generation", (json_int_t)o->generation, "rules",
-		(json_int_t)set->policy->rule_count, "mode", mode_text(set->policy->enforced),
-		"rejected", (json_int_t)o->rejected, "cut", (json_int_t)o->cut, "left",
-		(json_int_t)o->left, "callers", o->callers);
+		"{sI sI ss* sI sI sI sb}", "generation", (json_int_t)o->generation, "rules",
+		(json_int_t)(set ? set->policy->rule_count : 0), "mode",
+		set ? mode_text(set->policy->enforced) : NULL, "rejected", (json_int_t)o->rejected,
+		"cut", (json_int_t)o->cut, "left", (json_int_t)o->left, "callers", o->callers);
 
 	if (!object)
 		return NULL;
-	json_object_set_new(object, "unresolved", unresolved_json(set));
+	json_object_set_new(object, "unresolved", set ? unresolved_json(set) : json_array());
+	if (o->added) {
+		json_object_set_new(object, "added", json_integer((json_int_t)o->added));
+		json_object_set_new(object, "audited", json_integer((json_int_t)o->audited));
+	}
+	put_time(agent, object, "until", o->ends_ns);
 	json_object_set_new(object, "policy_dir", json_string(agent->config->policy_dir));
 	put_time(agent, object, "trial_ends", rules_trial_ends_ns(agent->rules));
 	return object;
 }
 
-enum MHD_Result answer_policy_load(struct request *request)
+/* FN is rules_load() or rules_add(). */
+static enum MHD_Result put_body(struct request *request, unsigned int by,
+				int (*fn)(struct rules *, const struct rules_order *,
+					  struct rules_outcome *, struct fail *))
 {
 	struct policy_text texts[QUERY_PARAMETERS];
 	struct rules_order order = { .texts = texts, .caller = request->peer.pid };
@@ -323,11 +372,39 @@ enum MHD_Result answer_policy_load(struct request *request)
 	if (!request->body || !request->body_size)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST,
 				   "a policy is loaded from the body of the request");
-	if (read_order(request, texts, &order, why) < 0)
+	if (read_order(request, by, texts, &order, why) < 0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
 	if (!has_rules(request))
 		return reply_starting(request);
-	r = rules_load(request->agent->rules, &order, &outcome, &f);
+	r = fn(request->agent->rules, &order, &outcome, &f);
+	if (r < 0)
+		return reply_refusal(request, r, &f);
+	return reply_json(request, MHD_HTTP_OK, outcome_json(request->agent, &outcome));
+}
+
+enum MHD_Result answer_policy_load(struct request *request)
+{
+	return put_body(request, LOAD, rules_load);
+}
+
+enum MHD_Result answer_policy_add(struct request *request)
+{
+	return put_body(request, ADD, rules_add);
+}
+
+enum MHD_Result answer_policy_delete(struct request *request)
+{
+	struct rules_order order = { .caller = request->peer.pid };
+	struct rules_outcome outcome;
+	char why[QUERY_WHY];
+	struct fail f;
+	int r;
+
+	if (read_order(request, DELETE, NULL, &order, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	if (!has_rules(request))
+		return reply_starting(request);
+	r = rules_delete(request->agent->rules, request->rest, &order, &outcome, &f);
 	if (r < 0)
 		return reply_refusal(request, r, &f);
 	return reply_json(request, MHD_HTTP_OK, outcome_json(request->agent, &outcome));

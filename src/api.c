@@ -67,7 +67,8 @@ static enum MHD_Result answer_metrics(struct request *request);
 
 static const struct route {
 	const char *method;
-	const char *path; /* one that ends in '/' takes the rest as its argument */
+	const char
+		*path; /* what ends in '/' takes one word more as its argument, in '*' the rest */
 	request_handler handler;
 	enum { ASKS, CHANGES, CHANGES_BY_BODY } what; /* what changes something: root only */
 } routes[] = {
@@ -80,6 +81,8 @@ static const struct route {
 	{ "GET", "/v1/policy", answer_policy, ASKS },
 	{ "PUT", "/v1/policy", answer_policy_load, CHANGES_BY_BODY },
 	{ "DELETE", "/v1/policy", answer_policy_clear, CHANGES },
+	{ "POST", "/v1/policy/rules", answer_policy_add, CHANGES_BY_BODY },
+	{ "DELETE", "/v1/policy/rules/*", answer_policy_delete, CHANGES },
 	{ "POST", "/v1/policy/confirm", answer_policy_confirm, CHANGES },
 	{ "GET", "/v1/doctor", answer_doctor, ASKS },
 	{ "GET", "/v1/stats", answer_stats, ASKS },
@@ -88,14 +91,20 @@ static const struct route {
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
-static bool route_takes(const struct route *route, const char *path)
+/* The argument in PATH, "" of a route without one; NULL: it is not this route's. */
+static const char *argument_of(const struct route *route, const char *path)
 {
 	size_t size = strlen(route->path);
+	bool any = route->path[size - 1] == '*';
 
-	if (route->path[size - 1] == '/')
-		return strncmp(path, route->path, size) == 0 && path[size] &&
-		       !strchr(path + size, '/');
-	return strcmp(path, route->path) == 0;
+	if (any)
+		size--;
+	if (strncmp(path, route->path, size) != 0)
+		return NULL;
+	path += size;
+	if (route->path[size - 1] != '/')
+		return *path ? NULL : path;
+	return *path && (any || !strchr(path, '/')) ? path : NULL;
 }
 
 static enum MHD_Result refuse_method(struct request *request, const char *path)
@@ -104,7 +113,7 @@ static enum MHD_Result refuse_method(struct request *request, const char *path)
 	size_t used = 0;
 
 	for (size_t i = 0; i < ROUTES; i++)
-		if (route_takes(&routes[i], path))
+		if (argument_of(&routes[i], path))
 			used += (size_t)snprintf(allow + used, sizeof(allow) - used, "%s%s",
 						 used ? ", " : "", routes[i].method);
 	if (!used)
@@ -117,7 +126,7 @@ static enum MHD_Result refuse_method(struct request *request, const char *path)
 static const struct route *find_route(const char *method, const char *path)
 {
 	for (size_t i = 0; i < ROUTES; i++)
-		if (strcmp(routes[i].method, method) == 0 && route_takes(&routes[i], path))
+		if (strcmp(routes[i].method, method) == 0 && argument_of(&routes[i], path))
 			return &routes[i];
 	return NULL;
 }
@@ -136,7 +145,7 @@ static enum MHD_Result dispatch(struct request *request, const char *method, con
 	if (!may_take(route, &request->peer))
 		return reply_error_with(request, MHD_HTTP_FORBIDDEN, "only root may do this",
 					MHD_HTTP_HEADER_CONNECTION, "close");
-	request->rest = path + strlen(route->path);
+	request->rest = argument_of(route, path);
 	return route->handler(request);
 }
 

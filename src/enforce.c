@@ -7,6 +7,7 @@
 #include "layout.h"
 #include "maps.h"
 #include "pins.h"
+#include "policyhits.h"
 #include "policylinks.h"
 #include "policymaps.h"
 #include "probe.h"
@@ -64,6 +65,7 @@ struct enforce {
 	char pin_dir[PATH_MAX - 32], dir[PATH_MAX - 16], links_dir[PATH_MAX];
 	struct verdict_bpf *skel; /* NULL while there is no policy */
 	struct policymaps maps;
+	struct policyhits hits;
 	struct policylinks links;
 	struct enforce_row rows[ROWS];
 	struct fl_policy_kept kept;
@@ -120,7 +122,7 @@ __u64 enforce_generation(const struct enforce *e)
 
 int enforce_hits(const struct enforce *e, __u32 rule, __u64 *ret_hits)
 {
-	return e->skel ? policymaps_hits(&e->maps, e->area, rule, ret_hits) : -ENOENT;
+	return e->skel ? policyhits_of(&e->hits, &e->maps, e->area, rule, ret_hits) : -ENOENT;
 }
 
 void enforce_count_skipped(struct enforce *e, const struct maps *m)
@@ -480,7 +482,7 @@ static int write_policy(struct enforce *e, const struct enforce_policy *p, __u32
 
 	compiled.policy.area = p->area;
 	if (!p->again)
-		r = policymaps_no_hits(&e->maps, p->area, compiled.policy.rules);
+		r = policyhits_none(&e->hits, &e->maps, p->area, compiled.policy.rules);
 	if (!r)
 		r = policymaps_write(&e->maps, slot, e->generation + 1, &compiled);
 	return r < 0 ? fail(f, r, "cannot write the policy: %s", strerror(-r)) : 0;
@@ -489,6 +491,9 @@ static int write_policy(struct enforce *e, const struct enforce_policy *p, __u32
 static int use(struct enforce *e, const struct enforce_policy *p, __u32 slot, struct fail *f)
 {
 	const struct fl_policy_kept before = e->kept;
+	const struct policyhits_move move = { p->hits_area, p->area, p->hits,
+					      p->compiled->policy.rules };
+	bool edited = p->hits_area != FL_AREA_NONE;
 	__u32 old = e->slot;
 	int r;
 
@@ -497,6 +502,8 @@ static int use(struct enforce *e, const struct enforce_policy *p, __u32 slot, st
 	e->slot = old;
 	if (!r)
 		r = keep(e, p);
+	if (!r && edited)
+		r = policyhits_begin(&e->hits, &e->maps, &move);
 	if (!r)
 		r = policymaps_use(&e->maps, slot, p->fail_closed);
 	if (r < 0) {
@@ -507,6 +514,8 @@ static int use(struct enforce *e, const struct enforce_policy *p, __u32 slot, st
 	e->area = p->area;
 	e->generation++;
 	settle(e, p->trial_ends_ns ? 1u << p->area : 0);
+	if (edited)
+		policyhits_end(&e->hits, &e->maps, &move);
 	return 0;
 }
 
@@ -655,6 +664,7 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 	if (r < 0)
 		return fail(f, r, "cannot take over the policy at '%s': %s", e->dir, strerror(-r));
 	e->census = policylinks_have(&e->links, census[0]);
+	policyhits_recall(&e->hits, &e->maps);
 	find_rows(e);
 	read_resumed(e, ret_resumed);
 	return 1;

@@ -54,6 +54,8 @@ struct enforce_policy {
 	bool late_allowed; /* a hook may be judged after the fact */
 	bool again;	   /* what AREA has is of this policy: its hits go on */
 	__u32 area;	   /* of policy.h: not that of another policy which is or may be in force */
+	__u32 hits_area;   /* of what was edited to this, FL_AREA_NONE: not by an edit */
+	const __u32 *hits; /* of rule i as compiled: its place there, FL_NO_RULE: it is new */
 	__u64 since_ns;
 	__u64 trial_ends_ns; /* CLOCK_BOOTTIME; 0: no trial */
 	__u32 before;	     /* of a trial: area of what comes back then, or FL_AREA_NONE */

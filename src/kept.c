@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One long string, cut into chunks: of each text two lengths, its name, and itself. */
+/*
+ * One long string, cut into chunks: of each text its lengths, its name, itself, and what edits have
+ * made of it, if any have.
+ */
 #include "kept.h"
 #include "cleanup.h"
 #include "policy.h"
@@ -9,12 +12,28 @@
 #include <flowner/policy.h>
 #include <string.h>
 
-#define BYTES_MAX ((size_t)FL_TEXT_CHUNK * FL_TEXT_CHUNKS)
+#define BYTES_MAX ((size_t)FL_TEXT_CHUNK * (FL_TEXT_CHUNKS - FL_HITS_CHUNKS))
 
+/* A flownerd without edits wrote none, and refuses what has one. */
 struct head {
-	__u64 name_size;
+	__u64 name_size; /* and above EDIT_SHIFT the bytes of the edit */
 	__u64 size;
 };
+
+#define EDIT_SHIFT 32
+
+/* Names of rules that are gone follow. */
+struct edit {
+	__u64 ends_ns;
+	__u64 added;
+};
+
+static size_t edit_size(const struct policy_text *text)
+{
+	if (!text->added && !text->gone)
+		return 0;
+	return sizeof(struct edit) + (text->gone ? strlen(text->gone) : 0);
+}
 
 static size_t whole(size_t bytes)
 {
@@ -26,7 +45,8 @@ static size_t length(const struct policy_text *texts, size_t count)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < count; i++)
-		bytes += sizeof(struct head) + strlen(texts[i].name) + texts[i].size;
+		bytes += sizeof(struct head) + strlen(texts[i].name) + texts[i].size +
+			 edit_size(&texts[i]);
 	return bytes;
 }
 
@@ -34,6 +54,21 @@ static char *put(char *at, const void *what, size_t size)
 {
 	memcpy(at, what, size);
 	return at + size;
+}
+
+static char *put_text(char *at, const struct policy_text *text)
+{
+	struct edit edit = { text->ends_ns, text->added };
+	size_t name_size = strlen(text->name), more = edit_size(text);
+	struct head head = { name_size | (__u64)more << EDIT_SHIFT, text->size };
+
+	at = put(at, &head, sizeof(head));
+	at = put(at, text->name, name_size);
+	at = put(at, text->text, text->size);
+	if (!more)
+		return at;
+	at = put(at, &edit, sizeof(edit));
+	return text->gone ? put(at, text->gone, strlen(text->gone)) : at;
 }
 
 int kept_write(int fd, __u32 area, const struct policy_text *texts, size_t count, __u64 *ret_bytes)
@@ -48,13 +83,8 @@ int kept_write(int fd, __u32 area, const struct policy_text *texts, size_t count
 	at = all = calloc(chunks + 1, FL_TEXT_CHUNK);
 	if (!all)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		struct head head = { strlen(texts[i].name), texts[i].size };
-
-		at = put(at, &head, sizeof(head));
-		at = put(at, texts[i].name, head.name_size);
-		at = put(at, texts[i].text, head.size);
-	}
+	for (size_t i = 0; i < count; i++)
+		at = put_text(at, &texts[i]);
 	for (__u32 i = 0; i < chunks; i++) {
 		__u32 key = area * FL_TEXT_CHUNKS + i;
 
@@ -94,24 +124,51 @@ static char *copy(const char *from, size_t size)
 	return to;
 }
 
-/* The text at *AT of what LEFT bytes are left. */
+/* What is at *AT, of which *LEFT bytes are left, and SIZE are taken. */
+static const char *pass(const char **at, size_t *left, size_t size)
+{
+	const char *here = *at;
+
+	*at += size;
+	*left -= size;
+	return here;
+}
+
+static int take_edit(const char *from, size_t size, struct policy_text *text)
+{
+	struct edit edit;
+
+	if (size < sizeof(edit))
+		return -EINVAL;
+	memcpy(&edit, from, sizeof(edit));
+	text->added = edit.added;
+	text->ends_ns = edit.ends_ns;
+	size -= sizeof(edit);
+	if (!size)
+		return 0;
+	text->gone = copy(from + sizeof(edit), size);
+	return text->gone ? 0 : -ENOMEM;
+}
+
 static int take(const char **at, size_t *left, struct policy_text *ret_text)
 {
 	struct head head;
+	size_t name_size, more;
 
 	if (*left < sizeof(head))
 		return -EINVAL;
-	memcpy(&head, *at, sizeof(head));
-	*at += sizeof(head);
-	*left -= sizeof(head);
-	if (head.name_size > *left || head.size > *left - head.name_size)
+	memcpy(&head, pass(at, left, sizeof(head)), sizeof(head));
+	name_size = head.name_size & ((1ull << EDIT_SHIFT) - 1);
+	more = head.name_size >> EDIT_SHIFT;
+	if (name_size > *left || head.size > *left - name_size ||
+	    more > *left - name_size - head.size)
 		return -EINVAL;
-	ret_text->name = copy(*at, head.name_size);
-	ret_text->text = copy(*at + head.name_size, head.size);
+	ret_text->name = copy(pass(at, left, name_size), name_size);
+	ret_text->text = copy(pass(at, left, head.size), head.size);
 	ret_text->size = head.size;
-	*at += head.name_size + head.size;
-	*left -= head.name_size + head.size;
-	return ret_text->name && ret_text->text ? 0 : -ENOMEM;
+	if (!ret_text->name || !ret_text->text)
+		return -ENOMEM;
+	return more ? take_edit(pass(at, left, more), more, ret_text) : 0;
 }
 
 int kept_read(int fd, __u32 area, __u64 bytes, struct policy_text **ret_texts, size_t *ret_count)
@@ -146,6 +203,7 @@ void kept_free(struct policy_text *texts, size_t count)
 	for (size_t i = 0; texts && i < count; i++) {
 		free((char *)texts[i].name);
 		free((char *)texts[i].text);
+		free((char *)texts[i].gone);
 	}
 	free(texts);
 }

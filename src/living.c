@@ -14,7 +14,7 @@
 
 struct walk {
 	struct agent *agent;
-	const struct compiled *compiled;
+	const struct compiled *compiled, *before;
 	struct safety_caller caller;
 	struct live batch[BATCH];
 	struct fl_flow flows[BATCH];
@@ -71,20 +71,34 @@ static int keep(struct living *l, const struct fl_flow *flow)
 	return 0;
 }
 
-/* A flow that would be rejected at two hooks is one. */
+/* Both have one for each flow, in the order of the flows. */
+static int keep_new(struct walk *w, const struct safety *s, const struct safety *before)
+{
+	size_t b = 0;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < s->cut_count; i++) {
+		while (b < before->cut_count && before->cuts[b].live < s->cuts[i].live)
+			b++;
+		if (b < before->cut_count && before->cuts[b].live == s->cuts[i].live)
+			continue;
+		r = keep(&w->found, &w->flows[s->cuts[i].live]);
+		w->found.callers |= s->cuts[i].callers;
+	}
+	return r;
+}
+
 static int judge(struct walk *w)
 {
-	struct safety s = { 0 };
-	size_t before = w->used;
+	struct safety s = { 0 }, before = { 0 };
 	int r = safety_check(w->compiled, w->batch, w->used, &w->caller, &s);
 
-	for (size_t i = 0; !r && i < s.cut_count; i++) {
-		if (s.cuts[i].live != before)
-			r = keep(&w->found, &w->flows[s.cuts[i].live]);
-		before = s.cuts[i].live;
-		w->found.callers |= s.cuts[i].callers;
-	}
+	if (!r && w->before)
+		r = safety_check(w->before, w->batch, w->used, &w->caller, &before);
+	if (!r)
+		r = keep_new(w, &s, &before);
 	safety_release(&s);
+	safety_release(&before);
 	w->used = 0;
 	return r;
 }
@@ -124,8 +138,8 @@ static size_t find_ancestors(pid_t pid, __u32 pids[ANCESTORS_MAX])
 	return count;
 }
 
-int living_find(struct agent *agent, const struct compiled *c, pid_t caller,
-		struct living *ret_living)
+int living_find(struct agent *agent, const struct compiled *c, const struct compiled *before,
+		pid_t caller, struct living *ret_living)
 {
 	_free_ struct walk *w = calloc(1, sizeof(*w));
 	__u32 pids[ANCESTORS_MAX];
@@ -135,6 +149,7 @@ int living_find(struct agent *agent, const struct compiled *c, pid_t caller,
 		return -ENOMEM;
 	w->agent = agent;
 	w->compiled = c;
+	w->before = before;
 	w->caller.pids = pids;
 	w->caller.pid_count = find_ancestors(caller, pids);
 	w->caller.daemon_pid = (__u32)getpid();

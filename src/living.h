@@ -17,9 +17,12 @@ struct living {
 	bool callers; /* one of them is of CALLER or of an ancestor of it */
 };
 
-/* CALLER 0: nobody. -ENOMEM, or what kept the maps from being read. */
-int living_find(struct agent *agent, const struct compiled *c, pid_t caller,
-		struct living *ret_living);
+/*
+ * Of what BEFORE, when not NULL, would not let in either nothing is told. CALLER 0: nobody.
+ * -ENOMEM, or what kept the maps from being read.
+ */
+int living_find(struct agent *agent, const struct compiled *c, const struct compiled *before,
+		pid_t caller, struct living *ret_living);
 void living_release(struct living *l);
 
 /* The number that were cut. */

@@ -146,6 +146,7 @@ struct source {
 	const char *file; /* the policy's copy of its name */
 	struct raw *raw;  /* NULL: nothing in it */
 	struct yamlfile_places *places;
+	bool has_mode, enforced; /* of its own, when it was added */
 };
 
 struct reader {
@@ -704,7 +705,8 @@ static int read_rule(const struct reader *rd, size_t index, const struct raw_rul
 	int r = read_name(rd, index, raw->name, rule);
 
 	rule->place = place_of(rd, below(index, "").text);
-	rule->enforced = rd->policy->enforced;
+	rule->text = (size_t)(rd->now - rd->sources);
+	rule->enforced = rd->now->has_mode ? rd->now->enforced : rd->policy->enforced;
 	if (!r)
 		r = read_hooks(rd, index, &raw->hooks, rule);
 	if (!r)
@@ -721,6 +723,21 @@ static int read_rule(const struct reader *rd, size_t index, const struct raw_rul
 	return r;
 }
 
+/* NAMES have a newline behind each. */
+static bool is_among(const char *names, const char *name)
+{
+	size_t size = strlen(name);
+
+	while (names && *names) {
+		size_t length = strcspn(names, "\n");
+
+		if (length == size && memcmp(names, name, size) == 0)
+			return true;
+		names += length + (names[length] == '\n');
+	}
+	return false;
+}
+
 static int read_rules(struct reader *rd)
 {
 	struct policy *policy = rd->policy;
@@ -728,6 +745,8 @@ static int read_rules(struct reader *rd)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < raw->rules_count; i++) {
+		if (raw->rules[i].name && is_among(rd->now->text->gone, raw->rules[i].name))
+			continue;
 		if (policy->rule_count == FL_RULES_MAX) {
 			refuse(rd, below(i, "").text, "more than %u rules", FL_RULES_MAX);
 			return -E2BIG;
@@ -751,6 +770,11 @@ static int read_policy_mode(struct reader *rd)
 	r = read_mode(rd, "mode", mode, &enforced);
 	if (r)
 		return r;
+	if (rd->now->text->added) {
+		rd->now->has_mode = true;
+		rd->now->enforced = enforced;
+		return 0;
+	}
 	if (rd->mode_place.line && enforced != rd->policy->enforced)
 		return refuse(rd, "mode", "the mode is %s in %s:%zu, and cannot be both",
 			      enforced ? "audit" : "enforce", rd->mode_place.file,
@@ -769,6 +793,8 @@ static int read_default(struct reader *rd, enum fl_hook hook, const char *text)
 	int r;
 
 	snprintf(path.text, sizeof(path.text), "default.%s", policy_hook_text(hook));
+	if (rd->now->text->added)
+		return refuse(rd, path.text, "rules are added to a policy, no default");
 	if (strcmp(text, "redirect") == 0)
 		return refuse(rd, path.text, "a default cannot redirect");
 	r = read_verdict(rd, path.text, text, &verdict);
@@ -797,14 +823,24 @@ static int read_head(struct reader *rd)
 	return r;
 }
 
+static int look_at(struct reader *rd, size_t i, int (*fn)(struct reader *rd))
+{
+	rd->now = &rd->sources[i];
+	return rd->now->raw ? fn(rd) : 0;
+}
+
+/* What was added is there to be in force now, whatever is said elsewhere: it comes first. */
 static int each_source(struct reader *rd, int (*fn)(struct reader *rd))
 {
 	int r = 0;
 
+	for (size_t i = rd->source_count; !r && i-- > 0;) {
+		if (rd->sources[i].text->added)
+			r = look_at(rd, i, fn);
+	}
 	for (size_t i = 0; !r && i < rd->source_count; i++) {
-		rd->now = &rd->sources[i];
-		if (rd->now->raw)
-			r = fn(rd);
+		if (!rd->sources[i].text->added)
+			r = look_at(rd, i, fn);
 	}
 	return r;
 }

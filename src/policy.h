@@ -42,6 +42,7 @@ struct policy_term {
 struct policy_rule {
 	char *name;
 	struct policy_place place;
+	size_t text; /* it stands in this one of the texts */
 	__u32 hooks; /* bit 1 << enum fl_hook */
 	bool tcp, udp;
 	bool enforced; /* else audit */
@@ -67,11 +68,15 @@ struct policy_text {
 	const char *name; /* in errors */
 	const char *text;
 	size_t size;
+	bool added;	  /* to a policy in force: rules only, and its mode is theirs */
+	__u64 ends_ns;	  /* CLOCK_BOOTTIME, of one that was added; 0: it stays */
+	const char *gone; /* rules taken out of it: names, a newline behind each; NULL: none */
 };
 
 /*
- * All texts are one policy, their rules in this order. -EINVAL with ERROR; its file is the NAME of
- * the text. -E2BIG more than FL_RULES_MAX rules, with ERROR. -ENOMEM.
+ * All texts are one policy, their rules in this order; but what was added comes first, the latest
+ * before all. -EINVAL with ERROR; its file is the NAME of the text. -E2BIG more than FL_RULES_MAX
+ * rules, with ERROR. -ENOMEM.
  */
 int policy_parse(const struct policy_text *texts, size_t count, struct policy **ret_policy,
 		 struct policy_error *error);

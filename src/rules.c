@@ -2,6 +2,7 @@
 /*
  * Three states: no policy, a policy, a policy on trial with what was before it (a policy or none).
  * A load while a trial is under way replaces what is tried; what was before stays what was before.
+ * What was added to a policy for a time goes when that is over, or before it is put back.
  * All of it ends with a daemon that stops, and goes on without one that was killed: the next one
  * takes it up, and puts back what was before when the trial has ended meanwhile.
  */
@@ -16,6 +17,7 @@
 #include "label.h"
 #include "living.h"
 #include "maps.h"
+#include "policyedit.h"
 #include "ruleset.h"
 #include "safety.h"
 #include "stream.h"
@@ -42,6 +44,7 @@ struct rules {
 	struct ruleset *current;
 	struct ruleset *before; /* of a trial; NULL: there was none */
 	__u64 trial_ends_ns;	/* CLOCK_BOOTTIME; 0: no trial */
+	__u64 retry_ns;		/* what has ended could not be taken out: not before then */
 	__u64 ticked_ns;
 	int epoll, timer;
 	bool sees_host;	      /* paths of cgroups are what the kernel side calls them */
@@ -271,13 +274,36 @@ static int last_look(void *arg)
 					  put->rules);
 }
 
-/* BEFORE is what comes back at the end of the trial. */
-static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_ns,
-			const struct ruleset *before, struct fail *f)
+/* Of each rule of SET as compiled where FROM has it, FL_NO_RULE: nowhere. */
+static int find_places(const struct ruleset *from, const struct ruleset *set, __u32 **ret_places)
 {
+	size_t count = from->policy->rule_count, at = 0;
+	__u32 *places = calloc(set->compiled->policy.rules + 1, sizeof(*places));
+
+	if (!places)
+		return -ENOMEM;
+	for (__u32 i = 0; i < set->compiled->policy.rules; i++) {
+		const char *name = set->policy->rules[set->compiled->order[i]].name;
+
+		places[i] = FL_NO_RULE;
+		/* those that stay are in the same order: the next one is it, mostly */
+		for (size_t j = 0; j < count && places[i] == FL_NO_RULE; j++, at++) {
+			if (strcmp(from->policy->rules[at % count].name, name) == 0)
+				places[i] = from->places[at % count];
+		}
+	}
+	*ret_places = places;
+	return 0;
+}
+
+/* BEFORE is what comes back at the end of the trial; SET is EDITED after an edit, if not NULL. */
+static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_ns,
+			const struct ruleset *before, const struct ruleset *edited, struct fail *f)
+{
+	_free_ __u32 *places = NULL;
 	struct policy_place place = { 0 };
 	bool late = allows_late(set, &place);
-	int e = allows_lifting(set, f);
+	int e = edited ? find_places(edited, set, &places) : 0;
 	struct put put = { r, set };
 	struct enforce_policy p = {
 		.compiled = set->compiled,
@@ -286,6 +312,8 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 		.late_allowed = late,
 		.again = set->area != FL_AREA_NONE,
 		.area = set->area == FL_AREA_NONE ? free_area(r) : set->area,
+		.hits_area = edited ? edited->area : FL_AREA_NONE,
+		.hits = places,
 		.since_ns = set->since_ns ? set->since_ns : clock_ns(CLOCK_BOOTTIME),
 		.trial_ends_ns = trial_ends_ns,
 		.before = before ? before->area : FL_AREA_NONE,
@@ -294,6 +322,9 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 		.last_look = last_look,
 		.arg = &put,
 	};
+	if (e < 0)
+		return fail(f, e, "out of memory");
+	e = allows_lifting(set, f);
 	if (!e)
 		e = enforce_load(r->enforce, &p, f);
 	if (e == -EOPNOTSUPP && !late && place.file) {
@@ -311,15 +342,32 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 	return 0;
 }
 
+/* When something of SET ends; 0: nothing does. */
+static __u64 next_end(const struct ruleset *set)
+{
+	return set ? policyedit_next_end(set->texts, set->text_count) : 0;
+}
+
+/* The timer, for what ends first. */
+static void arm(struct rules *r)
+{
+	__u64 ends_ns = r->trial_ends_ns, next = next_end(r->current);
+
+	if (next && next < r->retry_ns)
+		next = r->retry_ns;
+	if (!ends_ns || (next && next < ends_ns))
+		ends_ns = next;
+	timerfd_settime(
+		r->timer, TFD_TIMER_ABSTIME,
+		&(struct itimerspec){ .it_value = { .tv_sec = (time_t)(ends_ns / 1000000000ull),
+						    .tv_nsec = (long)(ends_ns % 1000000000ull) } },
+		NULL);
+}
+
 static void set_trial(struct rules *r, __u64 ends_ns)
 {
-	struct itimerspec spec = {
-		.it_value = { .tv_sec = (time_t)(ends_ns / 1000000000ull),
-			      .tv_nsec = (long)(ends_ns % 1000000000ull) },
-	};
-
 	r->trial_ends_ns = ends_ns;
-	timerfd_settime(r->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+	arm(r);
 }
 
 static void forget_before(struct rules *r)
@@ -339,12 +387,12 @@ static void take_place(struct rules *r, struct ruleset *set, __u64 trial_ends_ns
 		r->before = r->current;
 	else
 		ruleset_free(r->current);
-	if (!trial_ends_ns)
-		forget_before(r);
 	r->current = set;
 	(void)watch(r, resolution_fd(set->resolution));
 	if (trial_ends_ns)
 		set_trial(r, trial_ends_ns);
+	else
+		forget_before(r);
 }
 
 static int refuse_callers(const struct rules_order *order, const struct living *l, struct fail *f)
@@ -373,33 +421,43 @@ static void cleanup_ruleset(struct ruleset **set)
 	ruleset_free(*set);
 }
 
-int rules_load(struct rules *r, const struct rules_order *order, struct rules_outcome *ret_outcome,
-	       struct fail *f)
+/* As rules_load(). EDITED, when not NULL: what TEXTS are an edit of, which is in force. */
+static int replace(struct rules *r, const struct policy_text *texts, size_t count,
+		   const struct rules_order *order, const struct ruleset *edited,
+		   struct rules_outcome *ret_outcome, struct fail *f)
 {
 	_cleanup_(cleanup_ruleset) struct ruleset *set = NULL;
 	_cleanup_(living_release) struct living living = { 0 };
 	__u64 ends = order->trial_ns ? clock_ns(CLOCK_BOOTTIME) + order->trial_ns : 0;
-	int e;
+	int e = ruleset_new(r->agent, r->cgroup_mount, texts, count, &set, f);
 
-	if (order->trial_ns && order->cut)
-		return fail(f, -EINVAL,
-			    "a trial cuts nothing, for that could not be taken back: confirm it, "
-			    "then load with --cut");
-	e = ruleset_new(r->agent, r->cgroup_mount, order->texts, order->count, &set, f);
 	if (e < 0)
 		return e;
+	set->since_ns = edited ? edited->since_ns : 0;
 	(void)agent_drain(r->agent);
-	e = living_find(r->agent, set->compiled, order->caller, &living);
+	e = living_find(r->agent, set->compiled, edited ? edited->compiled : NULL, order->caller,
+			&living);
 	if (e < 0)
 		return fail(f, e, "cannot read the flows: %s", strerror(-e));
 	e = refuse_callers(order, &living, f);
 	if (!e)
-		e = put_in_force(r, set, ends, r->trial_ends_ns ? r->before : r->current, f);
+		e = put_in_force(r, set, ends, r->trial_ends_ns ? r->before : r->current, edited,
+				 f);
 	if (e < 0)
 		return e;
 	take_place(r, TAKE_PTR(set), ends);
 	settle(r, order, &living, ret_outcome);
 	return 0;
+}
+
+int rules_load(struct rules *r, const struct rules_order *order, struct rules_outcome *ret_outcome,
+	       struct fail *f)
+{
+	if (order->trial_ns && order->cut)
+		return fail(f, -EINVAL,
+			    "a trial cuts nothing, for that could not be taken back: confirm it, "
+			    "then load with --cut");
+	return replace(r, order->texts, order->count, order, NULL, ret_outcome, f);
 }
 
 int rules_confirm(struct rules *r, struct fail *f)
@@ -416,9 +474,9 @@ static void clear(struct rules *r)
 	enforce_count_skipped(r->enforce, r->agent->maps); /* the programs go */
 	enforce_clear(r->enforce);
 	tell_all(r);
-	forget_before(r);
 	ruleset_free(r->current);
 	r->current = NULL;
+	forget_before(r);
 	r->trouble.text[0] = '\0';
 }
 
@@ -430,36 +488,195 @@ int rules_clear(struct rules *r, struct fail *f)
 	return 0;
 }
 
+/* --- edits --- */
+
+static int refuse_edit(const struct rules *r, struct fail *f)
+{
+	if (r->trial_ends_ns)
+		return fail(f, -EBUSY,
+			    "a policy is on trial: confirm it first, or wait until the trial ends");
+	if (!r->current && enforce_generation(r->enforce))
+		return fail(f, -EBUSY,
+			    "the policy in force is one that cannot be read any more: load one");
+	return 0;
+}
+
+/* What EDIT leaves of the policy in force is in force. */
+static int put_edit(struct rules *r, const struct policyedit *edit, const struct rules_order *order,
+		    struct rules_outcome *ret_outcome, struct fail *f)
+{
+	if (edit->count)
+		return replace(r, edit->texts, edit->count, order, r->current, ret_outcome, f);
+	clear(r);
+	*ret_outcome = (struct rules_outcome){ 0 };
+	return 0;
+}
+
+static void count_added(const struct ruleset *set, struct rules_outcome *outcome)
+{
+	for (size_t i = 0; i < set->policy->rule_count; i++) {
+		const struct policy_rule *rule = &set->policy->rules[i];
+
+		if (rule->text != set->text_count - 1)
+			continue;
+		outcome->added++;
+		outcome->audited += !rule->enforced;
+	}
+	outcome->ends_ns = set->texts[set->text_count - 1].ends_ns;
+}
+
+int rules_add(struct rules *r, const struct rules_order *order, struct rules_outcome *ret_outcome,
+	      struct fail *f)
+{
+	_cleanup_(policyedit_release) struct policyedit edit = { 0 };
+	const struct ruleset *now = r->current;
+	struct policy_text document = order->texts[0];
+	struct policy_error error = { 0 };
+	char sentence[sizeof(error.why) + 256];
+	int e = refuse_edit(r, f);
+
+	if (e < 0)
+		return e;
+	document.ends_ns = order->for_ns ? clock_ns(CLOCK_BOOTTIME) + order->for_ns : 0;
+	e = policyedit_add(now ? now->policy : NULL, now ? now->texts : NULL,
+			   now ? now->text_count : 0, &document, &edit, &error);
+	if (e < 0)
+		return fail(f, e, "%s", policy_error_format(&error, sentence, sizeof(sentence)));
+	e = put_edit(r, &edit, order, ret_outcome, f);
+	if (!e)
+		count_added(r->current, ret_outcome);
+	return e;
+}
+
+int rules_delete(struct rules *r, const char *name, const struct rules_order *order,
+		 struct rules_outcome *ret_outcome, struct fail *f)
+{
+	_cleanup_(policyedit_release) struct policyedit edit = { 0 };
+	int e = refuse_edit(r, f);
+
+	if (e < 0)
+		return e;
+	if (!r->current)
+		return fail(f, -ENOENT, "no policy is loaded");
+	e = policyedit_delete(r->current->policy, r->current->texts, r->current->text_count, name,
+			      &edit);
+	if (e < 0)
+		return fail(f, e,
+			    e == -ENOENT ? "the policy in force has no rule '%.64s'"
+					 : "cannot take out the rule '%.64s': out of memory",
+			    name);
+	return put_edit(r, &edit, order, ret_outcome, f);
+}
+
+/* What is left of SET at NOW_NS, when something of it has ended, else NULL. -ENODATA nothing is. */
+static int without_ended(const struct rules *r, const struct ruleset *set, __u64 now_ns,
+			 struct ruleset **ret_rest, struct fail *f)
+{
+	_cleanup_(policyedit_release) struct policyedit edit = { 0 };
+	__u64 end = next_end(set);
+	int e;
+
+	*ret_rest = NULL;
+	if (!end || end > now_ns)
+		return 0;
+	e = policyedit_expire(set->texts, set->text_count, now_ns, &edit);
+	if (e < 0)
+		return fail(f, e, "out of memory");
+	if (!edit.count)
+		return -ENODATA;
+	e = ruleset_new(r->agent, r->cgroup_mount, edit.texts, edit.count, ret_rest, f);
+	if (!e)
+		(*ret_rest)->since_ns = set->since_ns;
+	return e;
+}
+
+/* True: NEWS is one. */
+static bool try_later(struct rules *r, __u64 now_ns, const struct fail *why, struct fail *news)
+{
+	struct fail told = r->trouble;
+
+	r->retry_ns = now_ns + TICK_NS;
+	arm(r);
+	(void)fail(&r->trouble, 0,
+		   "the time of rules is over, and they cannot be taken out yet: %.700s",
+		   why->text);
+	*news = r->trouble;
+	return strcmp(told.text, r->trouble.text) != 0;
+}
+
+/* True: something of the policy in force had its time; NEWS is a line for the log. */
+static bool end_rules(struct rules *r, __u64 now_ns, struct fail *news)
+{
+	_cleanup_(cleanup_ruleset) struct ruleset *rest = NULL;
+	struct fail why;
+	int e = without_ended(r, r->current, now_ns, &rest, &why);
+
+	if (e == -ENODATA) {
+		clear(r);
+		(void)fail(news, 0, "the time of the last rules is over: no policy is in force");
+		return true;
+	}
+	if (!e && !rest)
+		return false;
+	if (!e)
+		e = put_in_force(r, rest, 0, NULL, r->current, &why);
+	if (e < 0)
+		return try_later(r, now_ns, &why, news);
+	(void)fail(news, 0, "the time of %zu rules is over: %zu are in force",
+		   r->current->policy->rule_count - rest->policy->rule_count,
+		   rest->policy->rule_count);
+	take_place(r, TAKE_PTR(rest), 0);
+	return true;
+}
+
 /* --- back --- */
+
+/* What was before is in force, but for what has ended of it meanwhile. -ENODATA that was all. */
+static int put_back(struct rules *r, struct fail *f)
+{
+	struct ruleset *rest;
+	int e = without_ended(r, r->before, clock_ns(CLOCK_BOOTTIME), &rest, f);
+
+	if (e < 0)
+		return e;
+	if (!rest) {
+		(void)fail(f, 0, "out of memory");
+		e = ruleset_compile(r->before);
+		return e ? e : put_in_force(r, r->before, 0, NULL, NULL, f);
+	}
+	e = put_in_force(r, rest, 0, NULL, r->before, f);
+	if (e < 0) {
+		ruleset_free(rest);
+		return e;
+	}
+	ruleset_free(r->before);
+	r->before = rest;
+	(void)watch(r, resolution_fd(rest->resolution));
+	return 0;
+}
 
 /* Who tries a policy trusts that this takes it away: if what was before cannot be put back, then
  * nothing is in force. */
 static void roll_back(struct rules *r, struct fail *news)
 {
-	struct ruleset *before = r->before;
 	struct fail why;
-	int e = -ENOENT;
+	int e = r->before ? put_back(r, &why) : -ENODATA;
 
-	if (before) {
-		(void)fail(&why, 0, "out of memory");
-		e = ruleset_compile(before);
-		if (!e)
-			e = put_in_force(r, before, 0, NULL, &why);
-	}
 	if (e < 0) {
+		bool lost = e != -ENODATA;
+
 		clear(r);
 		(void)fail(news, 0, "nobody confirmed the policy in time: none is in force%s%.700s",
-			   before ? ", for what was before cannot be put back: " : "",
-			   before ? why.text : "");
-		if (before)
+			   lost ? ", for what was before cannot be put back: " : "",
+			   lost ? why.text : "");
+		if (lost)
 			r->trouble = *news;
 		return;
 	}
 	tell_all(r);
-	r->before = NULL;
-	set_trial(r, 0);
 	ruleset_free(r->current);
-	r->current = before;
+	r->current = TAKE_PTR(r->before);
+	set_trial(r, 0);
 	(void)fail(news, 0, "nobody confirmed the policy in time: what was before is in force");
 }
 
@@ -508,7 +725,8 @@ static int take_up(struct rules *r, const struct enforce_resumed *found, struct 
 		return e;
 	r->current->generation = enforce_generation(r->enforce);
 	tell_all(r);
-	return put_in_force(r, r->current, r->trial_ends_ns, r->before, f);
+	arm(r);
+	return put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, f);
 }
 
 int rules_resume(struct rules *r, struct fail *f)
@@ -547,7 +765,7 @@ static void follow(struct rules *r, int e)
 	(void)fail(&why, e, "%s", strerror(-e));
 	e = ruleset_compile(r->current);
 	if (!e)
-		e = put_in_force(r, r->current, r->trial_ends_ns, r->before, &why);
+		e = put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, &why);
 	if (e < 0)
 		(void)fail(&r->trouble, e,
 			   "what names of the policy stand for has changed, and the policy could "
@@ -610,11 +828,15 @@ int rules_fd(const struct rules *r)
 bool rules_run(struct rules *r, struct fail *ret_news)
 {
 	uint64_t expirations;
+	__u64 now;
 
 	condemned_run(r->condemned);
 	follow_names(r);
 	(void)!read(r->timer, &expirations, sizeof(expirations));
-	if (!r->trial_ends_ns || clock_ns(CLOCK_BOOTTIME) < r->trial_ends_ns)
+	now = clock_ns(CLOCK_BOOTTIME);
+	if (!r->trial_ends_ns)
+		return r->current && now >= r->retry_ns && end_rules(r, now, ret_news);
+	if (now < r->trial_ends_ns)
 		return false;
 	roll_back(r, ret_news);
 	return true;

@@ -19,6 +19,7 @@ struct ruleset;
 struct verdicts;
 
 #define RULES_TRIAL_MAX_NS (24 * 3600 * 1000000000ull)
+#define RULES_FOR_MAX_NS (366 * RULES_TRIAL_MAX_NS)
 
 /* ENFORCE stays the caller's. CGROUP_MOUNT, which may be NULL, is copied. -ENOMEM, -errno. */
 int rules_new(struct agent *agent, struct enforce *enforce, const char *cgroup_mount,
@@ -30,6 +31,7 @@ struct rules_order {
 	const struct policy_text *texts;
 	size_t count;
 	__u64 trial_ns; /* back to what was before when nobody confirms in time; 0: no trial */
+	__u64 for_ns;	/* what is added goes again then; 0: it stays */
 	bool cut;	/* what lives and would be rejected */
 	bool force;	/* the caller's own session, too */
 	pid_t caller;	/* 0: nobody who could be cut off */
@@ -41,6 +43,9 @@ struct rules_outcome {
 	size_t rejected;  /* live flows that would not be let in now */
 	size_t cut, left; /* of those, when they were to be cut */
 	bool callers;	  /* the caller's session is one of those rejected */
+	size_t added;	  /* rules */
+	size_t audited;	  /* of those, in audit */
+	__u64 ends_ns;	  /* CLOCK_BOOTTIME: when those go again; 0: they stay */
 };
 
 /*
@@ -49,6 +54,18 @@ struct rules_outcome {
  */
 int rules_load(struct rules *r, const struct rules_order *order, struct rules_outcome *ret_outcome,
 	       struct fail *f);
+
+/*
+ * The one text of ORDER comes into the policy in force, or is one: its rules before all others.
+ * As rules_load(), of what is rejected only what was not before; and -EEXIST a rule has that name,
+ * -EBUSY a trial is under way.
+ */
+int rules_add(struct rules *r, const struct rules_order *order, struct rules_outcome *ret_outcome,
+	      struct fail *f);
+
+/* The rule NAME goes out of it; -ENOENT there is none. ORDER has no text. The rest as above. */
+int rules_delete(struct rules *r, const char *name, const struct rules_order *order,
+		 struct rules_outcome *ret_outcome, struct fail *f);
 
 /* The trial is over, its policy stays. -ENOENT there is none. */
 int rules_confirm(struct rules *r, struct fail *f);

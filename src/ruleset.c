@@ -53,10 +53,11 @@ static int copy_texts(struct ruleset *set, const struct policy_text *texts, size
 		struct policy_text *to = &set->texts[set->text_count];
 		char *text = malloc(from->size + 1);
 
+		*to = *from;
 		to->name = strdup(from->name);
 		to->text = text;
-		to->size = from->size;
-		if (!text || !to->name) {
+		to->gone = from->gone ? strdup(from->gone) : NULL;
+		if (!text || !to->name || (from->gone && !to->gone)) {
 			set->text_count++;
 			return -ENOMEM;
 		}
@@ -163,6 +164,7 @@ void ruleset_free(struct ruleset *set)
 	for (size_t i = 0; i < set->text_count; i++) {
 		free((char *)set->texts[i].name);
 		free((char *)set->texts[i].text);
+		free((char *)set->texts[i].gone);
 	}
 	free(set->texts);
 	free(set->names);

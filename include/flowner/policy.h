@@ -185,6 +185,7 @@ struct fl_policy_state {
 #define FL_AREA_NONE FL_POLICY_AREAS
 #define FL_TEXT_CHUNK 4096
 #define FL_TEXT_CHUNKS 4096 /* of one policy */
+#define FL_HITS_CHUNKS 2    /* the last of them: hits that are not in its area, a __u64 a rule */
 
 struct fl_policy_area {
 	__u64 since_ns; /* CLOCK_BOOTTIME */

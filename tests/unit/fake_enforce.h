@@ -17,6 +17,7 @@ static struct {
 	struct enforce_policy policy;
 	const struct enforce_resumed *left; /* by an earlier daemon; NULL nothing */
 	__u32 hooks, rules;
+	__u32 hits[8]; /* where those of the first rules go on from */
 	bool fail_closed, late_allowed;
 	int refuse; /* given by the next load when not 0 */
 	struct enforce_row rows[2];
@@ -61,6 +62,9 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 	enforced.fail_closed = p->fail_closed;
 	enforced.late_allowed = p->late_allowed;
 	enforced.policy = *p;
+	enforced.policy.hits = NULL; /* the caller's, for this call */
+	for (__u32 i = 0; p->hits && i < enforced.rules && i < 8; i++)
+		enforced.hits[i] = p->hits[i];
 	return 0;
 }
 

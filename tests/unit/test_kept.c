@@ -51,23 +51,33 @@ int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
 static void texts_come_back(void **state)
 {
 	char *big = malloc(3 * FL_TEXT_CHUNK);
-	struct policy_text texts[] = { { "a.yaml", "mode: audit\n", 12 },
-				       { "/etc/b.yaml", big, 3 * FL_TEXT_CHUNK },
-				       { "", "", 0 } };
+	struct policy_text texts[] = {
+		{ .name = "a.yaml", .text = "mode: audit\n", .size = 12 },
+		{ .name = "/etc/b.yaml", .text = big, .size = 3 * FL_TEXT_CHUNK },
+		{ .name = "", .text = "" },
+		{ .name = "stdin", .text = "x", .size = 1, .added = true, .ends_ns = ~0ull },
+		{ .name = "c", .text = "", .gone = "a\nb c\n" },
+	};
 	struct policy_text *read;
 	size_t count;
 	__u64 bytes;
 
 	(void)state;
 	memset(big, 'x', 3 * FL_TEXT_CHUNK);
-	assert_int_equal(kept_write(1, 2, texts, 3, &bytes), 0);
+	assert_int_equal(kept_write(1, 2, texts, 5, &bytes), 0);
 	assert_int_equal(kept_read(1, 2, bytes, &read, &count), 0);
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 5);
 	for (size_t i = 0; i < count; i++) {
 		assert_string_equal(read[i].name, texts[i].name);
 		assert_int_equal(read[i].size, texts[i].size);
 		assert_memory_equal(read[i].text, texts[i].text, texts[i].size);
 		assert_int_equal(read[i].text[read[i].size], 0);
+		assert_int_equal(read[i].added, texts[i].added);
+		assert_int_equal(read[i].ends_ns, texts[i].ends_ns);
+		if (texts[i].gone)
+			assert_string_equal(read[i].gone, texts[i].gone);
+		else
+			assert_null(read[i].gone);
 	}
 	kept_free(read, count);
 	assert_int_equal(kept_read(1, 1, bytes, &read, &count), -EINVAL);
@@ -77,7 +87,9 @@ static void texts_come_back(void **state)
 /* Whatever length is said to be there: texts, or none; never beyond. */
 static void what_is_damaged_is_refused(void **state)
 {
-	struct policy_text text = { "a.yaml", "rules: []\n", 10 }, *read;
+	struct policy_text *read, text = {
+		.name = "a.yaml", .text = "rules: []\n", .size = 10, .added = true, .gone = "a\n"
+	};
 	size_t count;
 	__u64 bytes;
 
@@ -92,9 +104,9 @@ static void what_is_damaged_is_refused(void **state)
 
 static void what_is_too_long_is_not_kept(void **state)
 {
-	size_t size = (size_t)FL_TEXT_CHUNK * FL_TEXT_CHUNKS;
+	size_t size = (size_t)FL_TEXT_CHUNK * (FL_TEXT_CHUNKS - FL_HITS_CHUNKS);
 	char *much = calloc(1, size);
-	struct policy_text text = { "a", much, size };
+	struct policy_text text = { .name = "a", .text = much, .size = size };
 	__u64 bytes = 1;
 
 	(void)state;

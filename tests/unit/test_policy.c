@@ -28,7 +28,7 @@ static struct policy *good_texts(const struct policy_text *texts, size_t count)
 
 static struct policy *good(const char *text)
 {
-	struct policy_text one = { "f.yaml", text, strlen(text) };
+	struct policy_text one = { .name = "f.yaml", .text = text, .size = strlen(text) };
 
 	return good_texts(&one, 1);
 }
@@ -50,7 +50,7 @@ static void refused_texts(const struct policy_text *texts, size_t count, int wan
 
 static void refused(const char *text, const char *place, const char *about)
 {
-	struct policy_text one = { "f.yaml", text, strlen(text) };
+	struct policy_text one = { .name = "f.yaml", .text = text, .size = strlen(text) };
 
 	refused_texts(&one, 1, -EINVAL, place, about);
 }
@@ -381,7 +381,7 @@ static void as_many_rules_as_there_may_be(void **state)
 {
 	size_t room = (FL_RULES_MAX + 1) * 64, used = 0;
 	char *text = malloc(room);
-	struct policy_text one = { "f.yaml", text, 0 };
+	struct policy_text one = { .name = "f.yaml", .text = text };
 	struct policy *p;
 
 	(void)state;
@@ -401,9 +401,9 @@ static void as_many_rules_as_there_may_be(void **state)
 	free(text);
 }
 
-#define TEXT(name, text)                                                                           \
+#define TEXT(file, words)                                                                          \
 	{                                                                                          \
-		name, text, sizeof(text) - 1                                                       \
+		.name = (file), .text = (words), .size = sizeof(words) - 1                         \
 	}
 
 static void several_files_are_one_policy(void **state)

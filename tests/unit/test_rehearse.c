@@ -20,7 +20,7 @@ static struct rehearsed said;
 
 static void parse(const char *text)
 {
-	struct policy_text one = { "f.yaml", text, strlen(text) };
+	struct policy_text one = { .name = "f.yaml", .text = text, .size = strlen(text) };
 	struct policy_error error;
 
 	policy_free(policy);

@@ -82,7 +82,7 @@ static void parse(const char *format, ...)
 {
 	char text[8192], line[1024];
 	struct policy_error error;
-	struct policy_text one = { "f.yaml", text, 0 };
+	struct policy_text one = { .name = "f.yaml", .text = text };
 	va_list args;
 
 	va_start(args, format);

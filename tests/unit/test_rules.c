@@ -65,9 +65,14 @@ static const char *policy(const char *name, const char *hook, const char *more)
 
 static struct rules_outcome outcome;
 
+static struct policy_text text_of(const char *text)
+{
+	return (struct policy_text){ .name = "x.yaml", .text = text, .size = strlen(text) };
+}
+
 static int load_as(const char *text, __u64 trial_ns, bool cut, bool force, pid_t caller)
 {
-	struct policy_text texts[] = { { "x.yaml", text, strlen(text) } };
+	struct policy_text texts[] = { text_of(text) };
 	struct rules_order order = { .texts = texts,
 				     .count = 1,
 				     .trial_ns = trial_ns,
@@ -186,16 +191,171 @@ static void lifting_takes_a_kernel_that_can(void **state)
 	assert_int_equal(load_as(enforced_text, 0, false, false, 0), 0);
 }
 
+/* --- edits --- */
+
+static int add_as(const char *text, __u64 for_ns, bool cut, pid_t caller)
+{
+	struct policy_text texts[] = { text_of(text) };
+	struct rules_order order = {
+		.texts = texts, .count = 1, .for_ns = for_ns, .cut = cut, .caller = caller
+	};
+
+	return rules_add(rules, &order, &outcome, &f);
+}
+
+static int add(const char *name, __u64 for_ns)
+{
+	return add_as(policy(name, "listen", ""), for_ns, false, 0);
+}
+
+static int take_out(const char *name)
+{
+	return rules_delete(rules, name, &(struct rules_order){ 0 }, &outcome, &f);
+}
+
+static void the_others_keep_their_hits(void **state)
+{
+	__u32 area;
+
+	(void)state;
+	assert_int_equal(load_as("mode: enforce\nrules:\n"
+				 "- {name: a, hooks: bind, verdict: deny}\n"
+				 "- {name: b, hooks: bind, netns: 1, verdict: deny}\n"
+				 "- {name: c, hooks: bind, verdict: deny}\n",
+				 0, false, false, 0),
+			 0);
+	assert_int_equal(enforced.policy.hits_area, FL_AREA_NONE);
+	area = enforced.policy.area;
+	assert_int_equal(add("x", 0), 0);
+	assert_string_equal(in_force(), "x");
+	assert_int_equal(outcome.added, 1);
+	assert_int_equal(outcome.audited, 0);
+	assert_int_equal(enforced.policy.hits_area, area);
+	assert_int_not_equal(enforced.policy.area, area);
+	assert_false(enforced.policy.again);
+	/* b names a namespace: it is compiled before all others */
+	assert_int_equal(enforced.hits[0], 0);
+	assert_int_equal(enforced.hits[1], FL_NO_RULE);
+	assert_int_equal(enforced.hits[2], 1);
+	assert_int_equal(enforced.hits[3], 2);
+	assert_int_equal(take_out("a"), 0);
+	assert_int_equal(enforced.hits[0], 0);
+	assert_int_equal(enforced.hits[1], 1);
+	assert_int_equal(enforced.hits[2], 3);
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(enforced.policy.hits_area, FL_AREA_NONE);
+}
+
+static void an_edit_is_since_when_the_policy_was(void **state)
+{
+	__u64 since;
+
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	since = rules_current(rules)->since_ns;
+	assert_int_equal(add("x", 0), 0);
+	assert_int_equal(rules_current(rules)->since_ns, since);
+	assert_int_equal(outcome.generation, 2);
+}
+
+static void what_cannot_be_edited_stays(void **state)
+{
+	(void)state;
+	assert_int_equal(take_out("ssh"), -ENOENT);
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(add("ssh", 0), -EEXIST);
+	assert_non_null(strstr(f.text, "x.yaml:3:5: "));
+	assert_int_equal(add_as("rules: [", 0, false, 0), -EINVAL);
+	assert_int_equal(take_out("other"), -ENOENT);
+	enforced.refuse = -ENOSPC;
+	assert_int_equal(add("x", 0), -ENOSPC);
+	assert_int_equal(take_out("ssh"), -ENOSPC);
+	assert_string_equal(in_force(), "ssh");
+}
+
+static void what_has_had_its_time_goes(void **state)
+{
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(add("long", 3600 * S), 0);
+	assert_int_equal(add("short", 5 * MS), 0);
+	assert_string_equal(in_force(), "short");
+	wait_for_the_end();
+	assert_string_equal(f.text, "the time of 1 rules is over: 2 are in force");
+	assert_string_equal(in_force(), "long");
+	assert_int_equal(enforced.hits[0], 1);
+	assert_false(rules_run(rules, &f));
+}
+
+static void with_the_last_of_no_policy_there_is_none(void **state)
+{
+	(void)state;
+	assert_int_equal(add("x", 5 * MS), 0);
+	wait_for_the_end();
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(enforced.clears, 1);
+	assert_int_equal(add("x", 0), 0);
+	assert_int_equal(take_out("x"), 0);
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(enforced.clears, 2);
+}
+
+static void what_cannot_go_goes_later(void **state)
+{
+	struct fail news;
+
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(add("short", 5 * MS), 0);
+	enforced.refuse = -ENOSPC;
+	wait_for_the_end();
+	assert_non_null(strstr(f.text, "cannot be taken out yet: the kernel says no"));
+	assert_string_equal(rules_trouble(rules), f.text);
+	assert_false(rules_run(rules, &news));
+	enforced.refuse = 0;
+	wait_for_the_end();
+	assert_string_equal(in_force(), "ssh");
+	assert_string_equal(rules_trouble(rules), "");
+}
+
+static void nothing_is_edited_during_a_trial(void **state)
+{
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(load_as(policy("new", "listen", ""), 60 * S, false, false, 0), 0);
+	assert_int_equal(add("x", 0), -EBUSY);
+	assert_int_equal(take_out("new"), -EBUSY);
+	assert_string_equal(in_force(), "new");
+	assert_int_equal(rules_confirm(rules, &f), 0);
+	assert_int_equal(add("x", 0), 0);
+}
+
+static void a_trial_does_not_bring_back_what_had_its_time(void **state)
+{
+	__u32 before;
+
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(add("short", 1 * MS), 0);
+	before = enforced.policy.area;
+	assert_int_equal(try("new"), 0);
+	wait_for_the_end();
+	assert_string_equal(in_force(), "old");
+	assert_int_equal(enforced.policy.hits_area, before);
+	assert_int_equal(enforced.hits[0], 1);
+	assert_int_equal(rules_clear(rules, &f), 0);
+	assert_int_equal(add("short", 1 * MS), 0);
+	assert_int_equal(try("new"), 0);
+	wait_for_the_end();
+	assert_string_equal(in_force(), "none");
+	assert_string_equal(rules_trouble(rules), "");
+}
+
 /* --- after a killed daemon --- */
 
 static struct enforce_kept kept_of(struct policy_text *text, __u32 area)
 {
 	return (struct enforce_kept){ area, 7000 + area, text, text ? 1 : 0 };
-}
-
-static struct policy_text text_of(const char *text)
-{
-	return (struct policy_text){ "x.yaml", text, strlen(text) };
 }
 
 static void what_was_in_force_goes_on(void **state)
@@ -269,8 +429,33 @@ static void what_cannot_be_read_stays_in_force_and_is_told(void **state)
 	assert_string_equal(in_force(), "none");
 	assert_non_null(strstr(rules_trouble(rules), "x.yaml:"));
 	assert_int_equal(enforced.clears + enforced.loads, 0);
+	assert_int_equal(add("x", 0), -EBUSY);
+	assert_int_equal(take_out("x"), -EBUSY);
 	assert_int_equal(rules_clear(rules, &f), 0);
 	assert_string_equal(rules_trouble(rules), "");
+}
+
+static void what_had_its_time_meanwhile_goes(void **state)
+{
+	struct policy_text texts[2];
+	struct enforce_resumed left = { kept_of(texts, 2), kept_of(NULL, FL_AREA_NONE), 0 };
+	char base[512];
+
+	(void)state;
+	strcpy(base, policy("base", "listen", ""));
+	texts[0] = text_of(base);
+	texts[1] = text_of(policy("short", "listen", ""));
+	texts[1].added = true;
+	texts[1].ends_ns = 1;
+	left.current.text_count = 2;
+	enforced.left = &left;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_string_equal(in_force(), "short");
+	assert_true(rules_run(rules, &f));
+	assert_string_equal(in_force(), "base");
+	assert_int_equal(enforced.policy.hits_area, 2);
+	assert_int_equal(rules_current(rules)->since_ns, 7002);
+	assert_false(rules_run(rules, &f));
 }
 
 /* --- trials --- */
@@ -396,6 +581,35 @@ static void what_would_be_rejected_is_cut(void **state)
 	assert_int_equal(fake.aborted, CUTTABLE);
 }
 
+static void an_edit_cuts_only_what_it_rejects(void **state)
+{
+	(void)state;
+	fake_add(listener(7, 100, 22));
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(outcome.rejected, 1);
+	fake_add(listener(CUTTABLE, 100, 80));
+	assert_int_equal(add_as("rules: [{name: web, hooks: listen, local: {port: 80},"
+				" verdict: reject}]",
+				0, true, 0),
+			 0);
+	assert_int_equal(outcome.rejected, 1);
+	assert_int_equal(outcome.cut, 1);
+	assert_int_equal(fake.aborted, CUTTABLE);
+	assert_int_equal(take_out("web"), 0);
+	assert_int_equal(outcome.rejected, 0);
+}
+
+static void an_edit_does_not_cut_the_caller_off(void **state)
+{
+	(void)state;
+	fake_add(listener(CUTTABLE, (__u32)getppid(), 22));
+	assert_int_equal(add_as("mode: enforce\nrules: [{name: x, hooks: listen, verdict: deny}]",
+				0, true, getpid()),
+			 -EBUSY);
+	assert_string_equal(in_force(), "none");
+	assert_int_equal(fake.aborted, 0);
+}
+
 /* The flow is of the caller's parent: sshd, as it were. */
 static void the_caller_is_not_cut_off(void **state)
 {
@@ -485,10 +699,19 @@ int main(void)
 		T(what_the_kernel_refuses_changes_nothing),
 		T(late_denials_are_for_rules_that_allow_them),
 		T(lifting_takes_a_kernel_that_can),
+		T(the_others_keep_their_hits),
+		T(an_edit_is_since_when_the_policy_was),
+		T(what_cannot_be_edited_stays),
+		T(what_has_had_its_time_goes),
+		T(with_the_last_of_no_policy_there_is_none),
+		T(what_cannot_go_goes_later),
+		T(nothing_is_edited_during_a_trial),
+		T(a_trial_does_not_bring_back_what_had_its_time),
 		T(what_was_in_force_goes_on),
 		T(a_trial_goes_on),
 		T(a_trial_that_ended_meanwhile_is_taken_back),
 		T(what_cannot_be_read_stays_in_force_and_is_told),
+		T(what_had_its_time_meanwhile_goes),
 		T(a_confirmed_trial_stays),
 		T(a_trial_ends_with_what_was_before),
 		T(a_trial_of_the_first_policy_ends_with_none),
@@ -498,6 +721,8 @@ int main(void)
 		T(what_cannot_be_put_back_is_not_kept_either),
 		T(what_would_be_rejected_is_counted_and_lives),
 		T(what_would_be_rejected_is_cut),
+		T(an_edit_cuts_only_what_it_rejects),
+		T(an_edit_does_not_cut_the_caller_off),
 		T(the_caller_is_not_cut_off),
 		T(a_trial_cuts_nothing),
 		T(a_directory_is_one_policy),

@@ -199,7 +199,7 @@ static void what_a_kernel_cannot_do_at_once(void **state)
 				   "- {name: c, hooks: listen, verdict: deny, allow_async: true}\n"
 				   "- {name: d, hooks: [bind, listen], verdict: deny}\n";
 	static const char by_default[] = "mode: enforce\ndefault: {listen: deny}\n";
-	struct policy_text one = { "f", text, sizeof(text) - 1 };
+	struct policy_text one = { .name = "f", .text = text, .size = sizeof(text) - 1 };
 	struct policy_error error;
 	struct policy_place place;
 	struct policy *policy;
@@ -213,7 +213,9 @@ static void what_a_kernel_cannot_do_at_once(void **state)
 	assert_int_equal(place.line, 6);
 	assert_int_equal(hook, FL_HOOK_LISTEN);
 	policy_free(policy);
-	one = (struct policy_text){ "f", by_default, sizeof(by_default) - 1 };
+	one = (struct policy_text){ .name = "f",
+				    .text = by_default,
+				    .size = sizeof(by_default) - 1 };
 	assert_int_equal(policy_parse(&one, 1, &policy, &error), 0);
 	assert_int_equal(safety_enforceable(policy, 0, &place, &hook), -ENOTSUP);
 	assert_int_equal(place.line, 2);
