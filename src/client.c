@@ -180,9 +180,34 @@ static bool unreserved(char c)
 	       (c != '\0' && strchr("-._~", c));
 }
 
-int client_query(char **query, const char *name, const char *value)
+/* Three bytes for each of VALUE at most, and the NUL. */
+static void encode(char *to, const char *value)
 {
 	static const char hex[] = "0123456789ABCDEF";
+
+	for (; *value; value++) {
+		if (unreserved(*value)) {
+			*to++ = *value;
+			continue;
+		}
+		*to++ = '%';
+		*to++ = hex[(unsigned char)*value >> 4];
+		*to++ = hex[(unsigned char)*value & 15];
+	}
+	*to = '\0';
+}
+
+char *client_word(const char *text)
+{
+	char *word = malloc(3 * strlen(text) + 1);
+
+	if (word)
+		encode(word, text);
+	return word;
+}
+
+int client_query(char **query, const char *name, const char *value)
+{
 	size_t held = *query ? strlen(*query) : 0;
 	char *text = realloc(*query, held + 1 + strlen(name) + 1 + 3 * strlen(value) + 1);
 	char *p;
@@ -192,15 +217,6 @@ int client_query(char **query, const char *name, const char *value)
 	*query = text;
 	p = text + held;
 	p += sprintf(p, "%s%s=", held ? "&" : "", name);
-	for (; *value; value++) {
-		if (unreserved(*value)) {
-			*p++ = *value;
-			continue;
-		}
-		*p++ = '%';
-		*p++ = hex[(unsigned char)*value >> 4];
-		*p++ = hex[(unsigned char)*value & 15];
-	}
-	*p = '\0';
+	encode(p, value);
 	return 0;
 }

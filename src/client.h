@@ -59,4 +59,7 @@ void client_free(struct client *c);
  */
 int client_query(char **query, const char *name, const char *value);
 
+/* TEXT percent-encoded, one word of a path; malloc'ed, NULL: no memory. */
+char *client_word(const char *text);
+
 #endif

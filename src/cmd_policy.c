@@ -419,13 +419,9 @@ const struct command command_policy_test = {
 /* --- */
 
 static const struct command *const verbs[] = {
-	&command_policy_check,
-	&command_policy_test,
-	&command_policy_load,
-	&command_policy_confirm,
-	&command_policy_show,
-	&command_policy_clear,
-	NULL,
+	&command_policy_check, &command_policy_test,   &command_policy_load,
+	&command_policy_add,   &command_policy_delete, &command_policy_confirm,
+	&command_policy_show,  &command_policy_clear,  NULL,
 };
 
 const struct command command_policy = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The verbs that change which policy is in force. One is put in force first and saved then: what is
- * saved has been accepted. It is saved as a whole: the directory with it takes the place of the
- * one that was there, which stays beside it under another name.
+ * The verbs that change which policy is in force, all of it. One is put in force first and saved
+ * then: what is saved has been accepted. It is saved as a whole: the directory with it takes the
+ * place of the one that was there, which stays beside it under another name.
  */
 #include "cmd_policy.h"
 
@@ -74,7 +74,7 @@ static int add_file(struct load *l, const char *path)
 	return client_query(&l->query, "file", value) < 0 ? refuse_memory() : EXIT_FOUND;
 }
 
-static void tell_rejected(const struct load *l, const json_t *answer)
+static void tell_rejected(const json_t *answer, bool cut_them)
 {
 	json_int_t rejected = json_integer_value(json_object_get(answer, "rejected"));
 	json_int_t cut = json_integer_value(json_object_get(answer, "cut"));
@@ -83,22 +83,38 @@ static void tell_rejected(const struct load *l, const json_t *answer)
 
 	if (!rejected)
 		return;
-	if (!l->cut)
+	if (!cut_them)
 		printf("%lld live listeners and sessions would not be let in now: they live on, "
 		       "--cut cuts them\n",
 		       rejected);
 	else
 		printf("%lld live listeners and sessions cut, %lld left\n", cut, left);
-	if (callers && !l->cut)
+	if (callers && !cut_them)
 		command_error("your own session, or the listener you came in by, is one of them: "
 			      "you may not get in again");
+}
+
+void policy_tell_outcome(const json_t *answer, bool cut)
+{
+	const char *mode = record_string(answer, "mode");
+	const char *ends = record_string(answer, "trial_ends");
+
+	if (mode)
+		printf("%lld rules in force, mode %s\n",
+		       json_integer_value(json_object_get(answer, "rules")), mode);
+	else
+		printf("no policy is in force any more\n");
+	if (ends)
+		printf("on trial until %s: 'flowner policy confirm' keeps it\n", ends);
+	tell_rejected(answer, cut);
+	policy_tell_unresolved(json_object_get(answer, "unresolved"));
 }
 
 static int on_loaded(const char *line, size_t len, void *arg)
 {
 	struct load *l = arg;
 	json_t *answer;
-	const char *ends, *dir;
+	const char *dir;
 
 	if (len == 0)
 		return LINE_MORE;
@@ -107,18 +123,10 @@ static int on_loaded(const char *line, size_t len, void *arg)
 		return LINE_FAILED;
 	dir = record_string(answer, "policy_dir");
 	l->dir = dir ? strdup(dir) : NULL;
-	ends = record_string(answer, "trial_ends");
-	if (l->options->json) {
+	if (l->options->json)
 		command_pass(line, len);
-	} else {
-		printf("%lld rules in force, mode %s\n",
-		       json_integer_value(json_object_get(answer, "rules")),
-		       record_string(answer, "mode"));
-		if (ends)
-			printf("on trial until %s: 'flowner policy confirm' keeps it\n", ends);
-		tell_rejected(l, answer);
-		policy_tell_unresolved(json_object_get(answer, "unresolved"));
-	}
+	else
+		policy_tell_outcome(answer, l->cut);
 	json_decref(answer);
 	return LINE_MORE;
 }

@@ -32,6 +32,7 @@ static const struct column rule_columns[] = {
 	{ .title = "MODE" },
 	{ .title = "HITS" },
 	{ .title = "PLACE", .cut = 2, .least = 12 },
+	{ .title = "UNTIL" }, /* where a rule goes again */
 };
 #define RULE_COLUMNS (sizeof(rule_columns) / sizeof(rule_columns[0]))
 
@@ -60,12 +61,23 @@ static void join_words(const json_t *list, char *buf, size_t size)
 						 json_string_value(word));
 }
 
+static bool some_end(const json_t *rules)
+{
+	const json_t *rule;
+	size_t i;
+
+	json_array_foreach (rules, i, rule)
+		if (json_object_get(rule, "until"))
+			return true;
+	return false;
+}
+
 static int print_rules(const json_t *rules, bool header)
 {
 	_cleanup_(free_table) struct table *table = NULL;
 	const json_t *rule;
 	size_t i;
-	int r = table_new(rule_columns, RULE_COLUMNS, &table);
+	int r = table_new(rule_columns, RULE_COLUMNS - !some_end(rules), &table);
 
 	json_array_foreach (rules, i, rule) {
 		char hooks[RECORD_TEXT], hits[RECORD_TEXT], line[RECORD_TEXT];
@@ -74,6 +86,7 @@ static int print_rules(const json_t *rules, bool header)
 			record_string(rule, "name"),	 hooks,
 			record_string(rule, "verdict"),	 record_string(rule, "mode"),
 			record_text(rule, "hits", hits), place,
+			record_string(rule, "until"),
 		};
 
 		if (r < 0)

@@ -52,10 +52,9 @@ static const struct value {
 	const char *(*word)(size_t i); /* NULL after the last */
 	const char *bash, *zsh;
 } values[] = {
-	{ "PROTO", proto_word, NULL, NULL },	 { "STATE", state_word, NULL, NULL },
-	{ "DIR", direction_word, NULL, NULL },	 { "HOOK", hook_word, NULL, NULL },
-	{ "PATH", NULL, "@files", "_files" },	 { "USER", NULL, "@users", "_users" },
-	{ "FILE...", NULL, "@files", "_files" },
+	{ "PROTO", proto_word, NULL, NULL },   { "STATE", state_word, NULL, NULL },
+	{ "DIR", direction_word, NULL, NULL }, { "HOOK", hook_word, NULL, NULL },
+	{ "PATH", NULL, "@files", "_files" },  { "USER", NULL, "@users", "_users" },
 };
 
 static const struct value *find_value(const char *placeholder)
@@ -144,7 +143,7 @@ static void bash_words(FILE *out, const struct command *cmd)
 		fprintf(out, "%s ", last_word(cmd->verbs[i]));
 	if (cmd == &command_flowner)
 		fputs("help ", out);
-	if (find_value(cmd->arguments) || strstr(cmd->arguments, "FILE..."))
+	if (strstr(cmd->arguments, "FILE"))
 		fputs("@files ", out);
 	if (strncmp(cmd->arguments, "[tcp|udp]", 9) == 0)
 		fputs("tcp udp ", out);
@@ -240,7 +239,7 @@ static void zsh_option(FILE *out, const struct filter_field *row)
 /* {true}: nothing is offered, without a message, which would keep options from being put in. */
 static void zsh_arguments(FILE *out, const struct command *cmd)
 {
-	if (strstr(cmd->arguments, "FILE..."))
+	if (strstr(cmd->arguments, "FILE"))
 		fputs("\t\t\t'*:FILE:_files'\n", out);
 	else if (strncmp(cmd->arguments, "[tcp|udp]", 9) == 0)
 		fputs("\t\t\t'1:PROTO:(tcp udp)' '*:ADDRESS:{true}'\n", out);

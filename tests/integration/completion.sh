@@ -27,7 +27,7 @@ offers() { # WANTED WORDS...
 offers 'list who show watch top abort policy doctor stats metrics help' flowner ''
 offers 'show stats' flowner s
 offers 'show stats' flowner --socket /x -j s
-offers 'check test load confirm show clear' flowner policy ''
+offers 'check test load add delete confirm show clear' flowner policy ''
 offers 'check' flowner help policy ch
 offers '--json' flowner doctor --j
 offers '--proto' flowner list --pro
@@ -40,6 +40,9 @@ offers 'syn_sent syn_recv' flowner list --state sy
 offers 'egress ingress' flowner list -j --direction ''
 offers 'connect connect_authorization' flowner policy test --hook con
 offers 'policy-x.yaml' flowner policy load --try 60s pol
+offers 'policy-x.yaml' flowner policy add --for 10m pol
+offers '--for --force' flowner policy add --fo
+offers '' flowner policy delete ''
 offers 'policy-x.yaml' flowner list --exe pol
 offers 'root' flowner list --user roo
 offers '' flowner list --lport ''
@@ -113,6 +116,7 @@ become 'flowner watch -c 3 --dire' 'flowner watch -c 3 --direction='
 become 'flowner --socket /x who t' 'flowner --socket /x who tcp '
 become 'flowner policy conf' 'flowner policy confirm '
 become 'flowner policy test --hook li' 'flowner policy test --hook listen '
+become 'flowner policy add --cut pol' 'flowner policy add --cut policy-x.yaml '
 become 'flowner policy check pol' 'flowner policy check policy-x.yaml '
 become 'flowner help policy che' 'flowner help policy check '
 
