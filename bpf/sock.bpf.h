@@ -163,6 +163,23 @@ static __always_inline __u16 port_from_user(struct bpf_sock_addr *ctx)
 	return bpf_ntohs((__u16)ctx->user_port);
 }
 
+/* Another one instead, of the same family. */
+static __always_inline void user_replace(struct bpf_sock_addr *ctx, __u32 family,
+					 const struct fl_addr *a, __u16 port)
+{
+	__u32 w;
+
+	if (family == AF_INET) {
+		__builtin_memcpy(&w, &a->b[12], sizeof(w));
+		ctx->user_ip4 = w;
+	}
+	for (int i = 0; i < 4 && family != AF_INET; i++) {
+		__builtin_memcpy(&w, &a->b[4 * i], sizeof(w));
+		*(volatile __u32 *)&ctx->user_ip6[i] = w;
+	}
+	ctx->user_port = bpf_htons(port);
+}
+
 /* The cgroup a socket belongs to, or one above it, is the one the agent is confined to. */
 static __always_inline bool sock_in_scope(struct sock *sk, __u64 scope_id)
 {

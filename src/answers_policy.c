@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "answers_policy.h"
+#include "address.h"
 #include "agent.h"
 #include "config.h"
 #include "enforce.h"
@@ -47,10 +48,13 @@ static json_t *rule_json(const struct agent *agent, const struct ruleset *set, s
 {
 	const struct policy_rule *rule = &set->policy->rules[i];
 	const struct policy_text *text = &set->texts[rule->text];
-	json_t *object = json_pack("{ss* ss sI so ss ss}", "name", rule->name, "file",
+	bool redirects = rule->flags & FL_RULE_REDIRECT;
+	char to[ENDPOINT_TEXT];
+	json_t *object = json_pack("{ss* ss sI so ss ss* ss}", "name", rule->name, "file",
 				   rule->place.file, "line", (json_int_t)rule->place.line, "hooks",
 				   hooks_json(rule->hooks), "verdict",
-				   policy_verdict_text((enum fl_verdict)rule->verdict), "mode",
+				   policy_outcome_text(rule, (enum fl_verdict)rule->verdict), "to",
+				   redirects ? policy_target_text(&rule->to, to) : NULL, "mode",
 				   mode_text(rule->enforced));
 	__u64 hits;
 

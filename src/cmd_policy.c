@@ -303,6 +303,8 @@ static void print_rule(const char *label, const struct policy *policy, enum fl_h
 static struct rehearsed_effect effect_of(const struct rehearsal *attempt,
 					 const struct policy_rule *rule, enum fl_verdict verdict)
 {
+	if (rule && rule->flags & FL_RULE_REDIRECT)
+		return rehearse_redirect(attempt->hook, attempt->udp);
 	return rehearse_effect(attempt->hook, attempt->udp, verdict,
 			       rule && rule->flags & FL_RULE_OVERRIDE);
 }
@@ -311,8 +313,11 @@ static void print_effect(const char *label, const struct rehearsal *attempt,
 			 const struct policy_rule *rule, enum fl_verdict verdict)
 {
 	const struct rehearsed_effect e = effect_of(attempt, rule, verdict);
+	char to[ENDPOINT_TEXT] = "";
 
-	printf("%-12s %s\n", label, policy_verdict_text(verdict));
+	if (rule && rule->flags & FL_RULE_REDIRECT)
+		policy_target_text(&rule->to, to);
+	printf("%-12s %s%s%s\n", label, policy_outcome_text(rule, verdict), *to ? " to " : "", to);
 	printf("  application: %s%s%s\n", e.application, e.error ? " with " : "",
 	       e.error ? e.error : "");
 	if (e.otherwise)
@@ -359,10 +364,13 @@ static json_t *json_effect(const struct rehearsal *attempt, const struct policy_
 			   enum fl_verdict verdict)
 {
 	const struct rehearsed_effect e = effect_of(attempt, rule, verdict);
+	bool redirects = rule && rule->flags & FL_RULE_REDIRECT;
+	char to[ENDPOINT_TEXT];
 
-	return json_pack("{s:o, s:s, s:s, s:s?, s:s?, s:s}", "rule", json_rule(rule), "verdict",
-			 policy_verdict_text(verdict), "application", e.application, "error",
-			 e.error, "otherwise", e.otherwise, "peer", e.peer);
+	return json_pack("{s:o, s:s, s:s*, s:s, s:s?, s:s?, s:s}", "rule", json_rule(rule),
+			 "verdict", policy_outcome_text(rule, verdict), "to",
+			 redirects ? policy_target_text(&rule->to, to) : NULL, "application",
+			 e.application, "error", e.error, "otherwise", e.otherwise, "peer", e.peer);
 }
 
 static json_t *json_unknown(const struct rehearsed *said)

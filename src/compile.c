@@ -103,7 +103,7 @@ static bool accepts_other(const struct plain_rule *rule, enum fl_dimension d)
 /* What is not known is taken for what restricts more. */
 static bool accepts_unknown(const struct plain_rule *rule, enum fl_dimension d)
 {
-	return !asks_for(rule, d) || rule->verdict == FL_REJECT;
+	return !asks_for(rule, d) || rule->verdict == FL_REJECT || rule->flags & FL_RULE_REDIRECT;
 }
 
 static bool accepts_hook(const struct plain_rule *rule, enum fl_hook hook, bool udp)
@@ -613,7 +613,8 @@ static void write_rules(struct work *w, const struct plain_default defaults[FL_H
 
 		c->rules[i] = (struct fl_policy_rule){ .verdict = rule->verdict,
 						       .flags = rule->flags,
-						       .tag = rule->tag };
+						       .tag = rule->tag,
+						       .to = rule->to };
 		set_rule(&c->policy.enforced[i / FL_BLOCK_RULES], i, rule->enforced);
 	}
 	for (__u32 hook = 0; hook < FL_HOOKS; hook++) {

@@ -37,6 +37,7 @@ struct plain_rule {
 	__u32 verdict; /* enum fl_verdict */
 	__u32 flags;   /* FL_RULE_* */
 	__u64 tag;     /* the caller's */
+	struct fl_target to;
 	size_t term_count;
 	struct term *terms;
 };

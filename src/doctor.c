@@ -224,6 +224,14 @@ static void note_policy(json_t *notes, const struct agent *agent)
 				    enforce_lifts() ? "where a rule says allow_override, at bind "
 						      "and connect"
 						    : "nowhere: this kernel cannot"));
+	if (enforce_redirects(e))
+		json_array_append_new(
+			notes,
+			json_string(
+				"policy: who is redirected at connect is shown by getpeername() "
+				"and recvfrom() whom it asked for, and who accepts it by "
+				"SO_ORIGINAL_DST; both in one network namespace, and in the "
+				"cgroup of flownerd"));
 	if (*rules_trouble(agent->rules))
 		json_array_append_new(notes,
 				      json_sprintf("policy: %s", rules_trouble(agent->rules)));
@@ -274,6 +282,8 @@ static json_t *notes_json(const struct agent *agent)
 	note_counter(notes, agent, FL_CNT_VERDICT_UNKNOWN,
 		     "of attempts something was not known that a rule asks for: taken for what "
 		     "restricts more");
+	note_counter(notes, agent, FL_CNT_REDIRECTS_FULL,
+		     "of what was redirected nobody can ask any more where it was to go");
 	note_counter(notes, agent, FL_CNT_VERDICT_SKIPPED,
 		     "the kernel let listen() pass unjudged while it judged another; boot with "
 		     "'bpf' in lsm=");

@@ -60,6 +60,15 @@ static const char *const census[] = { "cgroup_born", "cgroup_gone" };
 
 #define CENSUS (sizeof(census) / sizeof(census[0]))
 
+/* Who tells both ends of a redirected connection where it was to go. Once attached they stay as
+ * long as there is a policy: a connection may outlive the one it was redirected by. */
+static const char *const guides[] = {
+	"redirect_sockops",	 "redirect_getsockopt", "redirect_getpeername4",
+	"redirect_getpeername6", "redirect_recvmsg4",	"redirect_recvmsg6",
+};
+
+#define GUIDES (sizeof(guides) / sizeof(guides[0]))
+
 struct enforce {
 	__u64 scope;
 	char pin_dir[PATH_MAX - 32], dir[PATH_MAX - 16], links_dir[PATH_MAX];
@@ -75,6 +84,7 @@ struct enforce {
 	__u32 slot, area;
 	bool census;	/* some rule names cgroups */
 	bool no_census; /* this kernel refuses those programs */
+	bool guides;
 };
 
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce)
@@ -113,6 +123,11 @@ size_t enforce_row_count(void)
 const struct enforce_row *enforce_row(const struct enforce *e, size_t i)
 {
 	return &e->rows[i];
+}
+
+bool enforce_redirects(const struct enforce *e)
+{
+	return e->guides;
 }
 
 __u64 enforce_generation(const struct enforce *e)
@@ -296,6 +311,10 @@ static bool is_wanted(const char *program, void *arg)
 		if (!strcmp(census[i], program))
 			return e->census;
 	}
+	for (size_t i = 0; i < GUIDES; i++) {
+		if (!strcmp(guides[i], program))
+			return e->guides;
+	}
 	for (size_t i = 0; i < ROWS; i++) {
 		for (size_t p = 0; p < ENFORCE_PROGRAMS && e->rows[i].programs[p]; p++) {
 			if (e->rows[i].status == ENFORCE_ON &&
@@ -404,6 +423,22 @@ static int attach_census(struct enforce *e, const struct enforce_policy *p, stru
 			    "unit or container can hold",
 			    strerror(-r))
 		     : 0;
+}
+
+/* Before a connection can be redirected. */
+static int attach_guides(struct enforce *e, const struct enforce_policy *p, struct fail *f)
+{
+	int r = 0;
+
+	if (!p->redirects)
+		return 0;
+	for (size_t i = 0; !r && i < GUIDES; i++)
+		r = policylinks_attach(&e->links,
+				       bpf_object__find_program_by_name(e->skel->obj, guides[i]));
+	if (r < 0)
+		return fail(f, -EOPNOTSUPP, "this kernel cannot redirect: %s", strerror(-r));
+	e->guides = true;
+	return 0;
 }
 
 static void detach_all_but(struct enforce *e, __u32 hooks)
@@ -532,6 +567,8 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 	if (!r)
 		r = attach_census(e, p, f);
 	if (!r)
+		r = attach_guides(e, p, f);
+	if (!r)
 		r = attach_hooks(e, p, f);
 	if (!r)
 		r = use(e, p, slot, f);
@@ -567,6 +604,7 @@ int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 cla
 void enforce_clear(struct enforce *e)
 {
 	e->census = false;
+	e->guides = false;
 	if (e->skel) /* a link that cannot be detached judges on for a moment */
 		(void)policymaps_use(&e->maps, FL_POLICY_NONE, false);
 	detach_all_but(e, 0);
@@ -665,6 +703,7 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 		return fail(f, r, "cannot take over the policy at '%s': %s", e->dir, strerror(-r));
 	e->census = policylinks_have(&e->links, census[0]);
 	policyhits_recall(&e->hits, &e->maps);
+	e->guides = policylinks_have(&e->links, guides[0]);
 	find_rows(e);
 	read_resumed(e, ret_resumed);
 	return 1;

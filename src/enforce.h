@@ -52,6 +52,7 @@ struct enforce_policy {
 	__u32 hooks;	   /* bit 1 << enum fl_hook: those it names */
 	bool fail_closed;  /* what cannot be judged is rejected */
 	bool late_allowed; /* a hook may be judged after the fact */
+	bool redirects;	   /* a rule redirects connections */
 	bool again;	   /* what AREA has is of this policy: its hits go on */
 	__u32 area;	   /* of policy.h: not that of another policy which is or may be in force */
 	__u32 hits_area;   /* of what was edited to this, FL_AREA_NONE: not by an edit */
@@ -107,6 +108,9 @@ int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 cla
 
 /* No policy any more: everything is detached. */
 void enforce_clear(struct enforce *e);
+
+/* Connections are, or have been under an earlier policy: who asks is told where they were to go. */
+bool enforce_redirects(const struct enforce *e);
 
 /* 0 when there is no policy. */
 __u64 enforce_generation(const struct enforce *e);

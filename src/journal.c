@@ -199,7 +199,9 @@ void journal_event(struct journal *j, const struct fl_event *event)
 
 void journal_verdict(struct journal *j, const struct stream_verdict *v)
 {
-	const char *hook = policy_hook_text(v->hook), *word = policy_verdict_text(v->verdict);
+	const char *hook = policy_hook_text(v->hook);
+	const char *word = v->redirected ? "redirect" : policy_verdict_text(v->verdict);
+	char to[ENDPOINT_TEXT];
 	bool denied = v->enforced && v->verdict == FL_REJECT;
 	char what[96];
 
@@ -213,6 +215,9 @@ void journal_verdict(struct journal *j, const struct stream_verdict *v)
 	journalentry_add(&j->entry, "FLOWNER_ENFORCED", v->enforced ? "1" : "0");
 	journalentry_add(&j->entry, "FLOWNER_RULE", v->rule ? v->rule->text : NULL);
 	journalentry_print(&j->entry, "FLOWNER_COUNT", "%llu", v->count);
+	if (v->to.used)
+		journalentry_add(&j->entry, "FLOWNER_REDIRECTED_TO",
+				 endpoint_format(&v->to.addr, v->to.port, to));
 	finish(j);
 }
 

@@ -476,6 +476,8 @@ static void put_verdict(struct builder *b, json_t *object)
 		put(b, object, "unjudged", json_true());
 	if (v->count > 1)
 		put_number(b, object, "count", v->count);
+	if (v->to)
+		put_endpoint(b, object, "redirected_to", &v->to->addr, v->to->port);
 }
 
 static void put_flowner(struct builder *b, json_t *root, __u64 peer_id)

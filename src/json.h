@@ -4,6 +4,7 @@
 #define FLOWNER_JSON_H
 
 #include <flowner/flow.h>
+#include <flowner/redirect.h>
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -24,7 +25,8 @@ struct json_verdict {
 	bool enforced;	  /* it happened; else a rule in audit would have said it */
 	bool failed;	  /* it could not be judged */
 	bool rejected;
-	__u64 count; /* attempts told at once */
+	__u64 count;		   /* attempts told at once */
+	const struct fl_place *to; /* of `redirect`, or NULL */
 };
 
 /* What turns a flow into an event; NULL for a plain flow of a list. */

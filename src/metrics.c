@@ -129,6 +129,7 @@ static const struct sample samples[] = {
 	[FL_CNT_STORAGE_FULL] = { &map_full, "map", "socket_storage" },
 	[FL_CNT_COUNTS_FULL] = { &map_full, "map", "udp_counts" },
 	[FL_CNT_CGROUPS_FULL] = { &map_full, "map", "policy_values" },
+	[FL_CNT_REDIRECTS_FULL] = { &map_full, "map", "redirects" },
 	[FL_CNT_UDP_PENDING_FULL] = { &map_full, "map", "udp_pending" },
 	[FL_CNT_NO_LISTENER] = { &unresolved, "reason" },
 	[FL_CNT_UDP_UNOWNED] = { &unresolved, "reason" },
@@ -283,32 +284,41 @@ static void write_maps(const struct page *p, bool capacity)
 	}
 }
 
-/* Every hook, verdict and mode: 30 samples at the most. */
+#define REDIRECTS (FL_PROCEED_HARD + 1) /* after the verdicts */
+
+/* Every hook, verdict and mode: 40 samples at the most. */
 static void each_verdict(const struct agent *agent,
-			 void (*fn)(void *arg, enum fl_hook hook, enum fl_verdict verdict,
+			 void (*fn)(void *arg, enum fl_hook hook, const char *verdict,
 				    bool enforced, __u64 count),
 			 void *arg)
 {
 	const struct verdicts *v = rules_verdicts(agent->rules);
 
 	for (enum fl_hook hook = 0; hook < FL_HOOKS; hook++) {
-		for (enum fl_verdict verdict = 0; verdict <= FL_PROCEED_HARD; verdict++) {
+		for (int i = 0; i <= REDIRECTS; i++) {
 			for (int enforced = 0; enforced < 2; enforced++) {
-				__u64 count = verdicts_counted(v, hook, verdict, enforced);
+				__u64 count = i == REDIRECTS
+						      ? verdicts_redirected(v, hook, enforced)
+						      : verdicts_counted(v, hook,
+									 (enum fl_verdict)i,
+									 enforced);
 
 				if (count)
-					fn(arg, hook, verdict, enforced, count);
+					fn(arg, hook,
+					   i == REDIRECTS ? "redirect"
+							  : policy_verdict_text((enum fl_verdict)i),
+					   enforced, count);
 			}
 		}
 	}
 }
 
-static void write_verdict(void *arg, enum fl_hook hook, enum fl_verdict verdict, bool enforced,
+static void write_verdict(void *arg, enum fl_hook hook, const char *verdict, bool enforced,
 			  __u64 count)
 {
 	fprintf(arg, "%s_total{hook=\"%s\",verdict=\"%s\",enforced=\"%s\"} %llu\n",
-		verdicts_told.name, policy_hook_text(hook), policy_verdict_text(verdict),
-		enforced ? "true" : "false", count);
+		verdicts_told.name, policy_hook_text(hook), verdict, enforced ? "true" : "false",
+		count);
 }
 
 static void write_verdicts(const struct page *p)
@@ -452,12 +462,12 @@ static json_t *streams_json(const struct agent *agent)
 			 "events_lost", (json_int_t)c.events_lost);
 }
 
-static void add_verdict(void *arg, enum fl_hook hook, enum fl_verdict verdict, bool enforced,
+static void add_verdict(void *arg, enum fl_hook hook, const char *verdict, bool enforced,
 			__u64 count)
 {
 	char key[96];
 
-	snprintf(key, sizeof(key), "%s_%s_%s", policy_hook_text(hook), policy_verdict_text(verdict),
+	snprintf(key, sizeof(key), "%s_%s_%s", policy_hook_text(hook), verdict,
 		 enforced ? "enforced" : "audited");
 	json_object_set_new(arg, key, json_integer((json_int_t)count));
 }

@@ -22,6 +22,7 @@
 #define WORD_MAX_BYTES (PATH_MAX - 1)
 #define PATH_TEXT 128 /* "rules.4294967295.not.interface_type.4294967295" */
 #define SHOWN "'%.64s'"
+#define V4_BITS 96 /* of a prefix, before those of an IPv4 address */
 
 /* --- as libcyaml gives it --- */
 
@@ -564,21 +565,102 @@ static int read_hooks(const struct reader *rd, size_t index, const struct raw_li
 	return 0;
 }
 
-/* To what a connection would be redirected: an address and a port, neither of them any. */
+static bool prefix_has(const struct term_value *prefix, bool v4)
+{
+	const struct fl_addr any_v4 = { .b = { [10] = 0xff, [11] = 0xff } };
+	struct endpoint ep = { .addr = prefix->addr, .prefix = prefix->bits, .has_addr = true };
+	bool inside = prefix->bits >= V4_BITS && address_is_v4(&prefix->addr);
+
+	if (!v4)
+		return !inside;
+	return inside || endpoint_matches(&ep, &any_v4, 0);
+}
+
+/* Some address that RULE is for can be redirected: of the end that ATTRIBUTE is of. */
+static bool has_family(const struct policy_rule *rule, enum policy_attribute attribute, bool v4)
+{
+	for (size_t i = 0; i < rule->term_count; i++) {
+		const struct policy_term *t = &rule->terms[i];
+		bool has = t->attribute != attribute || t->negated;
+
+		for (size_t w = 0; !has && w < t->count; w++)
+			has = prefix_has(&t->words[w].value, v4);
+		if (!has)
+			return false;
+	}
+	return true;
+}
+
+/* What goes to an address of IPv4 was for one of IPv4, and so of IPv6: the rule is for no other. */
+static int add_family(const struct reader *rd, const char *path, enum policy_attribute attribute,
+		      struct policy_rule *rule)
+{
+	struct policy_term *term = &rule->terms[rule->term_count];
+	bool v4 = address_is_v4(&rule->to.addr);
+	struct policy_word *word = calloc(1, sizeof(*word));
+
+	if (!word)
+		return -ENOMEM;
+	*term = (struct policy_term){ attribute, !v4, 1, word };
+	rule->term_count++;
+	word->text = strdup("0.0.0.0/0");
+	word->place = place_of(rd, path);
+	word->value = (struct term_value){ .addr = { .b = { [10] = 0xff, [11] = 0xff } },
+					   .bits = V4_BITS };
+	return word->text ? 0 : -ENOMEM;
+}
+
+static bool is_link_local(const struct fl_addr *addr)
+{
+	return addr->b[0] == 0xfe && (addr->b[1] & 0xc0) == 0x80;
+}
+
+static int read_target(const struct reader *rd, const char *path, const char *text,
+		       struct policy_rule *rule)
+{
+	bool binds = rule->hooks >> FL_HOOK_BIND & 1;
+	struct endpoint ep;
+
+	if (endpoint_parse(text, &ep) || (ep.has_addr && ep.prefix != 128) ||
+	    (!ep.has_addr && !ep.has_port))
+		return refuse(rd, path, SHOWN " is not ADDR:PORT, ADDR or :PORT", text);
+	if (ep.has_addr && !binds && address_is_any(&ep.addr))
+		return refuse(rd, path, SHOWN " is no address that somebody has", text);
+	if (ep.has_addr && is_link_local(&ep.addr))
+		return refuse(rd, path, SHOWN " is another address on every interface", text);
+	rule->to = (struct fl_target){ .addr = ep.addr,
+				       .port = ep.port,
+				       .parts = (__u16)((ep.has_addr ? FL_TARGET_ADDR : 0) |
+							(ep.has_port ? FL_TARGET_PORT : 0)) };
+	return 0;
+}
+
 static int read_redirect(const struct reader *rd, size_t index, const struct raw_rule *raw,
-			 const struct policy_rule *rule)
+			 struct policy_rule *rule)
 {
 	struct path to = below(index, "to"), verdict = below(index, "verdict");
-	struct endpoint ep;
+	bool binds = rule->hooks == 1u << FL_HOOK_BIND;
+	enum policy_attribute end = binds ? POLICY_LOCAL_ADDR : POLICY_REMOTE_ADDR;
+	int r;
 
 	if (!raw->to)
 		return refuse(rd, verdict.text, "redirect needs 'to: ADDR:PORT'");
-	if (endpoint_parse(raw->to, &ep) || !ep.has_addr || ep.prefix != 128 || !ep.has_port ||
-	    address_is_any(&ep.addr))
-		return refuse(rd, to.text, SHOWN " is not ADDR:PORT", raw->to);
-	if (rule->hooks != 1u << FL_HOOK_CONNECT)
-		return refuse(rd, verdict.text, "redirect is possible at connect only");
-	return refuse(rd, verdict.text, "redirect is not supported by this version");
+	if (!binds && rule->hooks != 1u << FL_HOOK_CONNECT)
+		return refuse(rd, verdict.text,
+			      "redirect is possible at connect or at bind, one of them in a rule");
+	r = read_target(rd, to.text, raw->to, rule);
+	if (r)
+		return r;
+	rule->verdict = FL_PROCEED_SOFT;
+	rule->flags |= FL_RULE_REDIRECT;
+	if (!(rule->to.parts & FL_TARGET_ADDR))
+		return 0;
+	if (!has_family(rule, end, address_is_v4(&rule->to.addr)))
+		return refuse(rd, to.text,
+			      "no address of %s is of the family of " SHOWN
+			      ": IPv4 is redirected to IPv4, IPv6 to IPv6",
+			      policy_attribute_text(end), raw->to);
+	return add_family(rd, to.text, end, rule);
 }
 
 static int read_outcome(const struct reader *rd, size_t index, const struct raw_rule *raw,
@@ -964,6 +1046,21 @@ void policy_free(struct policy *policy)
 		free(policy->files[i]);
 	free(policy->files);
 	free(policy);
+}
+
+const char *policy_outcome_text(const struct policy_rule *rule, enum fl_verdict verdict)
+{
+	return rule && rule->flags & FL_RULE_REDIRECT ? "redirect" : policy_verdict_text(verdict);
+}
+
+const char *policy_target_text(const struct fl_target *to, char *buf)
+{
+	if (to->parts & FL_TARGET_ADDR && to->parts & FL_TARGET_PORT)
+		return endpoint_format(&to->addr, to->port, buf);
+	if (to->parts & FL_TARGET_ADDR)
+		return address_format(&to->addr, buf);
+	snprintf(buf, ENDPOINT_TEXT, ":%u", to->port);
+	return buf;
 }
 
 const char *policy_error_format(const struct policy_error *error, char *buf, size_t size)

@@ -49,9 +49,16 @@ struct policy_rule {
 	bool allow_async;
 	__u32 verdict; /* enum fl_verdict */
 	__u32 flags;   /* FL_RULE_* */
+	struct fl_target to;
 	size_t term_count;
 	struct policy_term *terms;
 };
+
+/* "reject", "redirect"...: of RULE, or without one VERDICT. */
+const char *policy_outcome_text(const struct policy_rule *rule, enum fl_verdict verdict);
+
+/* "127.0.0.1:3129", "127.0.0.1", ":3129", as people write `to`; BUF has ENDPOINT_TEXT bytes. */
+const char *policy_target_text(const struct fl_target *to, char *buf);
 
 struct policy {
 	char **files;

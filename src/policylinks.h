@@ -13,7 +13,7 @@ struct bpf_link;
 struct bpf_object;
 struct bpf_program;
 
-#define POLICYLINKS_MAX 24
+#define POLICYLINKS_MAX 32
 
 struct policylinks {
 	int cgroup_fd;	 /* not ours */

@@ -313,6 +313,7 @@ static int rule_make(struct stage *s, const struct policy_rule *rule, struct pla
 				      .tcp = rule->tcp,
 				      .udp = rule->udp,
 				      .verdict = rule->verdict,
+				      .flags = rule->flags,
 				      .terms = calloc(rule->term_count + 1, sizeof(struct term)) };
 	if (!plain->terms)
 		return -ENOMEM;
@@ -470,6 +471,18 @@ static struct rehearsed_effect lifted(enum fl_hook hook, bool udp)
 	e.otherwise = "also where a program of a cgroup below has denied it; not loaded before "
 		      "Linux 5.18";
 	return e;
+}
+
+struct rehearsed_effect rehearse_redirect(enum fl_hook hook, bool udp)
+{
+	if (hook == FL_HOOK_BIND)
+		return (struct rehearsed_effect){ "bind() succeeds, for another address", "nothing",
+						  NULL, NULL };
+	return (struct rehearsed_effect){
+		udp ? "datagrams are sent elsewhere, answers are shown as from the peer"
+		    : "connect() goes elsewhere, getpeername() shows the peer",
+		"gets no packet", NULL, "not of who listens there: that goes straight"
+	};
 }
 
 struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_verdict verdict,

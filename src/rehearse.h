@@ -40,4 +40,7 @@ struct rehearsed_effect {
 struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_verdict verdict,
 					bool lifts);
 
+/* The same where a rule redirects. */
+struct rehearsed_effect rehearse_redirect(enum fl_hook hook, bool udp);
+
 #endif

@@ -877,7 +877,8 @@ static int plain_make(struct resolution *r, size_t index)
 				      .here = implies_netns(rule),
 				      .verdict = rule->verdict,
 				      .flags = rule->flags,
-				      .tag = index };
+				      .tag = index,
+				      .to = rule->to };
 	plain->terms = calloc(rule->term_count + 1, sizeof(*plain->terms));
 	if (!plain->terms)
 		return -ENOMEM;

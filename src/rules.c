@@ -71,15 +71,39 @@ static enum fl_role role_at(enum fl_hook hook)
 	return FL_ROLE_UNKNOWN;
 }
 
-static struct label *name_of(const struct rules *r, __u64 generation, __u64 tag)
+static const struct ruleset *set_of(const struct rules *r, __u64 generation)
 {
 	const struct ruleset *sets[] = { r->current, r->before };
 
 	for (size_t i = 0; i < 2; i++) {
 		if (sets[i] && generation && sets[i]->generation == generation)
-			return tag < sets[i]->policy->rule_count ? sets[i]->names[tag] : NULL;
+			return sets[i];
 	}
 	return NULL;
+}
+
+static struct label *name_of(const struct rules *r, __u64 generation, __u64 tag)
+{
+	const struct ruleset *set = set_of(r, generation);
+
+	return set && tag < set->policy->rule_count ? set->names[tag] : NULL;
+}
+
+/* Where V's attempt goes instead, as the kernel side has found it. */
+static struct fl_place target_of(const struct rules *r, const struct verdict *v)
+{
+	const struct ruleset *set = set_of(r, v->generation);
+	const struct policy_rule *rule = set ? ruleset_rule(set, v->tag) : NULL;
+	const struct fl_key *key = &v->attempt.key;
+	bool binds = v->attempt.hook == FL_HOOK_BIND;
+	struct fl_place to = { .addr = binds ? key->local : key->remote,
+			       .port = binds ? key->local_port : key->remote_port };
+
+	if (!v->redirected || !rule)
+		return to;
+	fl_target_apply(&rule->to, &to.addr, &to.port);
+	to.used = 1;
+	return to;
 }
 
 static void tell(void *arg, const struct verdict *v)
@@ -93,6 +117,8 @@ static void tell(void *arg, const struct verdict *v)
 		.verdict = (enum fl_verdict)v->verdict,
 		.enforced = v->enforced,
 		.failed = v->failed,
+		.redirected = v->redirected,
+		.to = target_of(r, v),
 	};
 	struct fl_flow *flow = &told.event.flow;
 
@@ -310,6 +336,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 		.hooks = ruleset_hooks(set),
 		.fail_closed = set->policy->enforced,
 		.late_allowed = late,
+		.redirects = ruleset_redirects(set),
 		.again = set->area != FL_AREA_NONE,
 		.area = set->area == FL_AREA_NONE ? free_area(r) : set->area,
 		.hits_area = edited ? edited->area : FL_AREA_NONE,

@@ -177,6 +177,18 @@ __u32 ruleset_hooks(const struct ruleset *set)
 	return set->policy->hooks;
 }
 
+bool ruleset_redirects(const struct ruleset *set)
+{
+	for (size_t i = 0; i < set->policy->rule_count; i++) {
+		const struct policy_rule *rule = &set->policy->rules[i];
+
+		if (rule->flags & FL_RULE_REDIRECT && rule->enforced &&
+		    rule->hooks >> FL_HOOK_CONNECT & 1)
+			return true;
+	}
+	return false;
+}
+
 const struct policy_rule *ruleset_rule(const struct ruleset *set, __u64 tag)
 {
 	return tag < set->policy->rule_count ? &set->policy->rules[tag] : NULL;

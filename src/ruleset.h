@@ -45,6 +45,9 @@ int ruleset_compile(struct ruleset *set);
 /* What is judged where: bits 1 << enum fl_hook. */
 __u32 ruleset_hooks(const struct ruleset *set);
 
+/* A rule that is enforced redirects connections. */
+bool ruleset_redirects(const struct ruleset *set);
+
 /* The rule of TAG, NULL when that is a default. */
 const struct policy_rule *ruleset_rule(const struct ruleset *set, __u64 tag);
 

@@ -227,7 +227,8 @@ static int verdict_line(struct stream *s, const struct stream_verdict *v, __u64 
 {
 	struct json_verdict said = {
 		.hook = policy_hook_text(v->hook),
-		.verdict = policy_verdict_text(v->verdict),
+		.verdict = v->redirected ? "redirect" : policy_verdict_text(v->verdict),
+		.to = v->to.used ? &v->to : NULL,
 		.rule = v->rule ? v->rule->text : NULL,
 		.enforced = v->enforced,
 		.failed = v->failed,

@@ -8,6 +8,7 @@
 #define FLOWNER_STREAM_H
 
 #include "request.h"
+#include <flowner/redirect.h>
 #include <flowner/verdict.h>
 
 struct streams;
@@ -21,6 +22,8 @@ struct stream_verdict {
 	enum fl_hook hook;
 	enum fl_verdict verdict;
 	bool enforced, failed; /* as in json.h */
+	bool redirected;
+	struct fl_place to; /* where to, when that is known */
 };
 
 struct stream_counts {

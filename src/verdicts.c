@@ -21,6 +21,7 @@ struct kind {
 	__u32 port; /* of the service */
 	__u32 verdict;
 	__u32 enforced, failed;
+	__u64 redirected;
 };
 
 struct entry {
@@ -33,6 +34,7 @@ struct verdicts {
 	verdicts_fn fn;
 	void *arg;
 	__u64 counted[FL_HOOKS][FL_PROCEED_HARD + 1][2];
+	__u64 redirected[FL_HOOKS][2];
 	bool holds; /* an entry may be in the table */
 	struct entry table[SETS][WAYS];
 };
@@ -80,6 +82,7 @@ static struct kind kind_of(const struct verdict *v)
 	k.verdict = v->verdict;
 	k.enforced = v->enforced;
 	k.failed = v->failed;
+	k.redirected = v->redirected;
 	place_of(a, &k);
 	return k;
 }
@@ -134,13 +137,21 @@ static void take_one(struct verdicts *v, const struct verdict *news)
 	bool first = !e->since_ns;
 	__u64 count = first ? 0 : e->last.count;
 
-	v->counted[k.hook][k.verdict][news->enforced]++;
+	if (news->redirected)
+		v->redirected[k.hook][news->enforced]++;
+	else
+		v->counted[k.hook][k.verdict][news->enforced]++;
 	e->kind = k;
 	e->last = *news;
 	e->last.count = count + 1;
 	v->holds = true;
 	if (first || news->time_ns - e->since_ns >= VERDICTS_WINDOW_NS)
 		tell(v, e, news->time_ns);
+}
+
+static bool matters(const struct verdict *v)
+{
+	return v->redirected || v->verdict != FL_PROCEED_SOFT;
 }
 
 /* An attempt may have met a rule that is enforced and one in audit: two verdicts. */
@@ -161,12 +172,14 @@ void verdicts_take(struct verdicts *v, const struct fl_verdict_event *e)
 	}
 	news.generation = said->generation;
 	news.tag = said->tag;
-	if (said->flags & FL_VERDICT_ENFORCED && news.verdict != FL_PROCEED_SOFT)
+	news.redirected = said->flags & FL_VERDICT_REDIRECTS;
+	if (said->flags & FL_VERDICT_ENFORCED && matters(&news))
 		take_one(v, &news);
 	news.verdict = fl_verdict_of(said->audit_verdict);
 	news.tag = said->audit_tag;
 	news.enforced = false;
-	if (said->flags & FL_VERDICT_AUDITED && news.verdict != FL_PROCEED_SOFT)
+	news.redirected = said->flags & FL_VERDICT_AUDIT_REDIRECTS;
+	if (said->flags & FL_VERDICT_AUDITED && matters(&news))
 		take_one(v, &news);
 }
 
@@ -200,4 +213,9 @@ __u64 verdicts_counted(const struct verdicts *v, enum fl_hook hook, enum fl_verd
 		       bool enforced)
 {
 	return v->counted[hook][verdict][enforced];
+}
+
+__u64 verdicts_redirected(const struct verdicts *v, enum fl_hook hook, bool enforced)
+{
+	return v->redirected[hook][enforced];
 }

@@ -23,6 +23,7 @@ struct verdict {
 	__u32 verdict; /* enum fl_verdict */
 	bool enforced; /* it happened; else a rule in audit would have said it */
 	bool failed;   /* it could not be judged */
+	bool redirected;
 };
 
 typedef void (*verdicts_fn)(void *arg, const struct verdict *v);
@@ -40,5 +41,6 @@ void verdicts_flush(struct verdicts *v); /* tells all there is: a policy is abou
 /* Attempts since the start, of those that are told: no plain PROCEED_SOFT. */
 __u64 verdicts_counted(const struct verdicts *v, enum fl_hook hook, enum fl_verdict verdict,
 		       bool enforced);
+__u64 verdicts_redirected(const struct verdicts *v, enum fl_hook hook, bool enforced);
 
 #endif

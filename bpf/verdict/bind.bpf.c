@@ -34,6 +34,19 @@ static __always_inline bool is_ours(__u32 protocol)
 	return protocol == FL_TCP || protocol == FL_UDP;
 }
 
+/* As judge() has said of the address asked for. */
+static __always_inline int go(struct bpf_sock_addr *ctx, __u32 family, struct fl_key *key,
+			      __u32 verdict)
+{
+	struct fl_policy_rule *rule = judge_redirect(verdict);
+
+	if (!rule)
+		return judge_says(verdict);
+	fl_target_apply(&rule->to, &key->local, &key->local_port);
+	user_replace(ctx, family, &key->local, key->local_port);
+	return 1;
+}
+
 /* The address asked for; FAMILY is a constant, see sock.bpf.h. */
 static __always_inline int bind_called(struct bpf_sock_addr *ctx, __u32 family)
 {
@@ -45,18 +58,18 @@ static __always_inline int bind_called(struct bpf_sock_addr *ctx, __u32 family)
 		return 1;
 	a.cookie = bpf_get_socket_cookie(ctx);
 	a.key.local_port = port_from_user(ctx);
-	if (!a.key.local_port) {
-		if (bpf_map_update_elem(&bind_chooses, &a.cookie, &yes, BPF_ANY))
-			return judge_failed() != FL_REJECT; /* nobody would judge it later */
-		return 1;
-	}
 	addr_from_user(ctx, family, &a.key.local);
 	a.key.proto = ctx->protocol;
 	a.key.ifindex = sk->bound_dev_if;
 	a.known = KNOWS_LOCAL;
 	attempt_namespace(&a, bpf_get_netns_cookie(ctx));
 	attempt_by_current(&a);
-	return judge_cgroup(&a);
+	if (!a.key.local_port && !judge_would_redirect(&a)) {
+		if (bpf_map_update_elem(&bind_chooses, &a.cookie, &yes, BPF_ANY))
+			return judge_failed() != FL_REJECT; /* nobody would judge it later */
+		return 1;
+	}
+	return go(ctx, family, &a.key, judge_or_redirect(&a));
 }
 
 static __noinline int hold(const struct fl_attempt *a)
@@ -83,7 +96,7 @@ static __always_inline int bound(struct bpf_sock *sk, __u32 family)
 	a.known = KNOWS_LOCAL;
 	attempt_namespace(&a, a.key.netns_cookie);
 	attempt_by_current(&a);
-	if (chosen && !judge_cgroup(&a))
+	if (chosen && !judge_says(judge(&a)))
 		return 0;
 	return hold(&a);
 }

@@ -1,12 +1,100 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * CONNECT: connect() of a TCP or UDP socket, and a datagram sent without one, before routing. A
- * v4-mapped destination is an IPv4 one.
+ * CONNECT: connect() of a TCP or UDP socket, and a datagram sent without one, before routing: may
+ * it be, and where does it go. A v4-mapped destination is an IPv4 one.
  */
 #include "judge.bpf.h"
+#include "redirect.bpf.h"
 
-/* FAMILY is a constant, see sock.bpf.h. The local end is known when the socket was bound. */
-static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family)
+/* connect(), or a datagram sent without. */
+enum call { CALL_CONNECT, CALL_SENDMSG };
+
+/* The tracking program has seen connect() before us: its session is the one that comes about. */
+static __always_inline void tell_tracking(struct bpf_sock *sk, const struct fl_place *to)
+{
+	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
+
+	if (!u)
+		return;
+	u->remote = to->addr;
+	u->remote_port = to->port;
+}
+
+/* A datagram does not change whom a socket is connected to; no hook tells of its end. */
+static __always_inline bool stays_connected(enum call call, __u32 state)
+{
+	return call == CALL_SENDMSG && state == BPF_TCP_ESTABLISHED;
+}
+
+/* What led there has no more to do with what comes from there now. Of connect() nothing is left of
+ * an earlier one. */
+static __noinline int go_straight(struct bpf_sock *sk, enum call call, const struct fl_key *key)
+{
+	struct redirected *r = bpf_sk_storage_get(&redirected_sockets, sk, 0, 0);
+	__u32 state = sk->state;
+
+	if (!r)
+		return 0;
+	bpf_spin_lock(&r->lock);
+	if (!stays_connected(call, state))
+		r->detours.connected.to.used = 0;
+	fl_detours_straight(&r->detours, &key->remote, key->remote_port);
+	bpf_spin_unlock(&r->lock);
+	return 0;
+}
+
+/* -ENOMEM where the socket cannot remember it: it would not be where it believes to be. */
+static __noinline int go_round(struct bpf_sock *sk, enum call call, const struct fl_key *key,
+			       const struct fl_target *target)
+{
+	struct redirected *r = bpf_sk_storage_get(&redirected_sockets, sk, 0,
+						  BPF_SK_STORAGE_GET_F_CREATE);
+	struct fl_detour d = { .to.used = 1, .from.used = 1 };
+	__u32 state = sk->state;
+	int lost = 0;
+
+	if (!r)
+		return -12; /* ENOMEM */
+	d.from.addr = d.to.addr = key->remote;
+	d.from.port = d.to.port = key->remote_port;
+	fl_target_apply(target, &d.to.addr, &d.to.port);
+	bpf_spin_lock(&r->lock);
+	if (!stays_connected(call, state))
+		r->detours.connected.to.used = 0;
+	if (call == CALL_CONNECT)
+		fl_detours_connect(&r->detours, &d);
+	else
+		lost = fl_detours_send(&r->detours, &d);
+	bpf_spin_unlock(&r->lock);
+	if (lost)
+		count(FL_CNT_REDIRECTS_FULL);
+	if (call == CALL_CONNECT)
+		tell_tracking(sk, &d.to);
+	return 0;
+}
+
+/* As judge() has said. FAMILY is a constant, see sock.bpf.h. */
+static __always_inline int go(struct bpf_sock_addr *ctx, __u32 family, enum call call,
+			      struct fl_key *key, __u32 verdict)
+{
+	struct fl_policy_rule *rule = judge_redirect(verdict);
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk)
+		return 1;
+	if (!rule) {
+		go_straight(sk, call, key);
+		return judge_says(verdict);
+	}
+	if (go_round(sk, call, key, &rule->to))
+		return judge_failed() != FL_REJECT;
+	fl_target_apply(&rule->to, &key->remote, &key->remote_port);
+	user_replace(ctx, family, &key->remote, key->remote_port);
+	return 1;
+}
+
+/* The local end is known when the socket was bound. */
+static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family, enum call call)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_CONNECT };
 	struct bpf_sock *sk = ctx->sk;
@@ -26,29 +114,29 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family)
 	a.known = KNOWS_REMOTE | KNOWS_IF(a.key.local_port, KNOWS_LOCAL);
 	attempt_namespace(&a, bpf_get_netns_cookie(ctx));
 	attempt_by_current(&a);
-	return judge_cgroup(&a);
+	return go(ctx, family, call, &a.key, judge_or_redirect(&a));
 }
 
 SEC("cgroup/connect4")
 int verdict_connect4(struct bpf_sock_addr *ctx)
 {
-	return connecting(ctx, AF_INET);
+	return connecting(ctx, AF_INET, CALL_CONNECT);
 }
 
 SEC("cgroup/connect6")
 int verdict_connect6(struct bpf_sock_addr *ctx)
 {
-	return connecting(ctx, AF_INET6);
+	return connecting(ctx, AF_INET6, CALL_CONNECT);
 }
 
 SEC("cgroup/sendmsg4")
 int verdict_sendmsg4(struct bpf_sock_addr *ctx)
 {
-	return connecting(ctx, AF_INET);
+	return connecting(ctx, AF_INET, CALL_SENDMSG);
 }
 
 SEC("cgroup/sendmsg6")
 int verdict_sendmsg6(struct bpf_sock_addr *ctx)
 {
-	return connecting(ctx, AF_INET6);
+	return connecting(ctx, AF_INET6, CALL_SENDMSG);
 }

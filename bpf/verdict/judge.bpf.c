@@ -3,6 +3,7 @@
 #include "judge.bpf.h"
 #include "event.bpf.h"
 #include "match.bpf.h"
+#include "redirect.bpf.h"
 
 /*
  * Half of the ring, which wakes its reader at a quarter: who is denied in a loop must not take the
@@ -43,15 +44,13 @@ static __always_inline void judge_hit(__u32 area, __u32 rule)
 }
 
 /* FL_RULE_*: what the rule has beside its verdict. */
-static __always_inline __u32 judge_rule(const struct fl_policy *policy, __u32 slot, __u32 rule,
-					__u32 *verdict, __u64 *tag)
+static __always_inline __u32 judge_rule(__u32 slot, __u32 rule, __u32 *verdict, __u64 *tag)
 {
 	__u32 index = slot * FL_RULES_MAX + rule;
 	struct fl_policy_rule *r = bpf_map_lookup_elem(&policy_rules, &index);
 
 	*verdict = r ? r->verdict : FL_REJECT;
 	*tag = r ? r->tag : 0;
-	judge_hit(policy->area, rule);
 	return r ? r->flags : 0;
 }
 
@@ -86,6 +85,9 @@ __noinline int judge_unknown(__u32 slot, __u64 index, __u32 known)
 	return 0;
 }
 
+/* Of a rule's FLAGS one, as another. */
+#define AS(flags, from, to) (((flags) & (from)) * ((to) / (from)))
+
 /* Negative errno when it cannot be judged. */
 static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struct fl_said *said)
 {
@@ -102,48 +104,115 @@ static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struc
 		return r;
 	said->generation = policy->generation;
 	if (j.audited != FL_NO_RULE) {
-		judge_rule(policy, slot, j.audited, &said->audit_verdict, &said->audit_tag);
-		said->flags |= FL_VERDICT_AUDITED;
+		flags = judge_rule(slot, j.audited, &said->audit_verdict, &said->audit_tag);
+		judge_hit(policy->area, j.audited);
+		said->flags |= FL_VERDICT_AUDITED |
+			       AS(flags, FL_RULE_REDIRECT, FL_VERDICT_AUDIT_REDIRECTS);
+		said->audit_rule = j.audited;
 	}
 	if (j.rule != FL_NO_RULE) {
-		flags = judge_rule(policy, slot, j.rule, &said->verdict, &said->tag);
-		said->flags |= FL_VERDICT_ENFORCED |
-			       (flags & FL_RULE_OVERRIDE) * (FL_VERDICT_LIFTS / FL_RULE_OVERRIDE);
+		flags = judge_rule(slot, j.rule, &said->verdict, &said->tag);
+		judge_hit(policy->area, j.rule);
+		said->flags |= FL_VERDICT_ENFORCED | AS(flags, FL_RULE_OVERRIDE, FL_VERDICT_LIFTS) |
+			       AS(flags, FL_RULE_REDIRECT, FL_VERDICT_REDIRECTS);
+		said->rule = j.rule;
 	} else {
 		judge_default(policy, a->hook, j.audited != FL_NO_RULE, said);
 	}
 	return 0;
 }
 
+/* A rule that redirects does not redirect everybody. */
+static __noinline int judge_redirects(const struct fl_attempt *a, __u32 slot, struct fl_said *said)
+{
+	__u32 first = slot * FL_RULES_MAX;
+
+	if (said->flags & FL_VERDICT_REDIRECTS && !redirect_applies(a, first + said->rule))
+		said->flags &= ~FL_VERDICT_REDIRECTS;
+	if (said->flags & FL_VERDICT_AUDIT_REDIRECTS &&
+	    !redirect_applies(a, first + said->audit_rule))
+		said->flags &= ~FL_VERDICT_AUDIT_REDIRECTS;
+	return 0;
+}
+
 static __always_inline bool judge_matters(const struct fl_said *said)
 {
-	return said->verdict != FL_PROCEED_SOFT || said->flags & FL_VERDICT_FAILED ||
+	return said->verdict != FL_PROCEED_SOFT ||
+	       said->flags &
+		       (FL_VERDICT_FAILED | FL_VERDICT_REDIRECTS | FL_VERDICT_AUDIT_REDIRECTS) ||
 	       (said->flags & FL_VERDICT_AUDITED && said->audit_verdict != FL_PROCEED_SOFT);
 }
 
-__u32 judge(const struct fl_attempt *a)
+/* What judge() answers: see there. */
+static __always_inline __u32 judge_answer(const struct fl_said *said, __u32 slot)
+{
+	if (said->verdict == FL_PROCEED_HARD) /* the rule's word, not that of another member */
+		return FL_PROCEED_HARD | (said->flags & FL_VERDICT_LIFTS);
+	if (said->verdict == FL_PROCEED_SOFT && said->flags & FL_VERDICT_REDIRECTS)
+		return FL_PROCEED_SOFT | FL_VERDICT_REDIRECTS |
+		       (slot * FL_RULES_MAX + said->rule) << JUDGE_RULE_SHIFT;
+	return said->verdict;
+}
+
+/* In a frame of its own: not much is left of the stack. */
+static __noinline int judge_unable(struct fl_said *said)
+{
+	said->verdict = judge_failed();
+	said->flags = FL_VERDICT_FAILED;
+	return 0;
+}
+
+/* Where nothing can be redirected, a rule that would is one that cannot be judged. */
+static __always_inline __u32 judge_as(const struct fl_attempt *a, bool can_redirect)
 {
 	struct fl_said said = { .verdict = FL_PROCEED_SOFT, .audit_verdict = FL_PROCEED_SOFT };
 	struct fl_chain chain = fl_chain_begin();
 	struct fl_policy_state *state;
-	__u32 zero = 0;
+	__u32 zero = 0, slot;
+	int r;
 
 	state = bpf_map_lookup_elem(&policy_state, &zero);
-	if (!state || state->slot == FL_POLICY_NONE || fl_policy_exempts(state, &a->owner.proc))
+	slot = state ? state->slot : FL_POLICY_NONE; /* once: it may change */
+	if (!state || slot == FL_POLICY_NONE || fl_policy_exempts(state, &a->owner.proc))
 		return FL_PROCEED_SOFT;
-	if (judge_policy(a, state->slot, &said)) {
-		count(FL_CNT_VERDICT_FAILED);
-		said.flags = FL_VERDICT_FAILED;
-		if (state->fail_closed)
-			said.verdict = FL_REJECT;
-	}
-	fl_chain_add(&chain, FL_MEMBER_POLICY, said.verdict, 0);
+	r = judge_policy(a, slot, &said);
+	if (can_redirect)
+		judge_redirects(a, slot, &said);
+	else
+		r |= said.flags & FL_VERDICT_REDIRECTS;
+	if (r)
+		judge_unable(&said);
+	fl_chain_add(&chain, FL_MEMBER_POLICY, said.verdict, said.flags & FL_VERDICT_REDIRECTS);
 	said.verdict = chain.verdict;
 	if (judge_matters(&said))
 		judge_tell(a, &said);
-	if (chain.verdict == FL_PROCEED_HARD) /* the rule's word, not that of another member */
-		return FL_PROCEED_HARD | (said.flags & FL_VERDICT_LIFTS);
-	return chain.verdict;
+	return judge_answer(&said, slot);
+}
+
+__u32 judge(const struct fl_attempt *a)
+{
+	return judge_as(a, false);
+}
+
+__u32 judge_or_redirect(const struct fl_attempt *a)
+{
+	return judge_as(a, true);
+}
+
+bool judge_would_redirect(const struct fl_attempt *a)
+{
+	struct fl_judgement j = { .rule = FL_NO_RULE };
+	struct fl_policy_state *state;
+	struct fl_policy_rule *rule;
+	__u32 zero = 0, index;
+
+	state = bpf_map_lookup_elem(&policy_state, &zero);
+	index = state ? state->slot : FL_POLICY_NONE;
+	if (index >= FL_POLICY_SLOTS || policy_match(a, index, &j) || j.rule == FL_NO_RULE)
+		return false;
+	index = index * FL_RULES_MAX + j.rule;
+	rule = bpf_map_lookup_elem(&policy_rules, &index);
+	return rule && rule->flags & FL_RULE_REDIRECT;
 }
 
 __u32 judge_failed(void)

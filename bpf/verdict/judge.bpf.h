@@ -4,10 +4,29 @@
 #define FLOWNER_VERDICT_JUDGE_BPF_H
 
 #include "attempt.bpf.h"
+#include "policy.bpf.h"
 
 /* The verdict on ATTEMPT: an enum fl_verdict, PROCEED_HARD perhaps with FL_VERDICT_LIFTS. What
  * matters is told, what matched is counted. */
 __u32 judge(const struct fl_attempt *a) __hidden;
+
+/* Or PROCEED_SOFT with FL_VERDICT_REDIRECTS and where in policy_rules, see judge_redirect(). */
+__u32 judge_or_redirect(const struct fl_attempt *a) __hidden;
+
+/* The rule that decides is one that redirects: it is to be judged now, and not when more is known
+ * of it. Tells and counts nothing. */
+bool judge_would_redirect(const struct fl_attempt *a) __hidden;
+
+#define JUDGE_RULE_SHIFT 16
+
+static __always_inline struct fl_policy_rule *judge_redirect(__u32 verdict)
+{
+	__u32 index = verdict >> JUDGE_RULE_SHIFT;
+
+	if (!(verdict & FL_VERDICT_REDIRECTS))
+		return NULL;
+	return bpf_map_lookup_elem(&policy_rules, &index);
+}
 
 /* The verdict on what is not even known well enough to be an attempt: counted, and closed. */
 __u32 judge_failed(void) __hidden;
@@ -20,10 +39,8 @@ extern const volatile bool can_set_retval;
 
 #define EACCES 13
 
-static __always_inline int judge_cgroup(const struct fl_attempt *a)
+static __always_inline int judge_says(__u32 verdict)
 {
-	__u32 verdict = judge(a);
-
 	if (can_set_retval) { /* 5.18: else it is EPERM, and nothing can be lifted */
 		if (verdict == FL_REJECT)
 			bpf_set_retval(-EACCES);

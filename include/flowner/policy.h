@@ -15,6 +15,7 @@
 
 #include <flowner/check.h>
 #include <flowner/flow.h>
+#include <flowner/redirect.h>
 #include <flowner/verdict.h>
 
 #define FL_BLOCK_WORDS 8 /* more would not fit on the stack of the programs */
@@ -131,7 +132,8 @@ struct fl_policy_prefix {
 struct fl_policy_rule {
 	__u32 verdict; /* enum fl_verdict */
 	__u32 flags;
-	__u64 tag; /* of the policy's file: the daemon finds name and line by it */
+	__u64 tag;	     /* of the policy's file: the daemon finds name and line by it */
+	struct fl_target to; /* with FL_RULE_REDIRECT */
 };
 
 #define FL_RULE_OVERRIDE 1u /* PROCEED_HARD lifts what another program denied */
@@ -204,10 +206,12 @@ struct fl_policy_kept {
 /* Number 0 of every chain. */
 #define FL_MEMBER_POLICY 0
 
-#define FL_VERDICT_ENFORCED 1u /* `verdict` happened */
-#define FL_VERDICT_AUDITED 2u  /* `audit_verdict` would have */
-#define FL_VERDICT_FAILED 4u   /* it could not be judged */
-#define FL_VERDICT_LIFTS 8u    /* `verdict`, when PROCEED_HARD, undoes what others denied */
+#define FL_VERDICT_ENFORCED 1u	       /* `verdict` happened */
+#define FL_VERDICT_AUDITED 2u	       /* `audit_verdict` would have */
+#define FL_VERDICT_FAILED 4u	       /* it could not be judged */
+#define FL_VERDICT_LIFTS 8u	       /* `verdict`, when PROCEED_HARD, undoes what others denied */
+#define FL_VERDICT_REDIRECTS 16u       /* the rule of `tag` does, to where it says */
+#define FL_VERDICT_AUDIT_REDIRECTS 32u /* that of `audit_tag` would */
 
 struct fl_said {
 	__u64 generation;
@@ -216,7 +220,8 @@ struct fl_said {
 	__u32 verdict;	 /* enum fl_verdict */
 	__u32 audit_verdict;
 	__u32 flags; /* FL_VERDICT_* */
-	__u32 pad;
+	__u16 rule;  /* of those flags: the rules they are of, as compiled */
+	__u16 audit_rule;
 };
 
 /* What the event ring carries of a verdict that matters: no plain PROCEED_SOFT. */
@@ -349,7 +354,7 @@ FL_ASSERT_SIZE(fl_judgement, 8);
 FL_ASSERT_SIZE(fl_attempt, 176);
 FL_ASSERT_SIZE(fl_policy_key, 32);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);
-FL_ASSERT_SIZE(fl_policy_rule, 16);
+FL_ASSERT_SIZE(fl_policy_rule, 40);
 FL_ASSERT_SIZE(fl_policy_state, 24);
 FL_ASSERT_SIZE(fl_policy_area, 16);
 FL_ASSERT_SIZE(fl_policy_kept, 72);

@@ -31,7 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_S 20 /* no command waits longer */
+#define WAIT_S 20	   /* no command waits longer */
+#define SO_ORIGINAL_DST 80 /* of netfilter: IP6T_SO_ORIGINAL_DST, too */
 
 struct address {
 	struct sockaddr_storage any;
@@ -84,6 +85,18 @@ static unsigned int port_of(int fd)
 	if (a.any.ss_family == AF_INET)
 		return ntohs(((struct sockaddr_in *)&a.any)->sin_port);
 	return ntohs(((struct sockaddr_in6 *)&a.any)->sin6_port);
+}
+
+static int answer_address(const char *before, const struct address *a)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->any;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->any;
+	bool is_v4 = a->any.ss_family == AF_INET;
+	char ip[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(a->any.ss_family, is_v4 ? (const void *)&v4->sin_addr : &v6->sin6_addr, ip,
+		  sizeof(ip));
+	return printf("ok%s %s %u\n", before, ip, ntohs(is_v4 ? v4->sin_port : v6->sin6_port));
 }
 
 static unsigned long long cookie_of(int fd)
@@ -349,6 +362,50 @@ static int do_recv(const struct command *c)
 	if (n < 0)
 		return fails();
 	return printf("ok %zd\n", n);
+}
+
+/* from FD: recv with the address of the sender: answers `ok BYTES ADDR PORT` */
+static int do_from(const struct command *c)
+{
+	struct address from = { .len = sizeof(from.any) };
+	char buf[64], bytes[32];
+	ssize_t n = recvfrom(fd_of(c), buf, sizeof(buf), 0, (struct sockaddr *)&from.any,
+			     &from.len);
+
+	if (n < 0)
+		return fails();
+	snprintf(bytes, sizeof(bytes), " %zd", n);
+	return answer_address(bytes, &from);
+}
+
+/* peer FD, name FD: getpeername(2), getsockname(2) */
+static int do_peer(const struct command *c)
+{
+	struct address a = { .len = sizeof(a.any) };
+
+	if (getpeername(fd_of(c), (struct sockaddr *)&a.any, &a.len) < 0)
+		return fails();
+	return answer_address("", &a);
+}
+
+static int do_name(const struct command *c)
+{
+	struct address a = { .len = sizeof(a.any) };
+
+	if (getsockname(fd_of(c), (struct sockaddr *)&a.any, &a.len) < 0)
+		return fails();
+	return answer_address("", &a);
+}
+
+/* original FD FAMILY(4|6): where a connection was to go, as proxies ask behind a NAT */
+static int do_original(const struct command *c)
+{
+	struct address a = { .len = sizeof(a.any) };
+	int level = c->words > 2 && *c->word[2] == '6' ? IPPROTO_IPV6 : IPPROTO_IP;
+
+	if (getsockopt(fd_of(c), level, SO_ORIGINAL_DST, &a.any, &a.len) < 0)
+		return fails();
+	return answer_address("", &a);
 }
 
 /* ignore FD PORT: datagrams from this port are dropped before the socket's queue */
@@ -687,6 +744,8 @@ static const struct told commands[] = {
 	{ "window", do_window },     { "tries", do_tries },	    { "resets", do_resets },
 	{ "info", do_info },	     { "keep", do_keep },	    { "dup", do_dup },
 	{ "inbox", do_inbox },	     { "give", do_give },	    { "get", do_get },
+	{ "from", do_from },	     { "peer", do_peer },	    { "name", do_name },
+	{ "original", do_original },
 };
 
 int main(int argc, char **argv)

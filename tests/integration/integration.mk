@@ -9,6 +9,11 @@ $(B)/tests/refuse.so: tests/integration/refuse.c | $(B)/tests
 $(B)/tests/library: tests/integration/library.c $(B)/libflowner.a $(B)/address.o | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $(filter-out %.h,$^)
 
+# what redirect_proxy.sh has for a proxy: unpacked, not installed
+.PHONY: proxy
+proxy:
+	@packaging/sysroot.sh $(NATIVE) build/proxy stunnel4
+
 # the matcher of the policy alone
 $(B)/bpf/match.bpf.o: tests/integration/match.bpf.c | $(B)/bpf
 	$(call say,BPF )$(CLANG) $(BPF_CFLAGS) -c $< -o $@

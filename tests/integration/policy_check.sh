@@ -63,7 +63,9 @@ invalid "5:10: there is no group 'no-such-group'"
 policy 'rules: [{name: a, hooks: [connect], verdict: redirect}]\n'
 invalid "1:46: redirect needs 'to: ADDR:PORT'"
 policy 'rules: [{name: a, hooks: [connect], verdict: redirect, to: "127.0.0.1:80"}]\n'
-invalid "1:46: redirect is not supported by this version"
+exits 0 "${client[@]}" check "$T/p.yaml"
+policy 'rules: [{name: a, hooks: [listen], verdict: redirect, to: "127.0.0.1:80"}]\n'
+invalid "1:45: redirect is possible at connect or at bind, one of them in a rule"
 policy 'rules: [{name: a, hooks: [lisen], verdict: block}]\n'
 invalid "1:27: 'lisen' is not a hook"
 policy 'rules: [{name: a, hooks: [listen], verdict: block}]\n'

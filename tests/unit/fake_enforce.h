@@ -109,6 +109,12 @@ void enforce_clear(struct enforce *e)
 	enforced.generation = 0;
 }
 
+bool enforce_redirects(const struct enforce *e)
+{
+	(void)e;
+	return enforced.policy.redirects;
+}
+
 __u64 enforce_generation(const struct enforce *e)
 {
 	(void)e;

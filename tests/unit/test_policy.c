@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The policy file: every attribute arrives, every mistake is refused with its place. */
+#include "address.h"
 #include "policy.h"
 
 #include <errno.h>
@@ -332,14 +333,30 @@ static void mistakes_have_a_place(void **state)
 		{ "rules: [{name: a, hooks: bind, verdict: block}]\n", "f.yaml:1:41: ", "'block'" },
 		{ "rules: [{name: a, hooks: bind, verdict: redirect}]\n",
 		  "f.yaml:1:41: ", "needs 'to: ADDR:PORT'" },
-		{ "rules: [{name: a, hooks: bind, verdict: redirect, to: '1.2.3.4:5'}]\n",
-		  "f.yaml:1:41: ", "connect only" },
-		{ "rules: [{name: a, hooks: connect, verdict: redirect, to: 1.2.3.4}]\n",
+		{ "rules: [{name: a, hooks: listen, verdict: redirect, to: '1.2.3.4:5'}]\n",
+		  "f.yaml:1:43: ", "at connect or at bind" },
+		{ "rules: [{name: a, hooks: [connect, bind], verdict: redirect, to: "
+		  "'1.2.3.4:5'}]\n",
+		  "f.yaml:1:52: ", "one of them" },
+		{ "rules: [{name: a, hooks: connect, verdict: redirect, to: example.org:80}]\n",
+		  "f.yaml:1:58: ", "ADDR:PORT" },
+		{ "rules: [{name: a, hooks: connect, verdict: redirect, to: 10.0.0.0/8}]\n",
+		  "f.yaml:1:58: ", "ADDR:PORT" },
+		{ "rules: [{name: a, hooks: connect, verdict: redirect, to: '1.2.3.4:0'}]\n",
 		  "f.yaml:1:58: ", "ADDR:PORT" },
 		{ "rules: [{name: a, hooks: connect, verdict: redirect, to: '0.0.0.0:1'}]\n",
-		  "f.yaml:1:58: ", "ADDR:PORT" },
-		{ "rules: [{name: a, hooks: connect, verdict: redirect, to: '[::1]:5'}]\n",
-		  "f.yaml:1:44: ", "not supported" },
+		  "f.yaml:1:58: ", "no address" },
+		{ "rules: [{name: a, hooks: connect, verdict: redirect, to: '[fe80::1]:1'}]\n",
+		  "f.yaml:1:58: ", "every interface" },
+		{ "rules: [{name: a, hooks: connect, remote: {addr: 1.2.3.4}, verdict: redirect, "
+		  "to: '[::1]:5'}]\n",
+		  "f.yaml:1:83: ", "family" },
+		{ "rules: [{name: a, hooks: connect, remote: {addr: '2000::/3'}, verdict: "
+		  "redirect, to: '127.0.0.1:5'}]\n",
+		  "f.yaml:1:86: ", "family" },
+		{ "rules: [{name: a, hooks: bind, local: {addr: '::1'}, verdict: redirect, "
+		  "to: 127.0.0.1}]\n",
+		  "f.yaml:1:77: ", "local.addr" },
 		{ "rules: [{name: a, hooks: connect, verdict: deny, to: '1.2.3.4:5'}]\n",
 		  "f.yaml:1:54: ", "redirect" },
 		{ RULE "    allow_async: yes\n", "f.yaml:5:18: ", "'yes'" },
@@ -364,6 +381,52 @@ static void mistakes_have_a_place(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		refused(cases[i].text, cases[i].place, cases[i].about);
+}
+
+/* One rule with TO at HOOK, and REMOTE. */
+static struct policy *redirecting(const char *hook, const char *end, const char *to)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "rules: [{name: a, hooks: %s, %s verdict: redirect, to: '%s'}]\n", hook, end, to);
+	return good(text);
+}
+
+static void redirected(const char *hook, const char *end, const char *to, __u16 parts, size_t terms,
+		       bool negated)
+{
+	struct policy *p = redirecting(hook, end, to);
+	const struct policy_rule *rule = &p->rules[0];
+	char text[ENDPOINT_TEXT];
+
+	assert_int_equal(rule->flags, FL_RULE_REDIRECT);
+	assert_int_equal(rule->verdict, FL_PROCEED_SOFT);
+	assert_int_equal(rule->to.parts, parts);
+	assert_string_equal(policy_target_text(&rule->to, text), to);
+	assert_string_equal(policy_outcome_text(rule, FL_PROCEED_SOFT), "redirect");
+	assert_int_equal(rule->term_count, terms);
+	if (parts & FL_TARGET_ADDR)
+		assert_int_equal(rule->terms[terms - 1].negated, negated);
+	policy_free(p);
+}
+
+/* An address is for its own family: a term more says so. */
+static void redirects_are_read(void **state)
+{
+	const __u16 both = FL_TARGET_ADDR | FL_TARGET_PORT;
+
+	(void)state;
+	redirected("connect", "", "127.0.0.1:3129", both, 1, false);
+	redirected("connect", "", "[::1]:3129", both, 1, true);
+	redirected("connect", "", "127.0.0.1", FL_TARGET_ADDR, 1, false);
+	redirected("connect", "", ":3129", FL_TARGET_PORT, 0, false);
+	redirected("connect", "remote: {addr: '::/0'},", "127.0.0.1:1", both, 2, false);
+	redirected("connect", "remote: {addr: '::/0'},", "[::1]:1", both, 2, true);
+	redirected("connect", "remote: {addr: ['fd00::/8', 10.0.0.0/8]},", "127.0.0.1:1", both, 2,
+		   false);
+	redirected("bind", "", "0.0.0.0", FL_TARGET_ADDR, 1, false);
+	redirected("bind", "local: {addr: '::'},", "::1", FL_TARGET_ADDR, 2, true);
 }
 
 static void too_long_a_name(void **state)
@@ -532,6 +595,7 @@ int main(void)
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(nothing_is_a_policy_too),
 		cmocka_unit_test(mistakes_have_a_place),
+		cmocka_unit_test(redirects_are_read),
 		cmocka_unit_test(too_long_a_name),
 		cmocka_unit_test(as_many_rules_as_there_may_be),
 		cmocka_unit_test(several_files_are_one_policy),

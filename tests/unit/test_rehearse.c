@@ -86,6 +86,27 @@ static void the_first_that_matches(void **state)
 	assert_int_equal(said.verdict, FL_PROCEED_SOFT);
 }
 
+/* For the family of where it leads; what is not known is redirected. */
+static void a_redirect(void **state)
+{
+	(void)state;
+	parse("mode: enforce\nrules:\n"
+	      "- {name: a, hooks: connect, remote: {port: 80}, verdict: redirect, to: "
+	      "'127.0.0.1:3129'}\n"
+	      "- {name: b, hooks: connect, exe: /a, verdict: redirect, to: ':3129'}\n");
+	give_endpoint(&attempt.remote, "10.1.2.3:80");
+	says("a", "-", "a");
+	assert_int_equal(said.verdict, FL_PROCEED_SOFT);
+	assert_int_equal(said.rule->flags, FL_RULE_REDIRECT);
+	give_endpoint(&attempt.remote, "[::1]:80");
+	says("b", "-", "b");
+	attempt.words[POLICY_EXE] = "/b";
+	says("-", "-", "-");
+	assert_string_not_equal(rehearse_redirect(FL_HOOK_CONNECT, false).application,
+				rehearse_redirect(FL_HOOK_BIND, false).application);
+	assert_null(rehearse_redirect(FL_HOOK_CONNECT, true).error);
+}
+
 static void a_default_in_audit(void **state)
 {
 	(void)state;
@@ -226,13 +247,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(the_first_that_matches),
-		TEST(a_default_in_audit),
-		TEST(what_is_not_given_is_the_stricter),
-		TEST(cgroups_by_path_or_by_name),
-		TEST(names_need_not_exist),
-		TEST(words_that_cannot_be),
-		TEST(effects),
+		TEST(the_first_that_matches),	  TEST(a_redirect),
+		TEST(a_default_in_audit),	  TEST(what_is_not_given_is_the_stricter),
+		TEST(cgroups_by_path_or_by_name), TEST(names_need_not_exist),
+		TEST(words_that_cannot_be),	  TEST(effects),
 	};
 
 	return cmocka_run_group_tests_name("rehearse", tests, NULL, NULL);

@@ -96,6 +96,32 @@ static void the_same_is_joined_for_ten_seconds(void **state)
 	assert_int_equal(told_count, 4);
 }
 
+/* Soft, and yet told: where it went is not where it was to go. */
+static void a_redirect_is_told(void **state)
+{
+	struct fl_verdict_event e = rejected(100 * S);
+
+	(void)state;
+	e.said.verdict = FL_PROCEED_SOFT;
+	take(e);
+	assert_int_equal(told_count, 0);
+	e.said.flags |= FL_VERDICT_REDIRECTS;
+	take(e);
+	assert_int_equal(told_count, 1);
+	assert_true(told[0].redirected);
+	assert_true(told[0].enforced);
+	e.said.flags = FL_VERDICT_AUDITED | FL_VERDICT_AUDIT_REDIRECTS;
+	e.said.audit_tag = 8;
+	take(e);
+	assert_int_equal(told_count, 2);
+	assert_true(told[1].redirected);
+	assert_false(told[1].enforced);
+	assert_int_equal(told[1].tag, 8);
+	assert_int_equal(verdicts_redirected(verdicts, FL_HOOK_CONNECT, true), 1);
+	assert_int_equal(verdicts_redirected(verdicts, FL_HOOK_CONNECT, false), 1);
+	assert_int_equal(verdicts_counted(verdicts, FL_HOOK_CONNECT, FL_PROCEED_SOFT, true), 0);
+}
+
 static void without_a_timer_the_next_one_tells(void **state)
 {
 	(void)state;
@@ -234,6 +260,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_first_is_told_at_once, begin, end),
 		cmocka_unit_test_setup_teardown(the_same_is_joined_for_ten_seconds, begin, end),
 		cmocka_unit_test_setup_teardown(without_a_timer_the_next_one_tells, begin, end),
+		cmocka_unit_test_setup_teardown(a_redirect_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(another_is_not_joined, begin, end),
 		cmocka_unit_test_setup_teardown(those_who_want_in_are_joined_by_address, begin,
 						end),

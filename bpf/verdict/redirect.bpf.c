@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What becomes of a redirect after connect(): both ends may ask where it was to go. The one that
+ * connected is shown that as its peer; the one that accepted asks for SO_ORIGINAL_DST, as behind a
+ * NAT of netfilter.
+ */
+#include "redirect.bpf.h"
+
+#define SOL_IP 0
+#define SOL_IPV6 41
+#define SO_ORIGINAL_DST 80 /* IP6T_SO_ORIGINAL_DST, too */
+#define ANCESTORS 8
+#define SMALLEST_PAGE 4096
+
+/* --- whether --- */
+
+/* The process that runs here is that one, or one that it has started. Of pid 1 everybody is. */
+static __always_inline bool comes_from(__u32 pid, __u64 start_ns)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	if (pid <= 1)
+		return false;
+	for (int i = 0; i < ANCESTORS; i++) {
+		struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+		if ((__u32)BPF_CORE_READ(leader, tgid) == pid)
+			return BPF_CORE_READ(leader, start_boottime) == start_ns;
+		task = BPF_CORE_READ(leader, real_parent);
+	}
+	return false;
+}
+
+/*
+ * Whoever listens where a connection is redirected to would be redirected to itself: true for that
+ * process. Not static, with numbers for arguments: it is verified once, by itself.
+ */
+__noinline int is_listeners_own(__u64 netns_cookie, __u64 high, __u64 low, __u32 port, __u32 proto)
+{
+	struct fl_key k = { .netns_cookie = netns_cookie, .local_port = port, .proto = proto };
+	struct fl_connection *c;
+
+	__builtin_memcpy(&k.local.b[0], &high, sizeof(high));
+	__builtin_memcpy(&k.local.b[8], &low, sizeof(low));
+	c = bpf_map_lookup_elem(&l7_connections, &k);
+	if (!c && addr_is_v4(&k.local)) {
+		addr_from_v4(&k.local, 0);
+		c = bpf_map_lookup_elem(&l7_connections, &k);
+	}
+	if (!c) {
+		__builtin_memset(&k.local, 0, sizeof(k.local));
+		c = bpf_map_lookup_elem(&l7_connections, &k);
+	}
+	return c && comes_from(c->owner.proc.pid, c->owner.proc.start_ns);
+}
+
+int redirect_applies(const struct fl_attempt *a, __u32 index)
+{
+	struct fl_policy_rule *rule = bpf_map_lookup_elem(&policy_rules, &index);
+	bool binds = a->hook == FL_HOOK_BIND;
+	const struct fl_addr *addr = binds ? &a->key.local : &a->key.remote;
+	__u16 port = binds ? a->key.local_port : a->key.remote_port;
+	struct fl_addr to = *addr;
+	__u16 to_port = port;
+	__u64 words[2];
+
+	if (!rule)
+		return 0;
+	fl_target_apply(&rule->to, &to, &to_port);
+	if (to_port == port && addr_equal(&to, addr))
+		return 0;
+	__builtin_memcpy(words, to.b, sizeof(words));
+	return binds ||
+	       !is_listeners_own(a->key.netns_cookie, words[0], words[1], to_port, a->key.proto);
+}
+
+/* --- the end that connected --- */
+
+/* As all sock_addr programs, these are told who the peer is, or where a datagram came from. */
+enum question { ASKS_PEER, ASKS_SENDER };
+
+static __always_inline bool shown(struct bpf_sock_addr *ctx, __u32 family, enum question asks,
+				  struct fl_place *ret_from)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct redirected *r = sk ? bpf_sk_storage_get(&redirected_sockets, sk, 0, 0) : NULL;
+	struct fl_addr addr = {};
+	bool found;
+	__u16 port;
+
+	if (!r)
+		return false;
+	addr_from_user(ctx, family, &addr);
+	port = port_from_user(ctx);
+	bpf_spin_lock(&r->lock);
+	if (asks == ASKS_SENDER) {
+		found = fl_detours_find(&r->detours, &addr, port, ret_from);
+	} else {
+		found = fl_place_is(&r->detours.connected.to, &addr, port);
+		*ret_from = r->detours.connected.from;
+	}
+	bpf_spin_unlock(&r->lock);
+	return found;
+}
+
+SEC("cgroup/getpeername4")
+int redirect_getpeername4(struct bpf_sock_addr *ctx)
+{
+	struct fl_place from;
+
+	if (shown(ctx, AF_INET, ASKS_PEER, &from))
+		user_replace(ctx, AF_INET, &from.addr, from.port);
+	return 1;
+}
+
+SEC("cgroup/getpeername6")
+int redirect_getpeername6(struct bpf_sock_addr *ctx)
+{
+	struct fl_place from;
+
+	if (shown(ctx, AF_INET6, ASKS_PEER, &from))
+		user_replace(ctx, AF_INET6, &from.addr, from.port);
+	return 1;
+}
+
+SEC("cgroup/recvmsg4")
+int redirect_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	struct fl_place from;
+
+	if (shown(ctx, AF_INET, ASKS_SENDER, &from))
+		user_replace(ctx, AF_INET, &from.addr, from.port);
+	return 1;
+}
+
+SEC("cgroup/recvmsg6")
+int redirect_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	struct fl_place from;
+
+	if (shown(ctx, AF_INET6, ASKS_SENDER, &from))
+		user_replace(ctx, AF_INET6, &from.addr, from.port);
+	return 1;
+}
+
+/* --- from the one end to the other --- */
+
+/* A tuple has one live owner in its namespace, whatever device it is bound to. */
+static __always_inline void key_of(struct tcp_sock *tp, struct fl_key *k)
+{
+	key_from_tcp(tp, k);
+	k->ifindex = 0;
+}
+
+/* The tuple is complete, the SYN has not left. */
+static __noinline int open(struct bpf_sock_ops *ctx, struct bpf_sock *bs, struct tcp_sock *tp)
+{
+	struct redirected *r = bpf_sk_storage_get(&redirected_sockets, bs, 0, 0);
+	struct redirect new = {};
+	struct fl_key key = {};
+
+	if (!r || !r->detours.connected.to.used)
+		return 0;
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	key_of(tp, &key);
+	new.cookie = bpf_get_socket_cookie(ctx);
+	new.from = r->detours.connected.from;
+	if (bpf_map_update_elem(&redirects_open, &key, &new, BPF_ANY))
+		count(FL_CNT_REDIRECTS_FULL);
+	return 0;
+}
+
+static __noinline int take(struct bpf_sock *bs, struct tcp_sock *tp)
+{
+	struct redirect *open, *taken;
+	struct fl_key own = {}, key = {};
+
+	key_of(tp, &own);
+	key.netns_cookie = own.netns_cookie;
+	key.local = own.remote;
+	key.remote = own.local;
+	key.local_port = own.remote_port;
+	key.remote_port = own.local_port;
+	key.proto = FL_TCP;
+	open = bpf_map_lookup_elem(&redirects_open, &key);
+	if (!open)
+		return 0;
+	taken = bpf_sk_storage_get(&redirects_taken, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (taken)
+		*taken = *open;
+	else
+		count(FL_CNT_REDIRECTS_FULL);
+	return 0;
+}
+
+static __noinline int closed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 cookie)
+{
+	struct fl_key key = {};
+	struct redirect *open;
+
+	if (!bpf_sk_storage_get(&redirected_sockets, bs, 0, 0))
+		return 0;
+	key_of(tp, &key);
+	open = bpf_map_lookup_elem(&redirects_open, &key);
+	if (open && open->cookie == cookie)
+		bpf_map_delete_elem(&redirects_open, &key);
+	return 0;
+}
+
+SEC("sockops")
+int redirect_sockops(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *bs = ctx->sk;
+	__u32 op = ctx->op;
+	struct tcp_sock *tp;
+
+	if (!bs ||
+	    (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB &&
+	     (op != BPF_SOCK_OPS_STATE_CB || ctx->args[1] != FL_STATE_CLOSE)))
+		return 1;
+	tp = bpf_skc_to_tcp_sock(bs);
+	if (!tp)
+		return 1;
+	if (op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+		open(ctx, bs, tp);
+	else if (op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		take(bs, tp);
+	else
+		closed(bs, tp, bpf_get_socket_cookie(ctx));
+	return 1;
+}
+
+/* --- the end that accepted --- */
+
+struct original4 { /* sockaddr_in */
+	__u16 family;
+	__be16 port;
+	__u8 addr[4];
+	__u64 zero;
+};
+
+struct original6 { /* sockaddr_in6 */
+	__u16 family;
+	__be16 port;
+	__u32 flowinfo;
+	__u8 addr[16];
+	__u32 scope;
+};
+
+static __always_inline bool answer4(struct bpf_sockopt *ctx, const struct fl_place *from)
+{
+	struct original4 *to = ctx->optval;
+
+	if (!addr_is_v4(&from->addr) || (void *)(to + 1) > ctx->optval_end)
+		return false;
+	to->family = AF_INET;
+	to->port = bpf_htons(from->port);
+	__builtin_memcpy(to->addr, &from->addr.b[12], sizeof(to->addr));
+	to->zero = 0;
+	ctx->optlen = sizeof(*to);
+	return true;
+}
+
+/* An IPv4 one as v4-mapped: who listens for both asks so of every connection. */
+static __always_inline bool answer6(struct bpf_sockopt *ctx, const struct fl_place *from)
+{
+	struct original6 *to = ctx->optval;
+
+	if ((void *)(to + 1) > ctx->optval_end)
+		return false;
+	to->family = AF_INET6;
+	to->port = bpf_htons(from->port);
+	to->flowinfo = 0;
+	__builtin_memcpy(to->addr, &from->addr, sizeof(to->addr));
+	to->scope = 0;
+	ctx->optlen = sizeof(*to);
+	return true;
+}
+
+static __always_inline bool is_asked(const struct bpf_sockopt *ctx)
+{
+	return ctx->optname == SO_ORIGINAL_DST && (ctx->level == SOL_IP || ctx->level == SOL_IPV6);
+}
+
+SEC("cgroup/getsockopt")
+int redirect_getsockopt(struct bpf_sockopt *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct redirect *r;
+
+	/* what is longer than a page we do not get: it is to stay as the kernel has it */
+	if (ctx->optlen > SMALLEST_PAGE) {
+		ctx->optlen = 0;
+		return 1;
+	}
+	if (!sk || !is_asked(ctx))
+		return 1;
+	r = bpf_sk_storage_get(&redirects_taken, sk, 0, 0);
+	if (!r)
+		return 1;
+	if (ctx->level == SOL_IP ? answer4(ctx, &r->from) : answer6(ctx, &r->from))
+		ctx->retval = 0; /* whatever netfilter knows or does not */
+	return 1;
+}
