@@ -9,6 +9,7 @@
 #include "distinct.h"
 #include "names.h"
 #include "yamlfile.h"
+#include <flowner/link.h>
 
 #include <ctype.h>
 #include <errno.h>
@@ -340,6 +341,19 @@ static int read_unit(const struct reader *rd, const char *path, const struct pol
 		      word->text);
 }
 
+/* It stands for itself: whichever interface is called so when somebody asks. */
+static int read_interface(const struct reader *rd, const char *path, struct policy_word *word)
+{
+	union fl_link_text name = { "" };
+	size_t len = strlen(word->text);
+
+	if (len >= sizeof(name.text) || strchr(word->text, '/'))
+		return refuse(rd, path, SHOWN " cannot be the name of an interface", word->text);
+	memcpy(name.text, word->text, len);
+	word->value.id[0] = fl_link_name(name.words[0], name.words[1]);
+	return 0;
+}
+
 static int read_type(const struct reader *rd, const char *path, struct policy_word *word,
 		     int (*parse)(const char *text, __u32 *ret_type))
 {
@@ -367,6 +381,8 @@ static int read_word(const struct reader *rd, enum policy_attribute attribute, c
 		return read_uid(rd, path, word);
 	case POLICY_UNIT:
 		return read_unit(rd, path, word);
+	case POLICY_INTERFACE:
+		return read_interface(rd, path, word);
 	case POLICY_INTERFACE_TYPE:
 		return read_type(rd, path, word, policy_interface_type_parse);
 	case POLICY_TUNNEL_TYPE:
@@ -382,7 +398,6 @@ static int read_word(const struct reader *rd, enum policy_attribute attribute, c
 	case POLICY_GROUP:
 	case POLICY_CONTAINER:
 	case POLICY_NETNS:
-	case POLICY_INTERFACE:
 	case POLICY_ATTRIBUTES:
 		break;
 	}
@@ -754,7 +769,7 @@ static bool names(const struct policy_rule *rule, enum policy_attribute attribut
 	return false;
 }
 
-/* A rule's interface is a number, and that means something in one namespace only. */
+/* A rule's interface is a name, and that means something in one namespace only. */
 static int check_interface(const struct reader *rd, size_t index, const struct policy_rule *rule)
 {
 	if (!names(rule, POLICY_INTERFACE))

@@ -159,7 +159,7 @@ static int attempt_names(struct stage *s)
 	s->attempt.owner.uid = (__u32)numbers[POLICY_USER];
 	s->attempt.owner.gid = (__u32)numbers[POLICY_GROUP];
 	s->attempt.key.netns_cookie = numbers[POLICY_NETNS];
-	s->attempt.interface = (__u32)numbers[POLICY_INTERFACE];
+	s->attempt.interface = numbers[POLICY_INTERFACE];
 	return 0;
 }
 
@@ -510,8 +510,8 @@ struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_ver
 			return (struct rehearsed_effect){ "connect() succeeds, sending fails",
 							  "gets no packet", "EPERM", NULL };
 		return (struct rehearsed_effect){
-			"connect() fails", "gets no packet", "EHOSTUNREACH",
-			"ETIMEDOUT or ECONNABORTED where no routing rule can be set"
+			"connect() fails after some ticks of the kernel's timer", "gets no packet",
+			"ETIMEDOUT", NULL
 		};
 	case FL_HOOK_RECV_ACCEPT:
 		return (struct rehearsed_effect){ udp ? "does not get the datagram"

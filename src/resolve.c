@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Every term of the policy has a counterpart in numbers, filled by the kind of its attribute:
- * people once, files by exefiles.c, cgroups from a list of all there are, namespaces and interfaces
- * by looking. When a list of numbers changes, only the numbers that came or went are classified
- * anew: no other one's set of rules can have changed.
+ * people once, files by exefiles.c, cgroups from a list of all there are, namespaces by looking.
+ * When a list of numbers changes, only the numbers that came or went are classified anew: no other
+ * one's set of rules can have changed.
  */
 #include "resolve.h"
 
@@ -319,7 +319,7 @@ static int netns_by_word(const struct resolution *r, const char *word, __u64 *re
 struct interface_search {
 	__u32 inum;
 	const char *name;
-	__u64 index; /* 0: not found */
+	bool found;
 };
 
 /* Any socket answers for the namespace it was made in. */
@@ -331,8 +331,7 @@ static void interface_ask(int fd, struct interface_search *s)
 	if (len >= sizeof(request.ifr_name))
 		return;
 	memcpy(request.ifr_name, s->name, len);
-	if (fd >= 0 && ioctl(fd, SIOCGIFINDEX, &request) == 0)
-		s->index = (__u64)request.ifr_ifindex;
+	s->found = fd >= 0 && ioctl(fd, SIOCGIFINDEX, &request) == 0;
 }
 
 static int interface_in(const char *path, __u32 inum, void *arg)
@@ -365,7 +364,8 @@ static const char *rule_netns(const struct policy_rule *rule)
 	return NULL;
 }
 
-static int interface_by_word(const struct policy_rule *rule, const char *word, __u64 *ret_index)
+/* To say so when it is not; what a rule asks for is the name. */
+static bool is_interface(const struct policy_rule *rule, const char *word)
 {
 	struct interface_search s = { .name = word };
 	const char *netns = rule_netns(rule);
@@ -374,10 +374,7 @@ static int interface_by_word(const struct policy_rule *rule, const char *word, _
 		interface_here(&s);
 	else if (netns_parse(netns, &s.inum) == 0)
 		(void)netns_each(interface_in, &s);
-	if (!s.index)
-		return -ENOENT;
-	*ret_index = s.index;
-	return 0;
+	return s.found;
 }
 
 /* --- numbers of a term --- */
@@ -461,9 +458,6 @@ static int fill_word(struct resolution *r, const struct counterpart *part,
 		break;
 	case POLICY_NETNS:
 		err = netns_by_word(r, word->text, &v.id[0]);
-		break;
-	case POLICY_INTERFACE:
-		err = interface_by_word(part->rule, word->text, &v.id[0]);
 		break;
 	default:
 		break;
@@ -736,7 +730,7 @@ __u32 resolution_wants(const struct resolution *r)
 	return wants;
 }
 
-/* --- namespaces and interfaces that come and go --- */
+/* --- namespaces that come and go --- */
 
 static void tell_difference(struct telling *t, enum fl_dimension d, const struct numbers *a,
 			    const struct numbers *b)
@@ -774,7 +768,7 @@ int resolution_look_again(struct resolution *r, struct compiled *c, resolve_chan
 	for (size_t i = 0; !err && i < r->part_count; i++) {
 		enum fl_dimension d = term_of(r, &r->parts[i])->dimension;
 
-		if (d == FL_DIM_NETNS || d == FL_DIM_INTERFACE)
+		if (d == FL_DIM_NETNS)
 			err = fill_again(&t, &r->parts[i]);
 	}
 	return err ? err : t.error;
@@ -809,8 +803,7 @@ static const char *why_unresolved(const struct resolution *r, const struct count
 		return netns_by_word(r, word->text, &id) ? "there is no such network namespace"
 							 : NULL;
 	case POLICY_INTERFACE:
-		return interface_by_word(part->rule, word->text, &id) ? "there is no such interface"
-								      : NULL;
+		return is_interface(part->rule, word->text) ? NULL : "there is no such interface";
 	default:
 		return NULL;
 	}

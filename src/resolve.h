@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A policy's names into numbers of this machine, and kept so: files that are replaced, cgroups,
- * namespaces and interfaces that come and go. A name that stands for nothing yet is kept, reported,
+ * A policy's names into numbers of this machine, and kept so: files that are replaced, cgroups
+ * and namespaces that come and go. A name that stands for nothing yet is kept, reported,
  * and matches nothing.
  *
  *	resolution_new(policy, &world, &r, &error);
@@ -78,7 +78,7 @@ int resolution_look_at_cgroups(struct resolution *r, struct compiled *c, resolve
 			       void *arg);
 /* FL_WANTS_*: what the policy asks of cgroups' names. */
 __u32 resolution_wants(const struct resolution *r);
-/* Interfaces and network namespaces once more: when some have come or gone. */
+/* Network namespaces once more: when some have come or gone. */
 int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn,
 			  void *arg);
 

@@ -34,6 +34,16 @@ static __u32 hooks_of(const struct live *l)
 	}
 }
 
+/* By which interface it goes nobody has remembered. Taken for what restricts more, a rule on one
+ * interface would cut what goes by all others. */
+static bool lacks_interface(const struct compiled *c, const struct fl_attempt *a, enum fl_hook hook)
+{
+	const __u32 interface = 1u << FL_DIM_INTERFACE | 1u << FL_DIM_INTERFACE_TYPE |
+				1u << FL_DIM_TUNNEL_TYPE;
+
+	return c->policy.asked[FL_HOOK_INDEX(hook, a->key.proto)] & interface & ~a->known;
+}
+
 /* Whether C rejects L at HOOK, and by what. */
 static bool rejects(const struct compiled *c, const struct live *l, enum fl_hook hook,
 		    struct safety_cut *cut)
@@ -42,6 +52,8 @@ static bool rejects(const struct compiled *c, const struct live *l, enum fl_hook
 	struct fl_judgement j;
 	const struct fl_policy_rule *says;
 
+	if (lacks_interface(c, &attempt, hook))
+		return false;
 	attempt.hook = hook;
 	j = compiled_judge(c, &attempt);
 	cut->hook = hook;

@@ -109,8 +109,28 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct rtnl_link_ops {
+	const char *kind;
+};
+
+struct wireless_dev;
+
+struct net_device {
+	char name[16];
+	unsigned short type;
+	int ifindex;
+	possible_net_t nd_net;
+	const struct rtnl_link_ops *rtnl_link_ops;
+	struct wireless_dev *ieee80211_ptr;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct dst_entry *sk_dst_cache;
 	socket_lock_t sk_lock;
 	__u16 sk_protocol;
 	int sk_err;
@@ -119,6 +139,10 @@ struct sock {
 
 enum sock_flags {
 	SOCK_DONE = 1, /* a FIN was received */
+};
+
+struct inet_connection_sock {
+	__u32 icsk_user_timeout; /* milliseconds, 0 = none */
 };
 
 struct tcp_sock {
@@ -136,6 +160,7 @@ struct tcp_sock {
 };
 
 struct sk_buff {
+	struct net_device *dev;
 	unsigned char *head;
 	__u16 network_header;
 	__u16 transport_header;

@@ -15,6 +15,15 @@
 #define KNOWS_LOCAL (KNOWS(FL_DIM_LOCAL_ADDR) | KNOWS(FL_DIM_LOCAL_PORT))
 #define KNOWS_REMOTE (KNOWS(FL_DIM_REMOTE_ADDR) | KNOWS(FL_DIM_REMOTE_PORT))
 
+/* The owner in A of a flow of the maps, who need not run here. Of a parent nobody made a record. */
+int attempt_by_owner(struct fl_attempt *a) __hidden;
+
+/* The socket with COOKIE, as the maps know it: its namespace, and who owns it. */
+int attempt_by_socket(struct fl_attempt *a, __u64 cookie) __hidden;
+
+/* The interface of the route, or of the arrival. NULL: it is not known. */
+int attempt_by_device(struct fl_attempt *a, struct net_device *dev) __hidden;
+
 /* The process that asks: process context only, see owner.bpf.h. */
 int attempt_by_current(struct fl_attempt *a) __hidden;
 

@@ -115,4 +115,19 @@ struct {
 	__type(value, struct policy_chunk);
 } policy_texts SEC(".maps") __weak;
 
+/* Of the policy in use; 0: there is none. */
+static __always_inline __u64 policy_generation(void)
+{
+	struct fl_policy_state *state;
+	struct fl_policy *policy;
+	__u32 zero = 0, slot;
+
+	state = bpf_map_lookup_elem(&policy_state, &zero);
+	if (!state)
+		return 0;
+	slot = state->slot;
+	policy = bpf_map_lookup_elem(&policies, &slot);
+	return policy ? policy->generation : 0;
+}
+
 #endif /* FLOWNER_VERDICT_POLICY_BPF_H */

@@ -99,9 +99,9 @@ struct fl_attempt {
 	struct fl_file exe;
 	struct fl_file parent;
 	__u64 cgroup_id;
-	__u64 cookie; /* SO_COOKIE, 0 = not known */
-	__u64 next_hop_interface;
-	__u32 interface; /* ifindex of the route, or of the packet's arrival */
+	__u64 cookie;	 /* SO_COOKIE, 0 = not known */
+	__u64 interface; /* fl_link_name() of the route's, or of that of the packet's arrival */
+	__u32 next_hop_interface; /* its ifindex */
 	__u32 interface_type;
 	__u32 tunnel_type;
 	__u32 sub_interface;

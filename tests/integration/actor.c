@@ -329,6 +329,42 @@ static int do_info(const struct command *c)
 	return printf("ok %u %u %u\n", info.tcpi_state, info.tcpi_total_retrans, info.tcpi_rtt);
 }
 
+/* patience FD [MS]: TCP_USER_TIMEOUT, which it has or is to have */
+static int do_patience(const struct command *c)
+{
+	unsigned int ms = (unsigned int)bytes_of(c, 2);
+	socklen_t len = sizeof(ms);
+
+	if (c->words > 2)
+		return setsockopt(fd_of(c), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, len) < 0
+			       ? fails()
+			       : puts("ok");
+	if (getsockopt(fd_of(c), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len) < 0)
+		return fails();
+	return printf("ok %u\n", ms);
+}
+
+/* later FD ADDR PORT: connect(2) that does not wait, and poll(2) until it is decided */
+static int do_later(const struct command *c)
+{
+	struct pollfd p = { .fd = fd_of(c), .events = POLLOUT };
+	int flags = fcntl(p.fd, F_GETFL), error = 0;
+	socklen_t len = sizeof(error);
+	struct address to;
+
+	if (flags < 0 || read_address(c->word[2], c->word[3], &to) < 0)
+		return -EINVAL;
+	fcntl(p.fd, F_SETFL, flags | O_NONBLOCK);
+	if (connect(p.fd, (struct sockaddr *)&to.any, to.len) < 0 && errno != EINPROGRESS)
+		return fails();
+	if (poll(&p, 1, WAIT_S * 1000) < 1)
+		return -ETIME;
+	fcntl(p.fd, F_SETFL, flags);
+	if (getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return fails();
+	return error ? -error : puts("ok");
+}
+
 /* shut FD: no more will be sent */
 static int do_shut(const struct command *c)
 {
@@ -746,6 +782,7 @@ static const struct told commands[] = {
 	{ "inbox", do_inbox },	     { "give", do_give },	    { "get", do_get },
 	{ "from", do_from },	     { "peer", do_peer },	    { "name", do_name },
 	{ "original", do_original },
+	{ "patience", do_patience }, { "later", do_later },
 };
 
 int main(int argc, char **argv)

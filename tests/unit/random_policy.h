@@ -216,7 +216,7 @@ static inline void put_value(struct random_policy *p, struct fl_attempt *a, enum
 		a->key.remote_port = near_port(p, v);
 		break;
 	case FL_DIM_INTERFACE:
-		a->interface = (__u32)v->id[0];
+		a->interface = v->id[0];
 		break;
 	case FL_DIM_INTERFACE_TYPE:
 		a->interface_type = (__u32)v->id[0];

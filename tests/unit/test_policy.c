@@ -325,6 +325,8 @@ static void mistakes_have_a_place(void **state)
 		{ RULE_AT("connect") "    remote: {port: [80, 0]}\n", "f.yaml:5:25: ", "port 0" },
 		{ RULE_AT("bind, recv_accept") "    local: {port: 0}\n",
 		  "f.yaml:5:19: ", "at bind and listen only" },
+		{ RULE_AT("recv_accept") "    interface: an-interface-of-16\n",
+		  "f.yaml:5:16: ", "cannot be the name" },
 		{ RULE_AT("recv_accept") "    interface: a\n    netns: [a, b]\n",
 		  "f.yaml:6:12: ", "one 'netns'" },
 		{ RULE_AT("recv_accept") "    interface: a\n    not: {netns: a}\n",

@@ -108,6 +108,37 @@ static void each_role_came_by_its_hooks(void **state)
 	}
 }
 
+/* Nobody has remembered by which interface a session goes: no rule on one cuts it. */
+static void an_interface_is_not_remembered(void **state)
+{
+	struct term_value value = { .id = { 71 } };
+	struct term term = { FL_DIM_INTERFACE_TYPE, false, 1, &value };
+	const struct plain_rule rule = { .hooks = 1u << FL_HOOK_CONNECT_AUTHORIZATION,
+					 .tcp = true,
+					 .udp = true,
+					 .enforced = true,
+					 .verdict = FL_REJECT,
+					 .term_count = 1,
+					 .terms = &term };
+	struct plain_default defaults[FL_HOOKS] = { 0 };
+	struct live l = live(1, 10, FL_ROLE_OPENER, FL_STATE_ESTABLISHED, 80);
+
+	(void)state;
+	for (__u32 hook = 0; hook < FL_HOOKS; hook++)
+		defaults[hook] = (struct plain_default){ FL_PROCEED_SOFT, false, hook };
+	assert_int_equal(compile(&rule, 1, defaults, &compiled), 0);
+	l.attempt.known &= ~(1u << FL_DIM_INTERFACE_TYPE);
+	check(&l, 1);
+	assert_int_equal(safety.cut_count, 0);
+	l.attempt.known |= 1u << FL_DIM_INTERFACE_TYPE;
+	l.attempt.interface_type = 71;
+	check(&l, 1);
+	assert_int_equal(safety.cut_count, 1);
+	l.attempt.interface_type = 6;
+	check(&l, 1);
+	assert_int_equal(safety.cut_count, 0);
+}
+
 static void the_caller_s_own(void **state)
 {
 	const struct live all[] = {
@@ -227,6 +258,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(each_role_came_by_its_hooks),
+		TEST(an_interface_is_not_remembered),
 		TEST(the_caller_s_own),
 		TEST(defaults_cut_too),
 		TEST(audit_cuts_nothing),

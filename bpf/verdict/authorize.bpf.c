@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * CONNECT_AUTHORIZATION: the route is chosen and no packet has left. Of TCP it is asked where
+ * connect() is about to send the SYN, in the process that called it; of UDP when the first datagram
+ * to a peer is about to leave. What is rejected does not leave: that is the second program's work,
+ * which also asks when there is no answer yet for this policy and this interface.
+ *
+ * No hook makes connect() fail here. But the timer that would send the SYN again is told to be done
+ * with it: after its first two rounds of one tick each it is ETIMEDOUT, where it would be minutes.
+ */
+#include "judge.bpf.h"
+#include "packet.bpf.h"
+
+#define IPPROTO_TCP 6
+#define TCP_USER_TIMEOUT 18
+
+/* What has been asked: dropped first when there is much of it, and asked again. */
+struct way {
+	__u64 cookie;
+	__u64 generation; /* of the policy */
+	struct fl_addr remote;
+	__u32 remote_port;
+	__u32 interface; /* ifindex */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct way);
+	__type(value, __u32); /* what the second program returns */
+} judged_ways SEC(".maps");
+
+/* TCP sockets whose SYN does not leave: the TCP_USER_TIMEOUT that they had. */
+struct given_up {
+	__u32 user_timeout;
+	__u32 now; /* 1: the socket has another one now */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct given_up);
+} given_up SEC(".maps");
+
+static __always_inline void way_of(const struct fl_attempt *a, __u64 generation, struct way *w)
+{
+	w->cookie = a->cookie;
+	w->generation = generation;
+	w->remote = a->key.remote;
+	w->remote_port = a->key.remote_port;
+	w->interface = a->next_hop_interface;
+}
+
+/* These are not inlined: the keys would stand in frames below which the policy is asked. */
+
+/* What has been said; negative: nothing yet. */
+static __noinline int way_known(const struct fl_attempt *a, __u64 generation)
+{
+	struct way way = {};
+	__u32 *known;
+
+	way_of(a, generation, &way);
+	known = bpf_map_lookup_elem(&judged_ways, &way);
+	return known ? *known & 1 : -1;
+}
+
+/* GENERATION as it was before it was judged. */
+static __noinline int way_remember(const struct fl_attempt *a, __u64 generation, __u32 verdict)
+{
+	struct way way = {};
+
+	way_of(a, generation, &way);
+	bpf_map_update_elem(&judged_ways, &way, &verdict, BPF_ANY);
+	return 0;
+}
+
+/* --- TCP, in the process that connects --- */
+
+static __noinline int set_user_timeout(struct bpf_sock_ops *ctx, int milliseconds)
+{
+	return bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds,
+			      sizeof(milliseconds));
+}
+
+static __noinline int give_up(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct tcp_sock *tp)
+{
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)tp;
+	struct given_up *g = bpf_sk_storage_get(&given_up, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!g) {
+		count(FL_CNT_STORAGE_FULL); /* connect() takes its time */
+		return 0;
+	}
+	if (!g->now)
+		g->user_timeout = BPF_CORE_READ(icsk, icsk_user_timeout);
+	g->now = 1;
+	set_user_timeout(ctx, 1);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	return 0;
+}
+
+static __noinline int attempt_by_connection(struct fl_attempt *a, struct tcp_sock *tp)
+{
+	struct sock *sk = (struct sock *)tp;
+
+	key_from_tcp(tp, &a->key);
+	a->known = KNOWS_LOCAL | KNOWS_REMOTE;
+	attempt_namespace(a, a->key.netns_cookie);
+	attempt_by_device(a, BPF_CORE_READ(sk, sk_dst_cache, dev));
+	return attempt_by_current(a);
+}
+
+static __always_inline void connecting(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct fl_attempt a = { .hook = FL_HOOK_CONNECT_AUTHORIZATION };
+	__u64 generation = policy_generation();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	bool may;
+
+	if (!tp)
+		return;
+	a.cookie = bpf_get_socket_cookie(ctx);
+	attempt_by_connection(&a, tp);
+	if (!a.next_hop_interface) /* the route is gone: it is asked when there is one again */
+		return;
+	may = judge(&a) != FL_REJECT;
+	way_remember(&a, generation, may);
+	if (!may)
+		give_up(ctx, sk, tp);
+}
+
+/* The socket may be used again: it gets back what it had. */
+static __noinline int closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct given_up *g = bpf_sk_storage_get(&given_up, sk, 0, 0);
+
+	if (!g || !g->now)
+		return 0;
+	g->now = 0;
+	return set_user_timeout(ctx, g->user_timeout);
+}
+
+static __noinline int first_timeout(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct given_up *g = bpf_sk_storage_get(&given_up, sk, 0, 0);
+
+	if (g && g->now)
+		ctx->reply = 1; /* ticks */
+	return 0;
+}
+
+SEC("sockops")
+int authorize_connect(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk)
+		return 1;
+	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB) {
+		connecting(ctx, sk);
+	} else if (ctx->op == BPF_SOCK_OPS_TIMEOUT_INIT) {
+		first_timeout(ctx, sk);
+	} else if (ctx->op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == BPF_TCP_CLOSE) {
+		closed(ctx, sk);
+	}
+	return 1;
+}
+
+/* --- packets --- */
+
+static __noinline __u32 key_leaving(struct __sk_buff *skb, __u8 proto, struct fl_key *k)
+{
+	return key_from_packet(skb, proto, true, k);
+}
+
+static __always_inline bool runs_here(const struct fl_proc_key *proc)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fl_owner o = {};
+
+	owner_ids_of_task(task, &o);
+	return fl_proc_equal(&o.proc, proc);
+}
+
+/* Who last used it in a way that shows. Somebody else may run here: a datagram that waited for a
+ * verdict of user space is sent on by who gives it. */
+static __noinline int attempt_by_sender(struct fl_attempt *a, struct bpf_sock *sk)
+{
+	struct fl_udp *u = sk->protocol == FL_UDP ? bpf_sk_storage_get(&udp_sockets, sk, 0, 0)
+						  : NULL;
+
+	if (!u)
+		return attempt_by_socket(a, a->cookie);
+	a->owner = u->user;
+	if (runs_here(&a->owner.proc))
+		return attempt_by_current(a);
+	return attempt_by_owner(a);
+}
+
+static __noinline int attempt_by_route(struct fl_attempt *a, struct __sk_buff *skb)
+{
+	struct net_device *dev = device_of(skb);
+
+	a->known |= KNOWS_LOCAL | KNOWS_REMOTE;
+	attempt_by_device(a, dev);
+	attempt_namespace(a, net_cookie_probed(BPF_CORE_READ(dev, nd_net.net)));
+	return 0;
+}
+
+/* Who was sent the first datagram of a session answers in it: RECV_ACCEPT has been asked of it. */
+static __always_inline bool answers(const struct fl_attempt *a)
+{
+	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, &a->key);
+
+	return c && c->role == FL_ROLE_ACCEPTOR;
+}
+
+static __always_inline int leaving(struct __sk_buff *skb, struct bpf_sock *sk, __u8 proto)
+{
+	struct fl_attempt a = { .hook = FL_HOOK_CONNECT_AUTHORIZATION };
+	__u64 generation = policy_generation();
+	int may;
+
+	if (!key_leaving(skb, proto, &a.key))
+		return judge_failed() != FL_REJECT;
+	a.cookie = bpf_get_socket_cookie(skb);
+	a.next_hop_interface = skb->ifindex;
+	may = way_known(&a, generation);
+	if (may >= 0)
+		return may;
+	attempt_by_route(&a, skb);
+	attempt_by_sender(&a, sk);
+	a.key.ifindex = key_ifindex(&a.key, sk->bound_dev_if, skb->ifindex);
+	may = answers(&a) || judge(&a) != FL_REJECT;
+	way_remember(&a, generation, may);
+	return may;
+}
+
+SEC("cgroup_skb/egress")
+int authorize_packet(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return 1;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 1;
+	if (sk->protocol == FL_UDP || (sk->protocol == FL_TCP && sk->state == BPF_TCP_SYN_SENT))
+		return leaving(skb, sk, sk->protocol);
+	return 1;
+}

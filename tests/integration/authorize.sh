@@ -1,0 +1,383 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# CONNECT_AUTHORIZATION: judged when the route is chosen, by the interface it goes out by, before
+# the first packet. Two network namespaces and several ways from one to the other: what the
+# application gets and how soon, what left by any interface (seen by a capture), what was told and
+# counted. What a link is, is known of every kind that this kernel can make.
+# timeout: 240
+# modules: vxlan wireguard ip_gre
+# what it sees is the kernel's doing
+. "$(dirname "$0")/lib.sh"
+
+declare -A ERROR=(
+	['Operation not permitted']=EPERM
+	['Connection timed out']=ETIMEDOUT
+)
+
+# --- the machine: `out0` and `out1` lead to `in0` and `in1`, each with a network of its own ---
+
+link() { # N
+	ip link add "out$1" netns "$HERE" type veth peer name "in$1" netns "$THERE"
+	for place in "$HERE out$1 1" "$THERE in$1 2"; do
+		# shellcheck disable=SC2086 # words
+		set -- "$1" $place
+		nsenter -t "$2" -n ip addr add "10.0.2$1.$4/24" dev "$3"
+		nsenter -t "$2" -n ip addr add "fd00:2$1::$4/64" dev "$3" nodad
+		nsenter -t "$2" -n ip link set "$3" up
+	done
+}
+
+machine() {
+	own_netns
+	HERE=$NETNS
+	NETNS=''
+	actor there unshare -n
+	THERE=${ACTOR_PID[there]}
+	nsenter -t "$THERE" -n ip link set lo up
+	link 0
+	link 1
+	INODE=$(stat -L -c %i "/proc/$HERE/ns/net")
+	NETNS=$THERE
+	actor server
+	NETNS=$HERE
+	start_told wire "$BUILD/tests/wire" # shows what leaves
+	in_netns sysctl -qw net.ipv4.tcp_syn_retries=1
+	actor client
+}
+
+# --- the policy: a port says what is asked for, and each attempt has its own ---
+
+BY_NAME=21000 BY_TYPE=21250 BY_TUNNEL=21500 SOFT=21750 HARD=22000 STRANGE=22250 UNANSWERED=22500
+PORTS=250
+CELL=0
+
+rule() { # NAME PORT VERDICT [TERMS]
+	echo "  - {name: $1, hooks: [connect_authorization], verdict: $3${4:+, $4}," \
+		"remote: {port: $2-$(($2 + PORTS - 1))}}"
+}
+
+policy() { # MODE
+	echo "mode: $1"
+	echo 'rules:'
+	rule by-name "$BY_NAME" reject "netns: $INODE, interface: out0"
+	rule by-type "$BY_TYPE" reject 'interface_type: virtual'
+	rule by-tunnel "$BY_TUNNEL" reject 'not: {tunnel_type: none}'
+	rule soft "$SOFT" proceed_soft
+	rule hard "$HARD" proceed_hard 'interface_type: virtual'
+	rule strange "$STRANGE" proceed_hard
+	echo "  - {name: unanswered, hooks: [recv_accept], proto: tcp," \
+		"local: {port: $UNANSWERED}, verdict: reject}"
+}
+
+# --- one attempt ---
+
+word() { # of the last answer
+	local why="${R[*]:1}"
+	if [[ ${R[0]} == ok ]]; then echo ok; else echo "${ERROR[$why]:-$why}"; fi
+}
+
+now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
+
+serve() { # PROTO ADDRESS PORT
+	local family=4
+	[[ $2 != *:* ]] || family=6
+	tell server socket "$1" "$family"
+	SERVER=${R[0]}
+	tell server bind "$SERVER" "$2" "$3"
+	[[ $1 == udp ]] || tell server begin "$SERVER"
+}
+
+new() { # PROTO ADDRESS
+	local family=4
+	[[ $2 != *:* ]] || family=6
+	tell client socket "$1" "$family"
+	FD=${R[0]} ID=${R[2]}
+}
+
+# In these, IT is what the application gets, US how long that took.
+timed() { # COMMAND...
+	local before
+	before=$(now_us)
+	try client "$@"
+	US=$(($(now_us) - before))
+	IT=$(word)
+}
+
+way_call() { # tcp: connect(); udp: connect(), then send()
+	timed call "$FD" "$2" "$3"
+	[[ $1 == tcp || $IT != ok ]] || timed send "$FD"
+}
+
+way_later() { timed later "$FD" "$2" "$3"; } # connect() that does not wait
+way_sendto() { timed sendto "$FD" "$2" "$3"; }
+
+attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
+	local wire port=$(($4 + CELL)) answer=$5 rule=$6 verdict=$7 type=ipv4
+	local what="$1 of $2 to $3 $port, $MODE"
+	CELL=$((CELL + 1))
+	[[ $MODE == enforce || $answer == ok ]] || answer=ok
+	[[ $3 != fd* ]] || type=ipv6
+	tell wire seen "$port"
+	serve "$2" "$3" "$port"
+	new "$2" "$3"
+	"way_$1" "$2" "$3" "$port"
+	same "$what" "$IT" "$answer"
+	if [[ $answer == ok ]]; then
+		tell server "$([[ $2 == tcp ]] && echo accept || echo recv)" "$SERVER"
+	fi
+	tell wire seen "$port"
+	wire=${R[*]}
+	case $answer$2 in
+	oktcp) matches "$what: on the wire" "$wire" '^>syn >ack' ;;
+	okudp) same "$what: on the wire" "$wire" '>udp' ;;
+	*) same "$what: on the wire" "$wire" '' ;;
+	esac
+	if [[ $rule != - ]]; then
+		HITS[$rule]=$((${HITS[$rule]:-0} + 1))
+		[[ $verdict == soft ]] || echo "$rule $verdict $MODE $2 $type" \
+			"${ACTOR_PID[client]} $ID $port" >>"$T/wanted"
+	fi
+	tell client close "$FD"
+	tell server close "$SERVER"
+}
+
+denied() { # PROTO: what it gets
+	if [[ $1 == tcp ]]; then echo ETIMEDOUT; else echo EPERM; fi
+}
+
+# --- all of them ---
+
+families() { # FUNCTION PROTO WAY
+	"$1" "$2" "$3" 10.0.20.2 10.0.21.2
+	"$1" "$2" "$3" fd00:20::2 fd00:21::2
+	"$1" "$2" "$3" ::ffff:10.0.20.2 ::ffff:10.0.21.2
+}
+
+cells() { # PROTO WAY ADDRESS_BY_OUT0 ADDRESS_BY_OUT1
+	local no
+	no=$(denied "$1")
+	attempt "$2" "$1" "$3" "$BY_NAME" "$no" by-name reject
+	attempt "$2" "$1" "$4" "$BY_NAME" ok - - # the same by the other interface
+	attempt "$2" "$1" "$3" "$BY_TYPE" "$no" by-type reject
+	attempt "$2" "$1" "$3" "$BY_TUNNEL" ok - -
+	attempt "$2" "$1" "$3" "$SOFT" ok soft soft
+	attempt "$2" "$1" "$3" "$HARD" ok hard hard
+}
+
+table() {
+	families cells tcp call
+	families cells tcp later
+	families cells udp call
+	families cells udp sendto
+}
+
+# The rule by type of tunnel has let all of these pass; what goes through one it does not.
+tunnel() {
+	local id='type vxlan id 5 dstport 4789'
+	# shellcheck disable=SC2086 # words
+	if ! in_netns ip link add tunnel $id local 10.0.21.1 remote 10.0.21.2 2>/dev/null; then
+		echo "no vxlan here"
+		return
+	fi
+	# shellcheck disable=SC2086 # words
+	nsenter -t "$THERE" -n ip link add tunnel $id local 10.0.21.2 remote 10.0.21.1
+	in_netns ip addr add 10.0.22.1/24 dev tunnel
+	nsenter -t "$THERE" -n ip addr add 10.0.22.2/24 dev tunnel
+	in_netns ip link set tunnel up
+	nsenter -t "$THERE" -n ip link set tunnel up
+	attempt call tcp 10.0.22.2 "$SOFT" ok soft soft
+	attempt call tcp 10.0.22.2 "$BY_TUNNEL" ETIMEDOUT by-tunnel reject
+	attempt later tcp 10.0.22.2 "$BY_TUNNEL" ETIMEDOUT by-tunnel reject
+	attempt call udp 10.0.22.2 "$BY_TUNNEL" EPERM by-tunnel reject
+	attempt sendto udp 10.0.22.2 "$BY_TUNNEL" EPERM by-tunnel reject
+	attempt call udp 10.0.22.2 "$BY_TYPE" ok - -
+	in_netns ip link del tunnel
+	nsenter -t "$THERE" -n ip link del tunnel
+}
+
+# --- what was told and counted ---
+
+watched() { (($(flowner stats -j | jq .streams.open) > 0)); }
+
+told() { # as attempt() writes it
+	jq -r 'select(.event.action == "verdict" and .flowner.hook == "connect_authorization") |
+		"\(.rule.name) \(.flowner.verdict | ltrimstr("proceed_"))" +
+		" \(if .flowner.enforced then "enforce" else "audit" end)" +
+		" \(.network.transport) \(.network.type) \(.process.pid) \(.flowner.flow_id)" +
+		" \(.flowner.remote.port)"' "$T/events" | sort -u
+}
+
+all_told() { (($(told | wc -l) >= $(sort -u "$T/wanted" | wc -l))); }
+
+told_in_all() {
+	local differs
+	(eventually 20 all_told) 2>/dev/null || true
+	differs=$(diff <(sort -u "$T/wanted") <(told)) || fail "wanted (<), told (>): $differs"
+}
+
+rules_hit() {
+	local rule
+	for rule in "${!HITS[@]}"; do
+		same "hits of $rule, $MODE" "$(flowner policy show -j |
+			jq --arg name "$rule" '.rules[] | select(.name == $name).hits')" \
+			"${HITS[$rule]}"
+	done
+}
+
+run() { # MODE
+	MODE=$1 CELL=0
+	declare -gA HITS=()
+	policy "$MODE" >"$T/policy.yaml"
+	exits 0 flowner policy load "$T/policy.yaml"
+	table
+	tunnel
+	told_in_all
+	rules_hit
+}
+
+# --- how soon, and what becomes of the socket ---
+
+promptly() {
+	local slow port=$BY_NAME
+	serve tcp 10.0.20.2 "$UNANSWERED"
+	new tcp 10.0.20.2
+	way_call tcp 10.0.20.2 "$UNANSWERED"
+	same "connect() that nobody answers" "$IT" ETIMEDOUT
+	slow=$US
+	tell server close "$SERVER"
+	tell wire seen "$UNANSWERED"
+	serve tcp 10.0.21.2 "$port"
+	new tcp 10.0.21.2
+	tell client patience "$FD" 4321
+	way_call tcp 10.0.20.2 "$port"
+	same "connect() that is rejected" "$IT" ETIMEDOUT
+	((US * 4 < slow)) || fail "rejected after $US us, not answered after $slow us"
+	tell client patience "$FD"
+	same "TCP_USER_TIMEOUT after that" "${R[0]}" 4321
+	tell client call "$FD" 10.0.21.2 "$port" # the same socket, another way
+	tell client patience "$FD"
+	same "TCP_USER_TIMEOUT of it" "${R[0]}" 4321
+	tell wire seen "$port"
+	matches "on the wire" "${R[*]}" '^>syn >ack$'
+	tell client close "$FD"
+	tell server close "$SERVER"
+	echo "rejected after $US us, not answered after $slow us"
+}
+
+# --- a number that is no verdict ---
+
+# Of a rule that permits, in the kernel's tables; the order of a u32's bytes is the machine's.
+strange_verdict() {
+	local slot index
+	attempt call tcp 10.0.20.2 "$STRANGE" ok strange hard
+	slot=$(map policy/policy_state | jq -r '.[0].value[0:4] | map(ltrimstr("0x")) | join("")')
+	if little_endian; then slot=${slot:0:2}; else slot=${slot:6:2}; fi
+	index=$(flowner policy show -j | jq '[.rules[].name] | index("strange")')
+	index=$(printf '%08x' $((16#$slot * 1024 + index)))
+	# shellcheck disable=SC2046 # words
+	bpftool map update pinned "$PINS/policy/policy_rules" \
+		key hex $(in_host_order $(fold -w 2 <<<"$index")) \
+		value hex aa aa aa aa 0 0 0 0 0 0 0 0 0 0 0 0
+	attempt call tcp 10.0.20.2 "$STRANGE" ETIMEDOUT - -
+	attempt sendto udp 10.0.20.2 "$STRANGE" EPERM - -
+}
+
+# --- a datagram that answers one that came is no attempt to reach anybody ---
+
+replies() {
+	local port=7100
+	cat >"$T/policy.yaml" <<-END
+		mode: enforce
+		rules:
+		  - name: nobody
+		    hooks: [connect_authorization]
+		    local: {port: $port}
+		    verdict: reject
+	END
+	exits 0 flowner policy load "$T/policy.yaml"
+	tell client listen udp 10.0.20.1 "$port"
+	FD=${R[0]}
+	tell server listen udp 10.0.20.2 7101
+	SERVER=${R[0]}
+	tell server sendto "$SERVER" 10.0.20.1 "$port"
+	tell client recv "$FD"
+	tell client sendto "$FD" 10.0.20.2 7101
+	tell server recv "$SERVER"
+	try client sendto "$FD" 10.0.20.2 7102
+	same "datagram to somebody else" "$(word)" EPERM
+}
+
+# --- what a link is ---
+
+# kind         interface_type tunnel_type  what `ip link add` needs
+KINDS='
+   loopback    loopback       none         -
+   veth        virtual        none         -
+   dummy       virtual        none         type dummy
+   vxlan       tunnel         udp          type vxlan id 7 remote 10.0.20.2 dstport 4789
+   wireguard   tunnel         udp          type wireguard
+   gre         tunnel         gre          type gre remote 10.0.20.2
+   tun         tunnel         other        -
+'
+
+address_by() { # KIND N ARGUMENTS...: of somebody there is a way to by that link; nothing: no such
+	local kind=$1 n=$2
+	shift 2
+	case $kind in
+	loopback) echo 127.0.0.1; return ;;
+	veth) echo 10.0.20.2; return ;;
+	tun) in_netns ip tuntap add "link$n" mode tun 2>/dev/null || return 0 ;;
+	*) in_netns ip link add "link$n" "$@" 2>/dev/null || return 0 ;;
+	esac
+	in_netns ip addr add "10.1.$n.1/24" dev "link$n"
+	in_netns ip link set "link$n" up
+	echo "10.1.$n.2"
+}
+
+kinds() {
+	local kind interface tunnel how address n=0 seen=()
+	{
+		echo 'rules:'
+		awk 'NF && !had[$2, $3]++ { print $2, $3 }' <<<"$KINDS" |
+			while read -r interface tunnel; do
+				rule "$interface-$tunnel" 9 reject \
+					"interface_type: $interface, tunnel_type: $tunnel"
+			done
+		rule different 9 reject
+	} >"$T/policy.yaml"
+	exits 0 flowner policy load "$T/policy.yaml"
+	declare -A HITS=()
+	while read -r kind interface tunnel how; do
+		[[ $kind ]] || continue
+		n=$((n + 1))
+		# shellcheck disable=SC2086 # words
+		address=$(address_by "$kind" "$n" $how)
+		[[ $address ]] || continue
+		new udp "$address"
+		try client sendto "$FD" "$address" 9 # whatever the link does with it
+		HITS[$interface-$tunnel]=$((${HITS[$interface-$tunnel]:-0} + 1))
+		seen+=("$kind")
+		MODE="after $kind" rules_hit
+	done <<<"$KINDS"
+	echo "seen as what they are: ${seen[*]}"
+}
+
+main() {
+	start_daemon
+	machine
+	: >"$T/wanted"
+	FLOWNER_SOCKET=$SOCK "$BUILD/flowner" watch -j >"$T/events" 2>"$T/watch.err" &
+	WATCH=$!
+	eventually 10 watched
+	run audit
+	run enforce
+	promptly
+	kill "$WATCH"
+	wait "$WATCH" || true
+	strange_verdict
+	replies
+	kinds
+	nothing_lost
+	echo "$(sort -u "$T/wanted" | wc -l) verdicts told"
+}
+main
