@@ -187,7 +187,8 @@ struct fl_policy_state {
 #define FL_AREA_NONE FL_POLICY_AREAS
 #define FL_TEXT_CHUNK 4096
 #define FL_TEXT_CHUNKS 4096 /* of one policy */
-#define FL_HITS_CHUNKS 2    /* the last of them: hits that are not in its area, a __u64 a rule */
+/* the last of them: hits that are not in its area, a __u64 a rule */
+#define FL_HITS_CHUNKS (FL_RULES_MAX * 8 / FL_TEXT_CHUNK)
 
 struct fl_policy_area {
 	__u64 since_ns; /* CLOCK_BOOTTIME */

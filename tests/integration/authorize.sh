@@ -268,16 +268,18 @@ promptly() {
 
 # Of a rule that permits, in the kernel's tables; the order of a u32's bytes is the machine's.
 strange_verdict() {
-	local slot index
+	local slot index rules bytes
 	attempt call tcp 10.0.20.2 "$STRANGE" ok strange hard
 	slot=$(map policy/policy_state | jq -r '.[0].value[0:4] | map(ltrimstr("0x")) | join("")')
 	if little_endian; then slot=${slot:0:2}; else slot=${slot:6:2}; fi
 	index=$(flowner policy show -j | jq '[.rules[].name] | index("strange")')
-	index=$(printf '%08x' $((16#$slot * 1024 + index)))
+	read -r rules bytes < <(bpftool map show pinned "$PINS/policy/policy_rules" -j |
+		jq -r '"\(.max_entries / 2) \(.bytes_value)"')
+	index=$(printf '%08x' $((16#$slot * rules + index)))
 	# shellcheck disable=SC2046 # words
 	bpftool map update pinned "$PINS/policy/policy_rules" \
 		key hex $(in_host_order $(fold -w 2 <<<"$index")) \
-		value hex aa aa aa aa 0 0 0 0 0 0 0 0 0 0 0 0
+		value hex aa aa aa aa $(yes 0 | head -n $((bytes - 4)))
 	attempt call tcp 10.0.20.2 "$STRANGE" ETIMEDOUT - -
 	attempt sendto udp 10.0.20.2 "$STRANGE" EPERM - -
 }

@@ -24,7 +24,7 @@ static struct random_policy policy;
 /* The share of a policy in the attempts: so many for each rule, but they are read one by one. */
 static unsigned long weight(size_t rules)
 {
-	return rules > OFTEN_HIT ? OFTEN_HIT / 2 : rules;
+	return rules > OFTEN_HIT ? OFTEN_HIT / 8 : rules;
 }
 
 /* The kernel takes an Ethernet header off the packet, and the program sees it put back on. */

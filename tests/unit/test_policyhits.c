@@ -31,6 +31,8 @@ static const struct policymaps maps = { .hits = HITS, .texts = TEXTS };
 int __wrap_libbpf_num_possible_cpus(void);
 int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
 int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value);
+int __wrap_bpf_map_update_batch(int fd, const void *keys, const void *values, __u32 *count,
+				const struct bpf_map_batch_opts *opts);
 
 int __wrap_libbpf_num_possible_cpus(void)
 {
@@ -63,6 +65,19 @@ int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64
 	i = chunk(key, &area);
 	memcpy(chunks[area][i], value, FL_TEXT_CHUNK);
 	there[area][i] = true;
+	return 0;
+}
+
+int __wrap_bpf_map_update_batch(int fd, const void *keys, const void *values, __u32 *count,
+				const struct bpf_map_batch_opts *opts)
+{
+	(void)opts;
+	assert_int_equal(fd, HITS);
+	for (__u32 i = 0; i < *count; i++) {
+		if (__wrap_bpf_map_update_elem(fd, (const __u32 *)keys + i,
+					       (const char *)values + i * sizeof(map[0]), 0) < 0)
+			return -1;
+	}
 	return 0;
 }
 

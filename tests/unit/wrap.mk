@@ -12,7 +12,8 @@ $(B)/unit/test_linefile: UNIT_LDFLAGS += -Wl,--wrap=write
 $(B)/unit/test_kept: UNIT_LDFLAGS += -Wl,--wrap=bpf_map_update_elem \
 	-Wl,--wrap=bpf_map_lookup_elem
 $(B)/unit/test_policyhits: UNIT_LDFLAGS += -Wl,--wrap=bpf_map_update_elem \
-	-Wl,--wrap=bpf_map_lookup_elem -Wl,--wrap=libbpf_num_possible_cpus
+	-Wl,--wrap=bpf_map_lookup_elem -Wl,--wrap=libbpf_num_possible_cpus \
+	-Wl,--wrap=bpf_map_update_batch
 $(B)/unit/test_recall: UNIT_LDFLAGS += -Wl,--wrap=mmap
 
 $(B)/unit/test_layout: | $(B)/flowner.bpf.o
