@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "client.h"
@@ -15,8 +16,6 @@
 #include "policy.h"
 #include "record.h"
 #include "textfile.h"
-
-#define STDIN "/dev/stdin"
 
 struct edit {
 	const struct options *options;
@@ -99,8 +98,10 @@ static int run_add(struct options *o)
 	const char *name = is_stdin ? "stdin" : o->args[0];
 	_free_ char *text = NULL;
 	size_t size;
-	int r = textfile_read(is_stdin ? STDIN : name, POLICY_BYTES_MAX, &text, &size), code;
+	int r, code;
 
+	r = is_stdin ? textfile_read_fd(STDIN_FILENO, POLICY_BYTES_MAX, &text, &size)
+		     : textfile_read(name, POLICY_BYTES_MAX, &text, &size);
 	if (r < 0) {
 		command_error("cannot read '%s': %s", name, strerror(-r));
 		return EXIT_REFUSED;

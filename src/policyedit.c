@@ -80,7 +80,7 @@ static int check_count(const struct policy *policy, const struct policy *new, co
 	}
 	if (new->rule_count > FL_RULES_MAX - there) {
 		snprintf(error->why, sizeof(error->why),
-			 "more than %u rules, with the %zu that are in force", FL_RULES_MAX, there);
+			 "more than %d rules, with the %zu that are in force", FL_RULES_MAX, there);
 		return refuse(error, &new->rules[FL_RULES_MAX - there].place, file, -E2BIG);
 	}
 	return 0;

@@ -35,18 +35,20 @@ static int read_all(int fd, size_t max, char **text, size_t *ret_size)
 	return 0;
 }
 
-int textfile_read(const char *path, size_t max, char **ret_text, size_t *ret_size)
+int textfile_read_fd(int fd, size_t max, char **ret_text, size_t *ret_size)
 {
 	_free_ char *text = NULL;
-	_close_ int fd = -1;
-	int r;
+	int r = read_all(fd, max, &text, ret_size);
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = read_all(fd, max, &text, ret_size);
 	if (r)
 		return r;
 	*ret_text = TAKE_PTR(text);
 	return 0;
+}
+
+int textfile_read(const char *path, size_t max, char **ret_text, size_t *ret_size)
+{
+	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : textfile_read_fd(fd, max, ret_text, ret_size);
 }

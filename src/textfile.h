@@ -8,4 +8,7 @@
 /* -EFBIG more than MAX bytes: what is longer is not what is meant, and may be /dev/zero. */
 int textfile_read(const char *path, size_t max, char **ret_text, size_t *ret_size);
 
+/* The same of FD from where it is on, which stays the caller's. */
+int textfile_read_fd(int fd, size_t max, char **ret_text, size_t *ret_size);
+
 #endif

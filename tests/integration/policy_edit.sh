@@ -147,7 +147,7 @@ without_a_gap() {
 		exits 0 flowner policy delete "a$i"
 		lets_in $PERMITTED
 	done
-	exits 0 add --for 1s "$(rule short $PERMITTED reject)"
+	exits 0 add --for "${TEST_SLOW}s" "$(rule short $PERMITTED reject)"
 	lets_in_after $PERMITTED "$(of_rule short until)"
 	hammered
 	same "hits of who tried so often" "$(of_rule never hits)" "$TRIED"
@@ -240,7 +240,7 @@ of_no_policy() {
 	lets_in $OPEN
 	same "what is shown" "$(flowner policy show)" 'no policy is loaded'
 	[[ ! -e $PINS/policy ]] || fail "pins of the policy are left: $(ls -R "$PINS/policy")"
-	exits 0 add --for 1s "$(rule only $OPEN reject 'mode: enforce')"
+	exits 0 add --for "${TEST_SLOW}s" "$(rule only $OPEN reject 'mode: enforce')"
 	lets_in_after $OPEN "$(of_rule only until)"
 	eventually 10 are ''
 	# what was loaded stays, for its defaults
@@ -259,7 +259,7 @@ of_no_policy() {
 on_trial() {
 	local until said
 	exits 0 flowner policy load "$T/base.yaml"
-	exits 0 add --for 1s "$(rule short $OPEN reject)"
+	exits 0 add --for "${TEST_SLOW}s" "$(rule short $OPEN reject)"
 	until=$(nanoseconds "$(of_rule short until)")
 	said=$(grep -c 'the time of' "$T/flownerd.log")
 	policy other enforce "$(rule other $OPEN reject)"
