@@ -73,13 +73,12 @@ static __always_inline __u64 is_wireless(struct net_device *dev)
 	return (__u64)(unsigned long)BPF_CORE_READ(dev, ieee80211_ptr);
 }
 
+/* Through a pointer that is NULL one reads 0, so there is no need for a branch. */
 int attempt_by_device(struct fl_attempt *a, struct net_device *dev)
 {
 	union fl_link_text name = {}, kind = {};
 	__u64 types;
 
-	if (!dev)
-		return 0;
 	BPF_CORE_READ_STR_INTO(&name.text, dev, name);
 	bpf_probe_read_kernel_str(kind.text, sizeof(kind.text),
 				  BPF_CORE_READ(dev, rtnl_link_ops, kind));
@@ -89,7 +88,8 @@ int attempt_by_device(struct fl_attempt *a, struct net_device *dev)
 	a->next_hop_interface = (__u32)BPF_CORE_READ(dev, ifindex);
 	a->interface_type = (__u32)(types >> 32);
 	a->tunnel_type = (__u32)types;
-	a->known |= KNOWS(FL_DIM_INTERFACE) | KNOWS(FL_DIM_INTERFACE_TYPE) |
-		    KNOWS(FL_DIM_TUNNEL_TYPE);
+	a->known |= KNOWS_IF((unsigned long)dev, KNOWS(FL_DIM_INTERFACE) |
+							 KNOWS(FL_DIM_INTERFACE_TYPE) |
+							 KNOWS(FL_DIM_TUNNEL_TYPE));
 	return 0;
 }
