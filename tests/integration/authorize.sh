@@ -6,7 +6,6 @@
 # counted. What a link is, is known of every kind that this kernel can make.
 # timeout: 240
 # modules: vxlan wireguard ip_gre
-# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 declare -A ERROR=(
