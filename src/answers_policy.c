@@ -398,13 +398,14 @@ enum MHD_Result answer_policy_add(struct request *request)
 
 enum MHD_Result answer_policy_delete(struct request *request)
 {
+	struct policy_text none[QUERY_PARAMETERS];
 	struct rules_order order = { .caller = request->peer.pid };
 	struct rules_outcome outcome;
 	char why[QUERY_WHY];
 	struct fail f;
 	int r;
 
-	if (read_order(request, DELETE, NULL, &order, why) < 0)
+	if (read_order(request, DELETE, none, &order, why) < 0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
 	if (!has_rules(request))
 		return reply_starting(request);

@@ -781,8 +781,7 @@ static const struct told commands[] = {
 	{ "info", do_info },	     { "keep", do_keep },	    { "dup", do_dup },
 	{ "inbox", do_inbox },	     { "give", do_give },	    { "get", do_get },
 	{ "from", do_from },	     { "peer", do_peer },	    { "name", do_name },
-	{ "original", do_original },
-	{ "patience", do_patience }, { "later", do_later },
+	{ "original", do_original }, { "patience", do_patience },   { "later", do_later },
 };
 
 int main(int argc, char **argv)
