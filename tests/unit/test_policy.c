@@ -451,6 +451,10 @@ static void as_many_rules_as_there_may_be(void **state)
 
 	(void)state;
 	assert_non_null(text);
+#ifdef __SANITIZE_ADDRESS__ /* copies all rules at each realloc() of libcyaml: minutes */
+	free(text);
+	skip();
+#endif
 	used += (size_t)sprintf(text, "rules:\n");
 	for (int i = 0; i < FL_RULES_MAX; i++)
 		used += (size_t)sprintf(text + used, "- {name: r%d, hooks: bind, verdict: deny}\n",

@@ -195,6 +195,10 @@ static void there_are_no_more_rules_than_there_may_be(void **state)
 	char *text = malloc(FL_RULES_MAX * 64), *p = text;
 
 	(void)state;
+#ifdef __SANITIZE_ADDRESS__ /* copies all rules at each realloc() of libcyaml: minutes */
+	free(text);
+	skip();
+#endif
 	p += sprintf(p, "rules:\n");
 	for (int i = 0; i < FL_RULES_MAX - 1; i++)
 		p += sprintf(p, "- {name: r%d, hooks: bind, verdict: deny}\n", i);
