@@ -569,7 +569,7 @@ int rules_add(struct rules *r, const struct rules_order *order, struct rules_out
 			   now ? now->text_count : 0, &document, &edit, &error);
 	if (e < 0)
 		return fail(f, e, "%s", policy_error_format(&error, sentence, sizeof(sentence)));
-	e = put_edit(r, &edit, order, ret_outcome, f);
+	e = replace(r, edit.texts, edit.count, order, r->current, ret_outcome, f);
 	if (!e)
 		count_added(r->current, ret_outcome);
 	return e;
@@ -643,9 +643,9 @@ static bool end_rules(struct rules *r, __u64 now_ns, struct fail *news)
 		(void)fail(news, 0, "the time of the last rules is over: no policy is in force");
 		return true;
 	}
-	if (!e && !rest)
+	if (e >= 0 && !rest)
 		return false;
-	if (!e)
+	if (e >= 0)
 		e = put_in_force(r, rest, 0, NULL, r->current, &why);
 	if (e < 0)
 		return try_later(r, now_ns, &why, news);

@@ -198,7 +198,7 @@ static void there_are_no_more_rules_than_there_may_be(void **state)
 #ifdef __SANITIZE_ADDRESS__ /* copies all rules at each realloc() of libcyaml: minutes */
 	skip();
 #endif
-	text = p = malloc(FL_RULES_MAX * 64);
+	text = p = calloc(FL_RULES_MAX, 64);
 	assert_non_null(text);
 	p += sprintf(p, "rules:\n");
 	for (int i = 0; i < FL_RULES_MAX - 1; i++)
