@@ -214,15 +214,6 @@ told_in_all() {
 	differs=$(diff <(sort -u "$T/wanted") <(told)) || fail "wanted (<), told (>): $differs"
 }
 
-rules_hit() {
-	local rule
-	for rule in "${!HITS[@]}"; do
-		same "hits of $rule, $MODE" "$(flowner policy show -j |
-			jq --arg name "$rule" '.rules[] | select(.name == $name).hits')" \
-			"${HITS[$rule]}"
-	done
-}
-
 run() { # MODE
 	MODE=$1 CELL=0
 	declare -gA HITS=()

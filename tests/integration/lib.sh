@@ -219,6 +219,34 @@ nothing_lost() { # by any counter of what got lost
 		.value != 0 and (.key | test("_full$|^udp_un|^udp_parse"))))')" '{}'
 }
 
+hammer() { # PORT: connects to it in the cgroup, again and again
+	(
+		echo "$BASHPID" >"$CGROUP/cgroup.procs"
+		exec nsenter -t "$NETNS" -n "$BUILD/tests/hammer" "$1" >"$T/hammer"
+	) &
+	HAMMER=$!
+}
+
+hammered() { # it ends, and nobody got through; TRIED is how often it tried
+	local tries through
+	kill "$HAMMER"
+	wait "$HAMMER"
+	read -r tries through <"$T/hammer"
+	((tries > 10)) || fail "only $tries attempts were made"
+	same "who got through of $tries" "$through" 0
+	# shellcheck disable=SC2034 # for the tests
+	TRIED=$tries
+}
+
+rules_hit() { # as often as HITS[RULE] says; MODE is for the message
+	local rule
+	for rule in "${!HITS[@]}"; do
+		same "hits of $rule, $MODE" "$(flowner policy show -j |
+			jq --arg name "$rule" '.rules[] | select(.name == $name).hits')" \
+			"${HITS[$rule]}"
+	done
+}
+
 map() { # NAME: a pinned map as bpftool writes it: JSON, numbers and all
 	bpftool map dump pinned "$PINS/$1" -j
 }

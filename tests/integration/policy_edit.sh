@@ -55,24 +55,6 @@ refused() { # STATUS REGEX RULE: as refuses, for add
 	refuses "$1" "$2" flowner policy add - <"$T/document"
 }
 
-hammer() { # PORT
-	(
-		echo "$BASHPID" >"$CGROUP/cgroup.procs"
-		exec nsenter -t "$NETNS" -n "$BUILD/tests/hammer" "$1" >"$T/hammer"
-	) &
-	HAMMER=$!
-}
-
-hammered() { # nobody got through
-	local tries through
-	kill "$HAMMER"
-	wait "$HAMMER"
-	read -r tries through <"$T/hammer"
-	((tries > 10)) || fail "only $tries attempts were made"
-	same "who got through of $tries" "$through" 0
-	TRIED=$tries
-}
-
 # The first that gets through to PORT does so when UNTIL is over, by the clock of the one who tries.
 lets_in_after() { # PORT UNTIL
 	local deadline=$((SECONDS + 20 * TEST_SLOW)) until

@@ -41,24 +41,6 @@ hits() { flowner policy show -j | jq '.rules[0].hits'; }
 ends() { flowner policy show -j | jq -r .trial_ends; }
 past() { [[ $(date -u +%FT%TZ) > ${1%%.*}Z ]]; } # TIME: to the second, and one more
 
-hammer() { # what it says at its end is in $T/hammer
-	(
-		echo "$BASHPID" >"$CGROUP/cgroup.procs"
-		exec nsenter -t "$NETNS" -n "$BUILD/tests/hammer" "$1" >"$T/hammer"
-	) &
-	HAMMER=$!
-}
-
-hammered() { # nobody got through
-	local tries through
-	kill "$HAMMER"
-	wait "$HAMMER"
-	read -r tries through <"$T/hammer"
-	((tries > 10)) || fail "only $tries attempts were made"
-	same "who got through of $tries" "$through" 0
-	TRIED=$tries
-}
-
 start_daemon
 own_netns
 in_netns sysctl -qw net.ipv4.tcp_syn_retries=1

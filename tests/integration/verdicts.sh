@@ -366,15 +366,6 @@ nothing_came() {
 	done <"$T/waiting"
 }
 
-rules_hit() {
-	local rule
-	for rule in "${!HITS[@]}"; do
-		same "hits of $rule, $MODE" "$(flowner policy show -j |
-			jq --arg name "$rule" '.rules[] | select(.name == $name).hits')" \
-			"${HITS[$rule]}"
-	done
-}
-
 counted() {
 	local name
 	for name in "${!COUNTED[@]}"; do
