@@ -21,6 +21,7 @@
  * replace what the walk has found, and never the other way.
  */
 #include "file.bpf.h"
+#include "listener.bpf.h"
 #include "tcp.bpf.h"
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>

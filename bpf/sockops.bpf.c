@@ -5,6 +5,7 @@
  * One function a callback, not inlined: together they would not fit the 512 bytes of stack.
  */
 #include "flow.bpf.h"
+#include "listener.bpf.h"
 #include "tcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

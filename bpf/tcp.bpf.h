@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which life of a TCP socket this is, and which listener a passive one came from. The first life is
- * known by the socket's cookie; a reconnect, or a second listen(), is another flow with a number.
+ * Which life of a TCP socket this is. The first is known by the socket's cookie; a reconnect, or a
+ * second listen(), is another flow with a number.
  */
 #ifndef FLOWNER_TCP_BPF_H
 #define FLOWNER_TCP_BPF_H
@@ -60,42 +60,6 @@ static __always_inline void tcp_counts(struct tcp_sock *tp, enum fl_role role, e
 	};
 
 	fl_count_tcp(&n, role, counts);
-}
-
-static __always_inline struct fl_connection *listener_at(struct fl_key *k, __u32 ifindex)
-{
-	struct fl_connection *c;
-
-	k->ifindex = ifindex;
-	c = bpf_map_lookup_elem(&l7_connections, k);
-	if (c || !ifindex)
-		return c;
-	k->ifindex = 0;
-	return bpf_map_lookup_elem(&l7_connections, k);
-}
-
-/*
- * The listener a passive socket came from, by its local end and as the kernel chose it: the address
- * itself before any-address, IPv4's any before IPv6's (which takes IPv4 too), and for each a bound
- * interface before none.
- */
-static __always_inline struct fl_connection *listener_find(const struct fl_key *key)
-{
-	struct fl_key k = *key;
-	struct fl_connection *c;
-
-	key_clear_remote(&k);
-	c = listener_at(&k, key->ifindex);
-	if (c)
-		return c;
-	if (addr_is_v4(&key->local)) {
-		addr_from_v4(&k.local, 0);
-		c = listener_at(&k, key->ifindex);
-		if (c)
-			return c;
-	}
-	__builtin_memset(&k.local, 0, sizeof(k.local));
-	return listener_at(&k, key->ifindex);
 }
 
 #endif /* FLOWNER_TCP_BPF_H */

@@ -11,7 +11,7 @@
 #include "judge.bpf.h"
 #include "packet.bpf.h"
 
-#define IPPROTO_TCP 6
+#define SOL_TCP 6
 #define TCP_USER_TIMEOUT 18
 
 /* What has been asked: dropped first when there is much of it, and asked again. */
@@ -79,7 +79,7 @@ static __noinline int way_remember(const struct fl_attempt *a, __u64 generation,
 
 static __noinline int set_user_timeout(struct bpf_sock_ops *ctx, int milliseconds)
 {
-	return bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds,
+	return bpf_setsockopt(ctx, SOL_TCP, TCP_USER_TIMEOUT, &milliseconds,
 			      sizeof(milliseconds));
 }
 

@@ -74,14 +74,11 @@ static __noinline int go_round(struct bpf_sock *sk, enum call call, const struct
 }
 
 /* As judge() has said. FAMILY is a constant, see sock.bpf.h. */
-static __always_inline int go(struct bpf_sock_addr *ctx, __u32 family, enum call call,
-			      struct fl_key *key, __u32 verdict)
+static __always_inline int go(struct bpf_sock_addr *ctx, struct bpf_sock *sk, __u32 family,
+			      enum call call, struct fl_key *key, __u32 verdict)
 {
 	struct fl_policy_rule *rule = judge_redirect(verdict);
-	struct bpf_sock *sk = ctx->sk;
 
-	if (!sk)
-		return 1;
 	if (!rule) {
 		go_straight(sk, call, key);
 		return judge_says(verdict);
@@ -114,7 +111,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family, e
 	a.known = KNOWS_REMOTE | KNOWS_IF(a.key.local_port, KNOWS_LOCAL);
 	attempt_namespace(&a, bpf_get_netns_cookie(ctx));
 	attempt_by_current(&a);
-	return go(ctx, family, call, &a.key, judge_or_redirect(&a));
+	return go(ctx, sk, family, call, &a.key, judge_or_redirect(&a));
 }
 
 SEC("cgroup/connect4")

@@ -4,6 +4,7 @@
  * connected is shown that as its peer; the one that accepted asks for SO_ORIGINAL_DST, as behind a
  * NAT of netfilter.
  */
+#include "listener.bpf.h"
 #include "redirect.bpf.h"
 
 #define SOL_IP 0
@@ -11,6 +12,7 @@
 #define SO_ORIGINAL_DST 80 /* IP6T_SO_ORIGINAL_DST, too */
 #define ANCESTORS 8
 #define SMALLEST_PAGE 4096
+#define LOOPBACK_IFINDEX 1 /* in every namespace */
 
 /* --- whether --- */
 
@@ -40,17 +42,10 @@ __noinline int is_listeners_own(__u64 netns_cookie, __u64 high, __u64 low, __u32
 	struct fl_key k = { .netns_cookie = netns_cookie, .local_port = port, .proto = proto };
 	struct fl_connection *c;
 
+	k.ifindex = LOOPBACK_IFINDEX; /* by which what is sent to an own address arrives */
 	__builtin_memcpy(&k.local.b[0], &high, sizeof(high));
 	__builtin_memcpy(&k.local.b[8], &low, sizeof(low));
-	c = bpf_map_lookup_elem(&l7_connections, &k);
-	if (!c && addr_is_v4(&k.local)) {
-		addr_from_v4(&k.local, 0);
-		c = bpf_map_lookup_elem(&l7_connections, &k);
-	}
-	if (!c) {
-		__builtin_memset(&k.local, 0, sizeof(k.local));
-		c = bpf_map_lookup_elem(&l7_connections, &k);
-	}
+	c = listener_find(&k);
 	return c && comes_from(c->owner.proc.pid, c->owner.proc.start_ns);
 }
 
