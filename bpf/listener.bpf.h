@@ -20,9 +20,9 @@ static __always_inline struct fl_connection *listener_at(struct fl_key *k, __u32
 }
 
 /*
- * Who hears what is sent to the local end of KEY and arrives by its interface, as the kernel chooses:
- * the address itself before any-address, IPv4's any before IPv6's (which takes IPv4 too), and for
- * each a bound interface before none.
+ * Who hears what is sent to the local end of KEY and arrives by its interface, as the kernel
+ * chooses: the address itself before any-address, IPv4's any before IPv6's (which takes IPv4 too),
+ * and for each a bound interface before none.
  */
 static __always_inline struct fl_connection *listener_find(const struct fl_key *key)
 {

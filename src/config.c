@@ -177,6 +177,18 @@ static int read_count(const struct setting *s, const char *word, uint64_t *ret_v
 	return read_range(s, word, value, ret_value, why, size);
 }
 
+static int read_mark(const struct setting *s, const char *word, uint64_t *ret_value, char *why,
+		     size_t size)
+{
+	bool hex = word[0] == '0' && (word[1] == 'x' || word[1] == 'X');
+	const char *digits = hex ? word + 2 : word;
+	size_t length = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+
+	if (!length || digits[length] || length > 10)
+		return FAULT(SHOWN "is not a mark such as 0x10000000", word);
+	return read_range(s, word, strtoull(digits, NULL, hex ? 16 : 10), ret_value, why, size);
+}
+
 static int read_choice(const struct setting *s, const char *word, uint64_t *ret_value, char *why,
 		       size_t size)
 {
@@ -222,6 +234,8 @@ static int setting_read(const struct setting *s, const char *word, uint64_t *ret
 		return read_choice(s, word, ret_value, why, size);
 	case KIND_COUNT:
 		return read_count(s, word, ret_value, why, size);
+	case KIND_MARK:
+		return read_mark(s, word, ret_value, why, size);
 	case KIND_DURATION:
 		return read_duration(s, word, ret_value, why, size);
 	case KIND_RING:
@@ -381,6 +395,7 @@ int config_init(struct config *c)
 		.recent = { .flows = 100000, .age_s = 3600 },
 		.limits = { .flows = 262144, .processes = 16384, .ring_bytes = 16u << 20 },
 		.counts = CONFIG_COUNTS_TCP,
+		.authorization = { .value = PROHIBIT_MARK, .mask = ~0u },
 		.poll_ms = 50,
 		.reconcile_s = 30,
 		.udp_idle_s = 120,

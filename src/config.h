@@ -3,6 +3,7 @@
 #ifndef FLOWNER_CONFIG_H
 #define FLOWNER_CONFIG_H
 
+#include "prohibit.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,9 +58,10 @@ struct config {
 	struct {
 		uint32_t events; /* bits 1 << enum config_event; none */
 	} journal;
-	uint32_t poll_ms;     /* 50 */
-	uint32_t reconcile_s; /* 30 */
-	uint32_t udp_idle_s;  /* 120 */
+	struct prohibit_mark authorization; /* PROHIBIT_MARK, all bits */
+	uint32_t poll_ms;		    /* 50 */
+	uint32_t reconcile_s;		    /* 30 */
+	uint32_t udp_idle_s;		    /* 120 */
 };
 
 int config_init(struct config *c); /* the defaults */

@@ -203,6 +203,18 @@ static void note_way(json_t *notes, const struct enforce_row *row)
 					   row->limit ? row->limit : ""));
 }
 
+static void note_prohibited(json_t *notes, int error)
+{
+	if (!error)
+		return;
+	json_array_append_new(
+		notes, json_sprintf("policy: connect() of TCP that is rejected after routing "
+				    "fails with ETIMEDOUT where it could with "
+				    "EHOSTUNREACH: no routing rule could be added "
+				    "(%s)",
+				    strerror(-error)));
+}
+
 /* What a rejected attempt looks like here, and what no rule can reach. */
 static void note_policy(json_t *notes, const struct agent *agent)
 {
@@ -232,6 +244,7 @@ static void note_policy(json_t *notes, const struct agent *agent)
 				"and recvfrom() whom it asked for, and who accepts it by "
 				"SO_ORIGINAL_DST; both in one network namespace, and in the "
 				"cgroup of flownerd"));
+	note_prohibited(notes, enforce_prohibits(e));
 	if (*rules_trouble(agent->rules))
 		json_array_append_new(notes,
 				      json_sprintf("policy: %s", rules_trouble(agent->rules)));

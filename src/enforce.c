@@ -11,6 +11,7 @@
 #include "policylinks.h"
 #include "policymaps.h"
 #include "probe.h"
+#include "prohibit.h"
 #include "skipped.h"
 #include "verdict.skel.h"
 
@@ -49,8 +50,10 @@ static const struct enforce_row table[] = {
 	  .sees_eperm = "connect() or sendto() fails: EPERM" },
 	{ .hook = FL_HOOK_CONNECT_AUTHORIZATION, .attach = "sockops, cgroup_skb/egress",
 	  .programs = { "authorize_connect", "authorize_packet" },
-	  .sees = "sending a datagram fails: EPERM; connect() of TCP fails: ETIMEDOUT",
-	  .limit = "connect() of TCP fails by the kernel's timer, after some of its ticks" },
+	  .sees = "sending a datagram fails: EPERM; connect() of TCP fails: EHOSTUNREACH",
+	  .limit = "the first connect() of TCP in a network namespace, and any to an address of "
+		   "the machine itself, fails by the kernel's timer: ETIMEDOUT, after some of its "
+		   "ticks" },
 	{ .hook = FL_HOOK_RECV_ACCEPT, .attach = "cgroup_skb/ingress",
 	  .programs = { "verdict_recv_accept" },
 	  .sees = "nothing; the other end gets no answer" },
@@ -80,6 +83,7 @@ struct enforce {
 	struct policymaps maps;
 	struct policyhits hits;
 	struct policylinks links;
+	struct prohibit prohibit;
 	struct enforce_row rows[ROWS];
 	struct fl_policy_kept kept;
 	__u64 shape; /* see layout.h */
@@ -91,7 +95,8 @@ struct enforce {
 	bool guides;
 };
 
-int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce)
+int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
+		struct enforce **ret_enforce)
 {
 	struct enforce *e = calloc(1, sizeof(*e));
 
@@ -103,6 +108,7 @@ int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce 
 	snprintf(e->links_dir, sizeof(e->links_dir), "%s/links", e->dir);
 	e->links.cgroup_fd = cgroup_fd;
 	e->links.dir = e->links_dir;
+	e->prohibit.mark = *mark;
 	memcpy(e->rows, table, sizeof(table));
 	*ret_enforce = e;
 	return 0;
@@ -115,6 +121,7 @@ void enforce_free(struct enforce *e, bool keep)
 	if (!keep)
 		enforce_clear(e);
 	policylinks_release(&e->links);
+	prohibit_release(&e->prohibit);
 	verdict_bpf__destroy(e->skel);
 	free(e);
 }
@@ -132,6 +139,16 @@ const struct enforce_row *enforce_row(const struct enforce *e, size_t i)
 bool enforce_redirects(const struct enforce *e)
 {
 	return e->guides;
+}
+
+void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum)
+{
+	prohibit_in(&e->prohibit, netns_cookie, netns_inum);
+}
+
+int enforce_prohibits(const struct enforce *e)
+{
+	return e->prohibit.error;
 }
 
 __u64 enforce_generation(const struct enforce *e)
@@ -210,6 +227,8 @@ static void set_constants(struct enforce *e, struct verdict_bpf *skel)
 	skel->rodata->verdict_scope = e->scope;
 	skel->rodata->ring_wake_bytes = ring_bytes(skel) / 4;
 	skel->rodata->can_set_retval = enforce_lifts();
+	skel->rodata->prohibited_mark = e->prohibit.mark.value;
+	skel->rodata->prohibited_mask = e->prohibit.mark.mask;
 	say_what_is_seen(e, skel->rodata->can_set_retval);
 }
 
@@ -579,6 +598,8 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 	if (!r) {
 		e->census = p->compiled->policy.wanted >> FL_DIM_CGROUP & 1;
 		detach_all_but(e, p->hooks);
+		if (!(p->hooks >> FL_HOOK_CONNECT_AUTHORIZATION & 1))
+			prohibit_nowhere(&e->prohibit);
 		return 0;
 	}
 	if (first)
@@ -612,6 +633,7 @@ void enforce_clear(struct enforce *e)
 	if (e->skel) /* a link that cannot be detached judges on for a moment */
 		(void)policymaps_use(&e->maps, FL_POLICY_NONE, false);
 	detach_all_but(e, 0);
+	prohibit_nowhere(&e->prohibit);
 	verdict_bpf__destroy(e->skel);
 	e->skel = NULL;
 	e->skipped = 0;
@@ -708,6 +730,7 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 	e->census = policylinks_have(&e->links, census[0]);
 	policyhits_recall(&e->hits, &e->maps);
 	e->guides = policylinks_have(&e->links, guides[0]);
+	e->prohibit.any = true;
 	find_rows(e);
 	read_resumed(e, ret_resumed);
 	return 1;

@@ -15,6 +15,7 @@ struct compiled;
 struct enforce;
 struct maps;
 struct policy_text;
+struct prohibit_mark;
 
 enum enforce_status { ENFORCE_UNUSED, ENFORCE_ON, ENFORCE_REFUSED, ENFORCE_SILENT };
 
@@ -36,9 +37,10 @@ struct enforce_row {
 
 /*
  * CGROUP_FD where to attach; SCOPE the cgroup's id, 0 for all; PIN_DIR has the maps of track.h, and
- * below it is what the daemon that comes after a killed one continues with.
+ * below it is what the daemon that comes after a killed one continues with; MARK, see prohibit.h.
  */
-int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce);
+int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
+		struct enforce **ret_enforce);
 
 /* Whether PROCEED_HARD can lift here what another program denied. */
 bool enforce_lifts(void);
@@ -111,6 +113,12 @@ void enforce_clear(struct enforce *e);
 
 /* Connections are, or have been under an earlier policy: who asks is told where they were to go. */
 bool enforce_redirects(const struct enforce *e);
+
+/* A connect() was rejected there at CONNECT_AUTHORIZATION: the next will be so at once. */
+void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum);
+
+/* 0, or why not in the last such namespace: negative errno. */
+int enforce_prohibits(const struct enforce *e);
 
 /* 0 when there is no policy. */
 __u64 enforce_generation(const struct enforce *e);

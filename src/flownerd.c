@@ -165,7 +165,8 @@ static int power_open(struct power *p, struct agent *agent, const char *cgroup, 
 	p->cgroup_fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (p->cgroup_fd < 0)
 		return fail(f, -errno, "cannot open the cgroup '%s': %s", cgroup, strerror(errno));
-	r = enforce_new(p->cgroup_fd, scope, agent->config->pin_dir, &p->enforce);
+	r = enforce_new(p->cgroup_fd, scope, agent->config->pin_dir, &agent->config->authorization,
+			&p->enforce);
 	if (!r)
 		r = rules_new(agent, p->enforce, mount, &p->rules);
 	return r ? fail(f, r, "cannot prepare for a policy: %s", strerror(-r)) : 0;

@@ -169,10 +169,11 @@ static int filter_calls(void)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
 }
 
-/* Sockets, and the connections of NAT: nothing that changes a namespace's links or routes. */
+/* Sockets, the connections of NAT, routing rules: what flownerd has to do with a namespace. */
 static bool may_ask(int protocol)
 {
-	return protocol == NETLINK_SOCK_DIAG || protocol == NETLINK_NETFILTER;
+	return protocol == NETLINK_SOCK_DIAG || protocol == NETLINK_NETFILTER ||
+	       protocol == NETLINK_ROUTE;
 }
 
 static int make(const struct question *q, const int fds[FDS_MAX], __u64 *ret_cookie, int *ret_fd)

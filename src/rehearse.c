@@ -510,8 +510,9 @@ struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_ver
 			return (struct rehearsed_effect){ "connect() succeeds, sending fails",
 							  "gets no packet", "EPERM", NULL };
 		return (struct rehearsed_effect){
-			"connect() fails after some ticks of the kernel's timer", "gets no packet",
-			"ETIMEDOUT", NULL
+			"connect() fails", "gets no packet", "EHOSTUNREACH",
+			"the first in a network namespace, and any to an address of the machine "
+			"itself: after some ticks of the kernel's timer, with ETIMEDOUT"
 		};
 	case FL_HOOK_RECV_ACCEPT:
 		return (struct rehearsed_effect){ udp ? "does not get the datagram"

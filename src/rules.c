@@ -144,14 +144,25 @@ static bool is_late(const struct rules *r, __u32 hook)
 	return false;
 }
 
+static void rejected(struct rules *r, const struct fl_attempt *a)
+{
+	__u32 inum = 0;
+
+	if (a->hook == FL_HOOK_LISTEN && is_late(r, FL_HOOK_LISTEN))
+		condemned_add(r->condemned, a);
+	if (a->hook != FL_HOOK_CONNECT_AUTHORIZATION || a->key.proto != FL_TCP)
+		return;
+	(void)maps_netns_inum(r->agent->maps, a->key.netns_cookie, &inum);
+	enforce_rejected_in(r->enforce, a->key.netns_cookie, inum);
+}
+
 void rules_take(struct rules *r, const struct fl_verdict_event *e)
 {
 	if (!r)
 		return; /* of an earlier daemon's policy, whose rules we do not know */
 	verdicts_take(r->verdicts, e);
-	if (e->attempt.hook == FL_HOOK_LISTEN && fl_verdict_of(e->said.verdict) == FL_REJECT &&
-	    is_late(r, FL_HOOK_LISTEN))
-		condemned_add(r->condemned, &e->attempt);
+	if (fl_verdict_of(e->said.verdict) == FL_REJECT)
+		rejected(r, &e->attempt);
 }
 
 void rules_tick(struct rules *r)

@@ -33,6 +33,9 @@ struct raw {
 	struct raw_journal {
 		struct settings_list events;
 	} journal;
+	struct raw_authorization {
+		char *mark, *mask;
+	} authorization;
 	char *poll, *reconcile, *udp_idle;
 };
 
@@ -73,6 +76,12 @@ static const cyaml_schema_field_t journal_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t authorization_fields[] = {
+	WORD(struct raw_authorization, mark),
+	WORD(struct raw_authorization, mask),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fields[] = {
 	WORD(struct raw, socket),
 	WORD(struct raw, pin_dir),
@@ -88,6 +97,8 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_MAPPING("metrics", CYAML_FLAG_OPTIONAL, struct raw, metrics, metrics_fields),
 	CYAML_FIELD_MAPPING("history", CYAML_FLAG_OPTIONAL, struct raw, history, history_fields),
 	CYAML_FIELD_MAPPING("journal", CYAML_FLAG_OPTIONAL, struct raw, journal, journal_fields),
+	CYAML_FIELD_MAPPING("authorization", CYAML_FLAG_OPTIONAL, struct raw, authorization,
+			    authorization_fields),
 	WORD(struct raw, poll),
 	WORD(struct raw, reconcile),
 	WORD(struct raw, udp_idle),
@@ -151,6 +162,14 @@ const struct setting settings[] = {
 	  .help = "where to write each flow that ended, a JSON line; opened again at SIGHUP" },
 	{ "journal.events", KIND_SET, AT(journal.events, journal.events), .choices = event_choices,
 	  .help = "what of systemd's journal gets an entry, with fields FLOWNER_*" },
+	{ "authorization.mark", KIND_MARK, AT(authorization.mark, authorization.value),
+	  .max = UINT32_MAX,
+	  .help = "mark of a TCP socket whose session is rejected at connect_authorization, until "
+		  "that has failed; a routing rule prohibits it" },
+	{ "authorization.mask", KIND_MARK, AT(authorization.mask, authorization.mask),
+	  .max = UINT32_MAX,
+	  .help = "the bits of that mark which are flownerd's to change; 0: none, and no routing "
+		  "rule" },
 	{ "poll", KIND_DURATION, AT(poll, poll_ms), .min = 1, .max = 10000, .unit_ns = NS_PER_MS,
 	  .help = "how often events are fetched" },
 	{ "reconcile", KIND_DURATION, AT(reconcile, reconcile_s), .min = 1, .max = DAY_S,

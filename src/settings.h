@@ -15,6 +15,7 @@ enum kind {
 	KIND_SET,      /* a list of choices: bit 1 << index for each */
 	KIND_COUNT,    /* min..max */
 	KIND_DURATION, /* min..max of unit_ns */
+	KIND_MARK,     /* 32 bits, also as 0x and hexadecimal digits */
 	KIND_RING,     /* bytes min..max, rounded up to what a ring buffer may have */
 };
 

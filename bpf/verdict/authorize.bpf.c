@@ -5,14 +5,21 @@
  * to a peer is about to leave. What is rejected does not leave: that is the second program's work,
  * which also asks when there is no answer yet for this policy and this interface.
  *
- * No hook makes connect() fail here. But the timer that would send the SYN again is told to be done
- * with it: after its first two rounds of one tick each it is ETIMEDOUT, where it would be minutes.
+ * No hook makes connect() fail here. But the socket is marked, and with that its route is chosen
+ * once more: where flownerd has found a rejected one before, a routing rule prohibits the mark, and
+ * connect() is EHOSTUNREACH. Where there is no such rule, the timer that would send the SYN again
+ * is told to be done with it: after its first two rounds of one tick each it is ETIMEDOUT, where it
+ * would be minutes.
  */
 #include "judge.bpf.h"
 #include "packet.bpf.h"
 
+#define SOL_SOCKET 1
+#define SO_MARK 36
 #define SOL_TCP 6
 #define TCP_USER_TIMEOUT 18
+
+extern const volatile __u32 prohibited_mark, prohibited_mask;
 
 /* What has been asked: dropped first when there is much of it, and asked again. */
 struct way {
@@ -30,10 +37,11 @@ struct {
 	__type(value, __u32); /* what the second program returns */
 } judged_ways SEC(".maps");
 
-/* TCP sockets whose SYN does not leave: the TCP_USER_TIMEOUT that they had. */
+/* TCP sockets whose SYN does not leave: the TCP_USER_TIMEOUT and the mark that they had. */
 struct given_up {
 	__u32 user_timeout;
-	__u32 now; /* 1: the socket has another one now */
+	__u32 mark;
+	__u32 now; /* 1: the socket has others now */
 };
 
 struct {
@@ -77,10 +85,17 @@ static __noinline int way_remember(const struct fl_attempt *a, __u64 generation,
 
 /* --- TCP, in the process that connects --- */
 
-static __noinline int set_user_timeout(struct bpf_sock_ops *ctx, int milliseconds)
+static __noinline int set(struct bpf_sock_ops *ctx, int user_timeout, __u32 mark)
 {
-	return bpf_setsockopt(ctx, SOL_TCP, TCP_USER_TIMEOUT, &milliseconds,
-			      sizeof(milliseconds));
+	bpf_setsockopt(ctx, SOL_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof(user_timeout));
+	if (prohibited_mask)
+		bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+	return 0;
+}
+
+static __always_inline __u32 prohibited(__u32 mark)
+{
+	return (mark & ~prohibited_mask) | (prohibited_mark & prohibited_mask);
 }
 
 static __noinline int give_up(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct tcp_sock *tp)
@@ -92,10 +107,12 @@ static __noinline int give_up(struct bpf_sock_ops *ctx, struct bpf_sock *sk, str
 		count(FL_CNT_STORAGE_FULL); /* connect() takes its time */
 		return 0;
 	}
-	if (!g->now)
+	if (!g->now) {
 		g->user_timeout = BPF_CORE_READ(icsk, icsk_user_timeout);
+		g->mark = sk->mark;
+	}
 	g->now = 1;
-	set_user_timeout(ctx, 1);
+	set(ctx, 1, prohibited(g->mark));
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	return 0;
 }
@@ -130,15 +147,16 @@ static __always_inline void connecting(struct bpf_sock_ops *ctx, struct bpf_sock
 		give_up(ctx, sk, tp);
 }
 
-/* The socket may be used again: it gets back what it had. */
+/* The socket may be used again: it gets back what it had, but for a mark it was given meanwhile. */
 static __noinline int closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct given_up *g = bpf_sk_storage_get(&given_up, sk, 0, 0);
+	__u32 mark = sk->mark;
 
 	if (!g || !g->now)
 		return 0;
 	g->now = 0;
-	return set_user_timeout(ctx, g->user_timeout);
+	return set(ctx, g->user_timeout, mark == prohibited(g->mark) ? g->mark : mark);
 }
 
 static __noinline int first_timeout(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
@@ -237,6 +255,19 @@ static __always_inline int leaving(struct __sk_buff *skb, struct bpf_sock *sk, _
 	return may;
 }
 
+/* Without the application's mark it may go another way now, which might be permitted. */
+static __always_inline bool is_given_up(struct bpf_sock *sk)
+{
+	struct given_up *g = bpf_sk_storage_get(&given_up, sk, 0, 0);
+
+	return g && g->now;
+}
+
+static __always_inline bool is_asked_for(const struct bpf_sock *sk)
+{
+	return sk->protocol == FL_UDP || (sk->protocol == FL_TCP && sk->state == BPF_TCP_SYN_SENT);
+}
+
 SEC("cgroup_skb/egress")
 int authorize_packet(struct __sk_buff *skb)
 {
@@ -245,9 +276,9 @@ int authorize_packet(struct __sk_buff *skb)
 	if (!sk)
 		return 1;
 	sk = bpf_sk_fullsock(sk);
-	if (!sk)
+	if (!sk || !is_asked_for(sk))
 		return 1;
-	if (sk->protocol == FL_UDP || (sk->protocol == FL_TCP && sk->state == BPF_TCP_SYN_SENT))
-		return leaving(skb, sk, sk->protocol);
-	return 1;
+	if (sk->protocol == FL_TCP && is_given_up(sk))
+		return 0;
+	return leaving(skb, sk, sk->protocol);
 }

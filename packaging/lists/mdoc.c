@@ -155,9 +155,13 @@ static const struct unit counts[] = { { "", 1 } };
 /* In the largest unit that it is a whole number of. */
 static void put_number(FILE *out, const struct setting *s, uint64_t value)
 {
-	const struct unit *unit = s->kind == KIND_DURATION ? durations
-				  : s->kind == KIND_RING   ? sizes
-							   : counts;
+	const struct unit *unit;
+
+	if (s->kind == KIND_MARK) {
+		fprintf(out, "0x%llx", (unsigned long long)value);
+		return;
+	}
+	unit = s->kind == KIND_DURATION ? durations : s->kind == KIND_RING ? sizes : counts;
 
 	value *= s->unit_ns ? s->unit_ns : 1;
 	while (value % unit->size)
@@ -192,6 +196,7 @@ static void put_possible(FILE *out, const struct setting *s)
 		return;
 	case KIND_COUNT:
 	case KIND_DURATION:
+	case KIND_MARK:
 	case KIND_RING:
 		put_number(out, s, s->min);
 		fputs(" to ", out);
@@ -233,6 +238,7 @@ static void put_usual(FILE *out, const struct setting *s, const struct config *c
 		return;
 	case KIND_COUNT:
 	case KIND_DURATION:
+	case KIND_MARK:
 	case KIND_RING:
 		put_number(out, s, number_at(s, at));
 		return;

@@ -329,19 +329,31 @@ static int do_info(const struct command *c)
 	return printf("ok %u %u %u\n", info.tcpi_state, info.tcpi_total_retrans, info.tcpi_rtt);
 }
 
-/* patience FD [MS]: TCP_USER_TIMEOUT, which it has or is to have */
-static int do_patience(const struct command *c)
+/* option FD NAME [VALUE]: which it has or is to have */
+static int do_option(const struct command *c)
 {
-	unsigned int ms = (unsigned int)bytes_of(c, 2);
-	socklen_t len = sizeof(ms);
+	static const struct {
+		const char *name;
+		int level, option;
+	} options[] = {
+		{ "patience", IPPROTO_TCP, TCP_USER_TIMEOUT }, /* ms */
+		{ "mark", SOL_SOCKET, SO_MARK },
+	};
+	unsigned int value = (unsigned int)bytes_of(c, 3);
+	socklen_t len = sizeof(value);
+	size_t i = 0;
 
-	if (c->words > 2)
-		return setsockopt(fd_of(c), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, len) < 0
+	while (i < 2 && strcmp(options[i].name, c->word[2]) != 0)
+		i++;
+	if (i == 2)
+		return -EINVAL;
+	if (c->words > 3)
+		return setsockopt(fd_of(c), options[i].level, options[i].option, &value, len) < 0
 			       ? fails()
 			       : puts("ok");
-	if (getsockopt(fd_of(c), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len) < 0)
+	if (getsockopt(fd_of(c), options[i].level, options[i].option, &value, &len) < 0)
 		return fails();
-	return printf("ok %u\n", ms);
+	return printf("ok %u\n", value);
 }
 
 /* later FD ADDR PORT: connect(2) that does not wait, and poll(2) until it is decided */
@@ -355,11 +367,13 @@ static int do_later(const struct command *c)
 	if (flags < 0 || read_address(c->word[2], c->word[3], &to) < 0)
 		return -EINVAL;
 	fcntl(p.fd, F_SETFL, flags | O_NONBLOCK);
-	if (connect(p.fd, (struct sockaddr *)&to.any, to.len) < 0 && errno != EINPROGRESS)
-		return fails();
+	if (connect(p.fd, (struct sockaddr *)&to.any, to.len) < 0)
+		error = errno;
+	fcntl(p.fd, F_SETFL, flags);
+	if (error != EINPROGRESS)
+		return error ? -error : puts("ok");
 	if (poll(&p, 1, WAIT_S * 1000) < 1)
 		return -ETIME;
-	fcntl(p.fd, F_SETFL, flags);
 	if (getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return fails();
 	return error ? -error : puts("ok");
@@ -781,7 +795,7 @@ static const struct told commands[] = {
 	{ "info", do_info },	     { "keep", do_keep },	    { "dup", do_dup },
 	{ "inbox", do_inbox },	     { "give", do_give },	    { "get", do_get },
 	{ "from", do_from },	     { "peer", do_peer },	    { "name", do_name },
-	{ "original", do_original }, { "patience", do_patience },   { "later", do_later },
+	{ "original", do_original }, { "option", do_option },	    { "later", do_later },
 };
 
 int main(int argc, char **argv)

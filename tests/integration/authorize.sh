@@ -11,6 +11,8 @@
 declare -A ERROR=(
 	['Operation not permitted']=EPERM
 	['Connection timed out']=ETIMEDOUT
+	['No route to host']=EHOSTUNREACH
+	['Permission denied']=EACCES
 )
 
 # --- the machine: `out0` and `out1` lead to `in0` and `in1`, each with a network of its own ---
@@ -47,6 +49,7 @@ machine() {
 # --- the policy: a port says what is asked for, and each attempt has its own ---
 
 BY_NAME=21000 BY_TYPE=21250 BY_TUNNEL=21500 SOFT=21750 HARD=22000 STRANGE=22250 UNANSWERED=22500
+INSIDE=22750
 PORTS=250
 CELL=0
 
@@ -64,6 +67,7 @@ policy() { # MODE
 	rule soft "$SOFT" proceed_soft
 	rule hard "$HARD" proceed_hard 'interface_type: virtual'
 	rule strange "$STRANGE" proceed_hard
+	rule inside "$INSIDE" reject 'interface_type: loopback'
 	echo "  - {name: unanswered, hooks: [recv_accept], proto: tcp," \
 		"local: {port: $UNANSWERED}, verdict: reject}"
 }
@@ -120,7 +124,7 @@ attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
 	serve "$2" "$3" "$port"
 	new "$2" "$3"
 	"way_$1" "$2" "$3" "$port"
-	same "$what" "$IT" "$answer"
+	matches "$what" "$IT" "^($answer)\$"
 	if [[ $answer == ok ]]; then
 		tell server "$([[ $2 == tcp ]] && echo accept || echo recv)" "$SERVER"
 	fi
@@ -141,7 +145,7 @@ attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
 }
 
 denied() { # PROTO: what it gets
-	if [[ $1 == tcp ]]; then echo ETIMEDOUT; else echo EPERM; fi
+	if [[ $1 == tcp ]]; then echo EHOSTUNREACH; else echo EPERM; fi
 }
 
 # --- all of them ---
@@ -170,6 +174,19 @@ table() {
 	families cells udp sendto
 }
 
+prohibits() { # 4|6
+	in_netns ip "-$1" rule | grep -c '^1:.*fwmark 0x666c776e prohibit proto 102'
+}
+
+prohibited() { [[ "$(prohibits 4) $(prohibits 6)" == "$1 $1" ]]; } # COUNT
+
+# The daemon hears of the first that is rejected in a namespace, maybe before that gives up.
+first() {
+	prohibited 0 || fail "there are routing rules: $(in_netns ip rule)"
+	attempt call tcp fd00:20::2 "$BY_NAME" 'ETIMEDOUT|EACCES' by-name reject
+	eventually 10 prohibited 1
+}
+
 # The rule by type of tunnel has let all of these pass; what goes through one it does not.
 tunnel() {
 	local id='type vxlan id 5 dstport 4789'
@@ -185,8 +202,8 @@ tunnel() {
 	in_netns ip link set tunnel up
 	nsenter -t "$THERE" -n ip link set tunnel up
 	attempt call tcp 10.0.22.2 "$SOFT" ok soft soft
-	attempt call tcp 10.0.22.2 "$BY_TUNNEL" ETIMEDOUT by-tunnel reject
-	attempt later tcp 10.0.22.2 "$BY_TUNNEL" ETIMEDOUT by-tunnel reject
+	attempt call tcp 10.0.22.2 "$BY_TUNNEL" EHOSTUNREACH by-tunnel reject
+	attempt later tcp 10.0.22.2 "$BY_TUNNEL" EHOSTUNREACH by-tunnel reject
 	attempt call udp 10.0.22.2 "$BY_TUNNEL" EPERM by-tunnel reject
 	attempt sendto udp 10.0.22.2 "$BY_TUNNEL" EPERM by-tunnel reject
 	attempt call udp 10.0.22.2 "$BY_TYPE" ok - -
@@ -219,6 +236,7 @@ run() { # MODE
 	declare -gA HITS=()
 	policy "$MODE" >"$T/policy.yaml"
 	exits 0 flowner policy load "$T/policy.yaml"
+	[[ $MODE == audit ]] || first
 	table
 	tunnel
 	told_in_all
@@ -227,7 +245,14 @@ run() { # MODE
 
 # --- how soon, and what becomes of the socket ---
 
-promptly() {
+has_its_own() { # after CALL, as before
+	tell client option "$FD" patience
+	same "TCP_USER_TIMEOUT $1" "${R[0]}" 4321
+	tell client option "$FD" mark
+	same "SO_MARK $1" "${R[0]}" 77
+}
+
+promptly() { # EXPECTED
 	local slow port=$BY_NAME
 	serve tcp 10.0.20.2 "$UNANSWERED"
 	new tcp 10.0.20.2
@@ -238,20 +263,64 @@ promptly() {
 	tell wire seen "$UNANSWERED"
 	serve tcp 10.0.21.2 "$port"
 	new tcp 10.0.21.2
-	tell client patience "$FD" 4321
+	tell client option "$FD" patience 4321
+	tell client option "$FD" mark 77
 	way_call tcp 10.0.20.2 "$port"
-	same "connect() that is rejected" "$IT" ETIMEDOUT
+	same "connect() that is rejected" "$IT" "$1"
 	((US * 4 < slow)) || fail "rejected after $US us, not answered after $slow us"
-	tell client patience "$FD"
-	same "TCP_USER_TIMEOUT after that" "${R[0]}" 4321
+	has_its_own "after that"
+	if [[ $1 == EHOSTUNREACH ]]; then # else the kernel tells of it once more, by ECONNABORTED
+		way_later tcp 10.0.20.2 "$port"
+		same "connect() that does not wait and is rejected" "$IT" "$1"
+		has_its_own "after that, too"
+	fi
 	tell client call "$FD" 10.0.21.2 "$port" # the same socket, another way
-	tell client patience "$FD"
-	same "TCP_USER_TIMEOUT of it" "${R[0]}" 4321
+	has_its_own "of it"
 	tell wire seen "$port"
 	matches "on the wire" "${R[*]}" '^>syn >ack$'
 	tell client close "$FD"
 	tell server close "$SERVER"
-	echo "rejected after $US us, not answered after $slow us"
+	echo "rejected with $1 after $US us, not answered after $slow us"
+}
+
+# The application's mark leads out by out0; with ours it would go by out1, and might.
+two_ways() {
+	local port=$((BY_NAME + 1))
+	nsenter -t "$THERE" -n ip addr add 10.0.30.2/32 dev lo
+	in_netns ip route add 10.0.30.2 via 10.0.21.2
+	in_netns ip route add 10.0.30.2 via 10.0.20.2 table 100
+	in_netns ip rule add fwmark 99 table 100
+	serve tcp 10.0.30.2 "$port"
+	for mark in 99 0; do
+		tell wire seen "$port"
+		new tcp 10.0.30.2
+		tell client option "$FD" mark "$mark"
+		way_call tcp 10.0.30.2 "$port"
+		tell wire seen "$port"
+		echo "$mark $IT ${R[*]:0:1}"
+		tell client close "$FD"
+	done >"$T/ways"
+	same "by the application's mark, and without" "$(<"$T/ways")" $'99 ETIMEDOUT \n0 ok >syn'
+	tell server close "$SERVER"
+}
+
+# What the rule does not reach, and where it is not any more.
+not_prohibited() {
+	new tcp 10.0.20.1
+	way_call tcp 10.0.20.1 "$INSIDE"
+	same "connect() to an own address" "$IT" ETIMEDOUT
+	in_netns ip rule del priority 1
+	promptly ETIMEDOUT
+	two_ways
+}
+
+# With the policy; an earlier daemon's, too.
+goes_with_it() {
+	kill_daemon
+	same "rules of IPv6 without a daemon" "$(prohibits 6)" 1
+	start_daemon
+	exits 0 flowner policy clear
+	prohibited 0 || fail "there are routing rules still: $(in_netns ip rule)"
 }
 
 # --- a number that is no verdict ---
@@ -270,7 +339,7 @@ strange_verdict() {
 	bpftool map update pinned "$PINS/policy/policy_rules" \
 		key hex $(in_host_order $(fold -w 2 <<<"$index")) \
 		value hex aa aa aa aa $(yes 0 | head -n $((bytes - 4)))
-	attempt call tcp 10.0.20.2 "$STRANGE" ETIMEDOUT - -
+	attempt call tcp 10.0.20.2 "$STRANGE" EHOSTUNREACH - -
 	attempt sendto udp 10.0.20.2 "$STRANGE" EPERM - -
 }
 
@@ -363,13 +432,15 @@ main() {
 	eventually 10 watched
 	run audit
 	run enforce
-	promptly
+	promptly EHOSTUNREACH
 	kill "$WATCH"
 	wait "$WATCH" || true
 	strange_verdict
+	not_prohibited
 	replies
 	kinds
 	nothing_lost
+	goes_with_it
 	echo "$(sort -u "$T/wanted" | wc -l) verdicts told"
 }
 main

@@ -19,12 +19,17 @@ static struct {
 	__u32 hooks, rules;
 	__u32 hits[8]; /* where those of the first rules go on from */
 	bool fail_closed, late_allowed;
+	__u64 rejected_in;
+	__u32 rejected_inum;
+	int prohibits;
 	int refuse; /* given by the next load when not 0 */
 	struct enforce_row rows[2];
 } enforced;
 
-int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, struct enforce **ret_enforce)
+int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
+		struct enforce **ret_enforce)
 {
+	(void)mark;
 	(void)cgroup_fd;
 	(void)scope;
 	(void)pin_dir;
@@ -107,6 +112,19 @@ void enforce_clear(struct enforce *e)
 	(void)e;
 	enforced.clears++;
 	enforced.generation = 0;
+}
+
+void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum)
+{
+	(void)e;
+	enforced.rejected_in = netns_cookie;
+	enforced.rejected_inum = netns_inum;
+}
+
+int enforce_prohibits(const struct enforce *e)
+{
+	(void)e;
+	return enforced.prohibits;
 }
 
 bool enforce_redirects(const struct enforce *e)

@@ -64,6 +64,8 @@ static void defaults(void **state)
 	assert_null(c.cgroup);
 	assert_null(c.metrics.listen);
 	assert_int_equal(c.journal.events, 0);
+	assert_int_equal(c.authorization.value, PROHIBIT_MARK);
+	assert_int_equal(c.authorization.mask, 0xffffffff);
 	assert_null(c.history.file);
 	assert_int_equal(c.limits.ring_bytes, 16 << 20);
 	assert_int_equal(c.recent.age_s, 3600);
@@ -82,6 +84,7 @@ static void every_key(void **state)
 		"metrics: {listen: '[::1]:9499'}\n"
 		"history: {file: /h}\n"
 		"journal: {events: [close, verdict, close]}\n"
+		"authorization: {mark: 0x8000000F, mask: 4294967295}\n"
 		"poll: 20ms\nreconcile: 1m\nudp_idle: 1h\n";
 	struct outcome o = told_by(parse, text);
 
@@ -103,6 +106,8 @@ static void every_key(void **state)
 	assert_string_equal(o.c.metrics.listen, "[::1]:9499");
 	assert_string_equal(o.c.history.file, "/h");
 	assert_int_equal(o.c.journal.events, 1u << CONFIG_EVENT_CLOSE | 1u << CONFIG_EVENT_VERDICT);
+	assert_int_equal(o.c.authorization.value, 0x8000000f);
+	assert_int_equal(o.c.authorization.mask, 0xffffffff);
 	assert_int_equal(o.c.poll_ms, 20);
 	assert_int_equal(o.c.reconcile_s, 60);
 	assert_int_equal(o.c.udp_idle_s, 3600);
@@ -196,6 +201,12 @@ static void mistakes_have_a_place(void **state)
 		{ "journal: {events: [open, x]}\n", "f.yaml:1:19: journal.events: 'x'", "or lost" },
 		{ "journal: {events: []}\n", "f.yaml:1:19: ", "" },
 		{ "journal: {events: {a: b}}\n", "f.yaml:1:19: ", "" },
+		{ "authorization: {mark: 0x}\n", "f.yaml:1:23: authorization.mark: ", "mark" },
+		{ "authorization: {mark: 1f}\n", "f.yaml:1:23: authorization.mark: ", "mark" },
+		{ "authorization: {mark: 0x123456789}\n",
+		  "f.yaml:1:23: authorization.mark: ", "range" },
+		{ "authorization: {mask: 99999999999}\n",
+		  "f.yaml:1:23: authorization.mask: ", "mark" },
 		{ "metrics: {listen: 127.0.0.1}\n", "f.yaml:1:19: metrics.listen: ", "port" },
 		{ "metrics: {listen: ':9499'}\n", "f.yaml:1:19: metrics.listen: ", "address" },
 		{ "metrics: {listen: 10.0.0.0/8:1}\n", "f.yaml:1:19: metrics.listen: ", "address" },

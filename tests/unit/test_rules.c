@@ -51,6 +51,17 @@ static int end(void **state)
 	return system(command);
 }
 
+static void take(enum fl_hook hook, enum fl_proto proto, enum fl_verdict verdict)
+{
+	struct fl_verdict_event e = {
+		.attempt = { .hook = hook,
+			     .key = { .netns_cookie = OTHER_COOKIE, .proto = proto } },
+		.said = { .verdict = verdict, .audit_verdict = FL_REJECT },
+	};
+
+	rules_take(rules, &e);
+}
+
 /* One rule NAME at HOOK that rejects port 22. */
 static const char *policy(const char *name, const char *hook, const char *more)
 {
@@ -111,6 +122,20 @@ static void wait_for_the_end(void)
 			return;
 	}
 	fail_msg("the trial does not end");
+}
+
+/* --- what is rejected --- */
+
+static void where_a_connect_was_rejected_the_next_fails_at_once(void **state)
+{
+	(void)state;
+	take(FL_HOOK_CONNECT_AUTHORIZATION, FL_UDP, FL_REJECT);
+	take(FL_HOOK_CONNECT_AUTHORIZATION, FL_TCP, FL_PROCEED_HARD);
+	take(FL_HOOK_CONNECT, FL_TCP, FL_REJECT);
+	assert_int_equal(enforced.rejected_in, 0);
+	take(FL_HOOK_CONNECT_AUTHORIZATION, FL_TCP, FL_REJECT);
+	assert_int_equal(enforced.rejected_in, OTHER_COOKIE);
+	assert_int_equal(enforced.rejected_inum, OTHER_INUM);
 }
 
 /* --- loading --- */
@@ -693,6 +718,7 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
+		T(where_a_connect_was_rejected_the_next_fails_at_once),
 		T(nothing_is_in_force_at_first),
 		T(a_policy_is_in_force),
 		T(what_is_no_policy_changes_nothing),
