@@ -165,7 +165,9 @@ eventually 10 kept
 stop_daemon
 umount "$T/small"
 
-# --- large: 100 MB, of which the end is asked for, then all in vain ---
+# --- large: 100 MB, of which the end is asked for, then all in vain; less where all is slow ---
+
+LINES=$((70000 / TEST_SLOW))
 
 LOG=$T/log/flows.jsonl
 rm "$LOG.1"
@@ -174,22 +176,23 @@ line=$(tail -n 1 "$LOG" | jq -c '.flowner.flow_id = "|" | .event.end = "|" | .ev
 IFS='|' read -r -a part <<<"$line"
 same "places of the template" "${#part[@]}" 4
 now=$EPOCHSECONDS
-for ((i = 70000; i > 0; i--)); do
+for ((i = LINES; i > 0; i--)); do
 	TZ=UTC printf -v at '%(%Y-%m-%dT%H:%M:%S)T.000000000Z' $((now - i))
 	printf -v id '%016x' "$i"
 	echo "${part[0]}$at${part[1]}$at${part[2]}$id${part[3]}"
 done >"$LOG"
-(($(stat -c %s "$LOG") > 90000000)) || fail "the file is small: $(stat -c %s "$LOG")"
+size=$(stat -c %s "$LOG")
+((size > LINES * 1300)) || fail "the file is small: $size"
 config 100 "$LOG"
 start_daemon --config "$T/config"
 before=$(awk '/VmRSS/ { print $2 }' "/proc/$DAEMON/status")
 ask_end() { flowner list -j --closed --since "@$((now - 60))" --until "@$((now - 31))" | wc -l; }
 bytes_read() { awk '$1 == "rchar:" { print $2 }' "/proc/$DAEMON/io"; }
 bytes=$(bytes_read)
-same "half a minute of 20 hours" "$(ask_end)" 30
+same "half a minute of hours" "$(ask_end)" 30
 bytes=$(($(bytes_read) - bytes))
-((bytes * 10 < $(stat -c %s "$LOG"))) || fail "it read $bytes bytes for that"
-same "all of it" "$(flowner list -j --closed --since 2d | wc -l)" 70000
+((bytes < 10000000)) || fail "it read $bytes bytes for that"
+same "all of it" "$(flowner list -j --closed --since 2d | wc -l)" "$LINES"
 flowner list -j --closed --since 2d --pid 1 >"$T/out" &
 asker=$!
 until gone "$asker"; do
@@ -197,5 +200,5 @@ until gone "$asker"; do
 done
 same "what nobody did" "$(wc -c <"$T/out")" 0
 after=$(awk '/VmRSS/ { print $2 }' "/proc/$DAEMON/status")
-grep -q asan "/proc/$DAEMON/maps" || ((after - before < 30000)) ||
+grep -q asan "/proc/$DAEMON/maps" || ((after - before < 15000)) ||
 	fail "it took $((after - before)) KB"

@@ -70,7 +70,10 @@ eventually() { # SECONDS COMMAND...: until it succeeds
 
 gone() { ! kill -0 "$1" 2>/dev/null; } # PID
 
-answers() { curl -sf --max-time 5 -o /dev/null --unix-socket "$SOCK" http://flowner/v1/stats; }
+answers() {
+	curl -sf --max-time $((5 * TEST_SLOW)) -o /dev/null --unix-socket "$SOCK" \
+		http://flowner/v1/stats
+}
 
 answers_or_dead() {
 	answers || { gone "$DAEMON" && fail "flownerd ended: $(tail -n 5 "$T/flownerd.log")"; }
