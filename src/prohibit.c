@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "prohibit.h"
 #include "cleanup.h"
+#include "netlink.h"
 #include "netns.h"
 
 #include <errno.h>
@@ -58,76 +59,54 @@ static int look_at(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-static struct nlmsghdr *request(char *buf, __u16 type, __u16 flags, const struct ours *ours)
+static struct nlmsghdr *request(char *buf, __u16 type, __u16 flags, __u8 family)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(nlh, sizeof(*rule));
 
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
-	rule->family = ours->family;
+	rule->family = family;
 	rule->action = FR_ACT_PROHIBIT;
 	return nlh;
-}
-
-/* The answer to the end: of a dump all rules, else an error or none. */
-static int converse(int fd, const struct nlmsghdr *nlh, struct ours *ours)
-{
-	static char buf[16384]; /* one thread */
-	int r = MNL_CB_OK;
-
-	if (send(fd, nlh, nlh->nlmsg_len, 0) < 0)
-		return -errno;
-	while (r > MNL_CB_STOP) {
-		ssize_t n = recv(fd, buf, sizeof(buf), 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		r = mnl_cb_run(buf, (size_t)n, 0, 0, look_at, ours);
-	}
-	return r < 0 ? -errno : 0;
 }
 
 static int find(int fd, struct ours *ours)
 {
 	char buf[MESSAGE] = { 0 };
 
-	return converse(fd, request(buf, RTM_GETRULE, NLM_F_DUMP, ours), ours);
+	return netlink_ask(fd, request(buf, RTM_GETRULE, NLM_F_DUMP, ours->family), look_at, ours);
 }
 
-static int change(int fd, __u16 type, __u16 flags, struct ours *ours,
-		  const struct prohibit_mark *mark)
+static int change(int fd, __u16 type, __u16 flags, __u8 family, const struct prohibit_mark *mark)
 {
 	char buf[MESSAGE] = { 0 };
-	struct nlmsghdr *nlh = request(buf, type, flags | NLM_F_ACK, ours);
+	struct nlmsghdr *nlh = request(buf, type, flags | NLM_F_ACK, family);
 
 	mnl_attr_put_u32(nlh, FRA_PRIORITY, PRIORITY);
 	mnl_attr_put_u32(nlh, FRA_FWMARK, mark->value);
 	mnl_attr_put_u32(nlh, FRA_FWMASK, mark->mask);
 	mnl_attr_put_u8(nlh, FRA_PROTOCOL, PROHIBIT_PROTOCOL);
-	return converse(fd, nlh, ours);
+	return netlink_ask(fd, nlh, NULL, NULL);
 }
 
 /* Of OURS only that of WANTED stays, and it is there. */
-static int settle(int fd, struct ours *ours, const struct prohibit_mark *wanted)
+static int settle(int fd, const struct ours *ours, const struct prohibit_mark *wanted)
 {
-	const size_t count = ours->count;
 	bool is_there = false;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < count; i++) {
+	for (size_t i = 0; !r && i < ours->count; i++) {
 		const struct prohibit_mark *mark = &ours->marks[i];
 
 		if (wanted && mark->value == wanted->value && mark->mask == wanted->mask)
 			is_there = true;
 		else
-			r = change(fd, RTM_DELRULE, 0, ours, mark);
+			r = change(fd, RTM_DELRULE, 0, ours->family, mark);
 	}
 	if (r || !wanted || is_there)
 		return r;
-	return change(fd, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, ours, wanted);
+	return change(fd, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, ours->family, wanted);
 }
 
 /* A machine may be without IPv6. */

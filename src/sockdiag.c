@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sockdiag.h"
 #include "address.h"
+#include "netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,24 +60,6 @@ static int visit(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-/* The answer to one dump; the socket is drained to its end whatever FN says. */
-static int receive(int fd, mnl_cb_t fn, void *arg)
-{
-	static char buf[65536]; /* one thread; too large for the stack of a callback */
-	int r = MNL_CB_OK;
-
-	while (r > MNL_CB_STOP) {
-		ssize_t n = recv(fd, buf, sizeof(buf), 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		r = mnl_cb_run(buf, (size_t)n, 0, 0, fn, arg);
-	}
-	return r < 0 ? -errno : 0;
-}
-
 static int dump(int fd, int family, enum fl_proto proto, mnl_cb_t fn, void *arg)
 {
 	char buf[256] = { 0 };
@@ -86,9 +69,7 @@ static int dump(int fd, int family, enum fl_proto proto, mnl_cb_t fn, void *arg)
 	req->sdiag_family = (__u8)family;
 	req->sdiag_protocol = (__u8)proto;
 	req->idiag_states = proto == FL_TCP ? STATES : ~0u;
-	if (send(fd, nlh, nlh->nlmsg_len, 0) < 0)
-		return -errno;
-	return receive(fd, fn, arg);
+	return netlink_ask(fd, nlh, fn, arg);
 }
 
 int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg), void *arg)
