@@ -32,7 +32,7 @@ answer() { # NAME COMMAND...: as `try`, in one line
 lets_in() { # PORT
 	try client connect tcp 127.0.0.1 "$1"
 	matches "connect to $1" "${R[*]}" '^ok '
-	tell client close "${R[1]}"
+	tell client reset "${R[1]}"
 }
 
 rejects() { # PORT
@@ -63,7 +63,7 @@ lets_in_after() { # PORT UNTIL
 		((SECONDS < deadline)) || fail "still rejected long after $2"
 	done
 	((R[5] >= until)) || fail "let in $((until - R[5])) ns before $2"
-	tell client close "${R[1]}"
+	tell client reset "${R[1]}"
 }
 
 # --- in and out ---
