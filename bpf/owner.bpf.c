@@ -72,16 +72,20 @@ static __always_inline struct fl_process *process_add(struct task_struct *task,
 	return p;
 }
 
-__noinline int exe_climb(__u64 start_ns, __u32 pid, __u32 exec_id)
+__noinline int exe_step_at(__u64 start_ns, __u32 pid, __u32 exec_id)
 {
 	struct fl_proc_key key = { .start_ns = start_ns, .pid = pid, .exec_id = exec_id };
 	struct fl_text *t = bpf_map_lookup_elem(&process_text, &key);
+
+	return t ? exe_step(exe_walk_of(t), t) : -1;
+}
+
+__noinline int exe_climb(__u64 start_ns, __u32 pid, __u32 exec_id)
+{
 	int more = 1;
 
-	if (!t)
-		return -1;
 	for (int i = 0; i < EXE_CLIMB_STEPS && more > 0; i++)
-		more = exe_step(exe_walk_of(t), t);
+		more = exe_step_at(start_ns, pid, exec_id);
 	return more;
 }
 
