@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The verbs of flow.bpf.h: how a flow enters the two maps, changes hands and leaves them. */
 #include "flow.bpf.h"
+#include "ports.bpf.h"
 
 int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s, enum fl_state state)
 {
@@ -111,6 +112,8 @@ static __noinline int flow_remove(__u64 id, const struct fl_key *key,
 		return -ENOENT;
 	if (count_udp && key->proto == FL_UDP)
 		bpf_map_delete_elem(&udp_counts, &id);
+	if (key->proto == FL_TCP && key_local_only(key))
+		port_leave(key->netns_cookie, key->local_port, id);
 	flow_unindex(id, key, c);
 	process_flow_removed(proc);
 	return 0;

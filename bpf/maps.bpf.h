@@ -107,6 +107,43 @@ struct {
 	__type(value, struct fl_owner);
 } shared_listeners SEC(".maps") __weak;
 
+/*
+ * Who listens at a port: each listener has a seat there, whichever address it has. See ports.bpf.h.
+ */
+#define PORT_SEATS 256
+#define SEATS_AT_ONCE 8 /* of them in one function, for the verifier's sake */
+
+struct port_seat {
+	__u64 netns_cookie;
+	__u16 port;
+	__u16 seat;
+	__u32 pad;
+};
+
+struct port_listener {
+	__u64 flow_id;
+	__u32 v6only; /* what socket_to_process does not tell */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct port_seat);
+	__type(value, struct port_listener);
+} port_listeners SEC(".maps") __weak;
+
+/* How many there are of namespace and port, or of others that come to the same number. */
+#define PORT_SUMS 16384 /* a power of two */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PORT_SUMS);
+	__type(key, __u32);
+	__type(value, __u64);
+} port_sums SEC(".maps") __weak;
+
 /* One UDP socket; see udp.bpf.c. Freed by the kernel with the socket. */
 #define UDP_PENDING 32 /* a power of two */
 

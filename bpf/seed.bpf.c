@@ -22,6 +22,7 @@
  */
 #include "file.bpf.h"
 #include "listener.bpf.h"
+#include "ports.bpf.h"
 #include "tcp.bpf.h"
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -91,8 +92,16 @@ static __noinline int seed_ended(__u64 id, const struct fl_key *key)
 static __always_inline int seed_insert(struct sock *sk, __u64 id, struct fl_socket *s,
 				       enum fl_state state)
 {
-	if (flow_insert(id, s, state))
+	int r;
+
+	if (state == FL_STATE_LISTEN)
+		port_enter(s->key.netns_cookie, s->key.local_port, id, sock_v6only(sk));
+	r = flow_insert(id, s, state);
+	if (r) {
+		if (r != -EEXIST && state == FL_STATE_LISTEN)
+			port_leave(s->key.netns_cookie, s->key.local_port, id);
 		return 0;
+	}
 	count(FL_CNT_SEEDED);
 	process_flow_added(bpf_map_lookup_elem(&processes, &s->owner.proc));
 	if (s->key.proto == FL_TCP && (socket_ended_lately(s->cookie) ||

@@ -58,6 +58,11 @@ static __always_inline bool addr_equal(const struct fl_addr *a, const struct fl_
 	return x[0] == y[0] && x[1] == y[1];
 }
 
+static __always_inline __u32 sock_v6only(struct sock *sk)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
+}
+
 static __always_inline bool key_local_only(const struct fl_key *k)
 {
 	return !k->remote_port;

@@ -6,6 +6,7 @@
  */
 #include "flow.bpf.h"
 #include "listener.bpf.h"
+#include "ports.bpf.h"
 #include "tcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -126,6 +127,7 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 	struct fl_socket s = { .role = FL_ROLE_LISTENER, .accepted = 1 };
 	struct fl_process *p;
 	__u64 id;
+	int r;
 
 	want_state_changes(ctx);
 	s.cookie = bpf_get_socket_cookie(ctx);
@@ -143,8 +145,13 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 	if (s.key.ifindex ||
 	    BPF_CORE_READ_BITFIELD_PROBED((struct sock *)tp, __sk_common.skc_reuseport))
 		listener_share(bs, &s.owner);
-	if (flow_open(id, &s, FL_STATE_LISTEN))
+	port_enter(s.key.netns_cookie, s.key.local_port, id, sock_v6only((struct sock *)tp));
+	r = flow_open(id, &s, FL_STATE_LISTEN);
+	if (r) {
+		if (r != -EEXIST) /* else it has one seat more for a while, see ports.bpf.h */
+			port_leave(s.key.netns_cookie, s.key.local_port, id);
 		return 0;
+	}
 	process_flow_added(p);
 	netns_note(p, s.key.netns_cookie, (struct sock *)tp);
 	flow_tell(FL_EVENT_LISTEN, id, &s, FL_STATE_LISTEN);

@@ -38,6 +38,9 @@ static const struct filter_field options[] = {
 	{ .name = "interface", .value = "NAME", .help = "network interface" },
 	{ .name = "interface-type", .value = "TYPE", .help = "IANA's ifType, word or number" },
 	{ .name = "tunnel-type", .value = "TYPE", .help = "IANA's tunnelType, word or number" },
+	{ .name = "port-in-use-by-other",
+	  .value = "BOOL",
+	  .help = "at listen: another process listens there" },
 	{ .name = NULL },
 };
 
@@ -58,6 +61,7 @@ static const struct {
 	{ "interface", POLICY_INTERFACE },
 	{ "interface-type", POLICY_INTERFACE_TYPE },
 	{ "tunnel-type", POLICY_TUNNEL_TYPE },
+	{ "port-in-use-by-other", POLICY_PORT_IN_USE },
 };
 
 static void free_policy(struct policy **policy)

@@ -111,6 +111,14 @@ static bool accepts_hook(const struct plain_rule *rule, enum fl_hook hook, bool 
 	return rule->hooks >> hook & 1 && (udp ? rule->udp : rule->tcp);
 }
 
+static bool accepts_fact(const struct plain_rule *rule, enum fl_fact fact)
+{
+	const struct term_value v = { .id = { fact == FL_FACT_YES } };
+
+	return fact == FL_FACT_UNKNOWN ? accepts_unknown(rule, FL_DIM_PORT_IN_USE)
+				       : accepts(rule, FL_DIM_PORT_IN_USE, &v);
+}
+
 static struct term_value value_of(const struct fl_attempt *a, enum fl_dimension d)
 {
 	struct term_value v = { 0 };
@@ -159,8 +167,12 @@ static struct term_value value_of(const struct fl_attempt *a, enum fl_dimension 
 	case FL_DIM_TUNNEL_TYPE:
 		v.id[0] = a->tunnel_type;
 		break;
+	case FL_DIM_PORT_IN_USE:
+		v.id[0] = a->port_in_use_by_other;
+		break;
 	case FL_DIM_HOOK:
 	case FL_DIMS:
+	case FL_DIMS_KNOWN:
 		break;
 	}
 	return v;
@@ -170,7 +182,7 @@ bool plain_rule_matches(const struct plain_rule *rule, const struct fl_attempt *
 {
 	if (!accepts_hook(rule, (enum fl_hook)a->hook, a->key.proto == FL_UDP))
 		return false;
-	for (enum fl_dimension d = FL_DIM_HOOK + 1; d < FL_DIMS; d++) {
+	for (enum fl_dimension d = FL_DIM_HOOK + 1; d < FL_DIMS_KNOWN; d++) {
 		struct term_value v = value_of(a, d);
 
 		if (a->known >> d & 1 ? !accepts(rule, d, &v) : !accepts_unknown(rule, d))
@@ -553,7 +565,7 @@ static __u32 dimensions_of(const struct plain_rule *rule)
 	return dimensions & ~(1u << FL_DIM_HOOK);
 }
 
-static int compile_hook(struct work *w, __u32 index)
+static int compile_hook(struct work *w, __u32 index, enum fl_fact fact)
 {
 	const struct fl_class none = { { FL_BLOCK_NONE } };
 	struct draft t = draft_of(w->c, &none);
@@ -563,17 +575,20 @@ static int compile_hook(struct work *w, __u32 index)
 		if (!accepts_hook(w->rules[rule], index / 2, index % 2))
 			continue;
 		w->c->policy.asked[index] |= dimensions_of(w->rules[rule]);
-		r = draft_rule(&t, rule, true);
+		if (accepts_fact(w->rules[rule], fact))
+			r = draft_rule(&t, rule, true);
 	}
-	return r ? r : draft_class(&t, &w->c->policy.hooks[index]);
+	return r ? r : draft_class(&t, &w->c->policy.hooks[fl_hook_class(index, fact)]);
 }
 
 static int compile_hooks(struct work *w)
 {
 	int r = 0;
 
-	for (__u32 i = 0; !r && i < FL_HOOKS * 2; i++)
-		r = compile_hook(w, i);
+	for (__u32 i = 0; !r && i < FL_HOOK_INDEXES; i++) {
+		for (enum fl_fact fact = 0; !r && fact < FL_FACTS; fact++)
+			r = compile_hook(w, i, fact);
+	}
 	return r;
 }
 
@@ -815,9 +830,9 @@ struct fl_judgement compiled_judge(const struct compiled *c, const struct fl_att
 {
 	struct fl_judgement j = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
 	const struct fl_class *sets[FL_DIMS];
+	__u32 hook = fl_hook_class(FL_HOOK_INDEX(a->hook, a->key.proto), fl_port_in_use(a));
 
-	sets[FL_DIM_HOOK] = compiled_class(c,
-					   c->policy.hooks[FL_HOOK_INDEX(a->hook, a->key.proto)]);
+	sets[FL_DIM_HOOK] = compiled_class(c, c->policy.hooks[hook]);
 	for (enum fl_dimension d = FL_DIM_HOOK + 1; d < FL_DIMS; d++)
 		sets[d] = compiled_class(c, find_class(c, d, a));
 	for (__u32 i = 0; i < FL_BLOCKS && j.rule == FL_NO_RULE; i++) {

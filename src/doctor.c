@@ -297,6 +297,10 @@ static json_t *notes_json(const struct agent *agent)
 		     "restricts more");
 	note_counter(notes, agent, FL_CNT_REDIRECTS_FULL,
 		     "of what was redirected nobody can ask any more where it was to go");
+	note_counter(
+		notes, agent, FL_CNT_LISTENERS_FULL,
+		"listeners found no seat at their port: 'port_in_use_by_other' may be false for "
+		"who listens beside one of them");
 	note_counter(notes, agent, FL_CNT_VERDICT_SKIPPED,
 		     "the kernel let listen() pass unjudged while it judged another; boot with "
 		     "'bpf' in lsm=");

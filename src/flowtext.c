@@ -181,6 +181,7 @@ static const char *const counters[] = {
 	[FL_CNT_RUNS_SKIPPED] = "runs_skipped",
 	[FL_CNT_VERDICT_SKIPPED] = "verdict_skipped",
 	[FL_CNT_REDIRECTS_FULL] = "redirects_full",
+	[FL_CNT_LISTENERS_FULL] = "listeners_full",
 };
 _Static_assert(sizeof(counters) / sizeof(counters[0]) == FL_CNT_MAX, "each counter has a name");
 

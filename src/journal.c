@@ -215,6 +215,9 @@ void journal_verdict(struct journal *j, const struct stream_verdict *v)
 	journalentry_add(&j->entry, "FLOWNER_ENFORCED", v->enforced ? "1" : "0");
 	journalentry_add(&j->entry, "FLOWNER_RULE", v->rule ? v->rule->text : NULL);
 	journalentry_print(&j->entry, "FLOWNER_COUNT", "%llu", v->count);
+	if (v->port_in_use_by_other != FL_FACT_UNKNOWN)
+		journalentry_add(&j->entry, "FLOWNER_PORT_IN_USE_BY_OTHER",
+				 v->port_in_use_by_other == FL_FACT_YES ? "1" : "0");
 	if (v->to.used)
 		journalentry_add(&j->entry, "FLOWNER_REDIRECTED_TO",
 				 endpoint_format(&v->to.addr, v->to.port, to));

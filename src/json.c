@@ -474,6 +474,9 @@ static void put_verdict(struct builder *b, json_t *object)
 	put(b, object, "enforced", json_boolean(v->enforced));
 	if (v->failed)
 		put(b, object, "unjudged", json_true());
+	if (v->port_in_use_by_other != FL_FACT_UNKNOWN)
+		put(b, object, "port_in_use_by_other",
+		    json_boolean(v->port_in_use_by_other == FL_FACT_YES));
 	if (v->count > 1)
 		put_number(b, object, "count", v->count);
 	if (v->to)

@@ -4,6 +4,7 @@
 #define FLOWNER_JSON_H
 
 #include <flowner/flow.h>
+#include <flowner/policy.h>
 #include <flowner/redirect.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct json_verdict {
 	bool enforced;	  /* it happened; else a rule in audit would have said it */
 	bool failed;	  /* it could not be judged */
 	bool rejected;
+	enum fl_fact port_in_use_by_other;
 	__u64 count;		   /* attempts told at once */
 	const struct fl_place *to; /* of `redirect`, or NULL */
 };

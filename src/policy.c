@@ -94,6 +94,7 @@ static const cyaml_schema_field_t remote_fields[] = {
 		LIST(type, "interface", is.lists[POLICY_INTERFACE]),                               \
 		LIST(type, "interface_type", is.lists[POLICY_INTERFACE_TYPE]),                     \
 		LIST(type, "tunnel_type", is.lists[POLICY_TUNNEL_TYPE]),                           \
+		LIST(type, "port_in_use_by_other", is.lists[POLICY_PORT_IN_USE]),                  \
 		CYAML_FIELD_MAPPING("local", CYAML_FLAG_OPTIONAL, type, is, local_fields),         \
 		CYAML_FIELD_MAPPING("remote", CYAML_FLAG_OPTIONAL, type, is, remote_fields)
 
@@ -233,9 +234,8 @@ static int read_mode(const struct reader *rd, const char *path, const char *text
 
 static int read_bool(const struct reader *rd, const char *path, const char *text, bool *ret_value)
 {
-	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+	if (policy_bool_parse(text, ret_value))
 		return refuse(rd, path, SHOWN " is neither true nor false", text);
-	*ret_value = *text == 't';
 	return 0;
 }
 
@@ -366,6 +366,15 @@ static int read_type(const struct reader *rd, const char *path, struct policy_wo
 	return 0;
 }
 
+static int read_yes_or_no(const struct reader *rd, const char *path, struct policy_word *word)
+{
+	bool yes = false;
+	int r = read_bool(rd, path, word->text, &yes);
+
+	word->value.id[0] = yes;
+	return r;
+}
+
 /* What can be said of WORD without looking at the machine. */
 static int read_word(const struct reader *rd, enum policy_attribute attribute, const char *path,
 		     struct policy_word *word)
@@ -393,6 +402,8 @@ static int read_word(const struct reader *rd, enum policy_attribute attribute, c
 	case POLICY_LOCAL_PORT:
 	case POLICY_REMOTE_PORT:
 		return read_ports(rd, path, word);
+	case POLICY_PORT_IN_USE:
+		return read_yes_or_no(rd, path, word);
 	case POLICY_PROTO:
 	case POLICY_USER:
 	case POLICY_GROUP:

@@ -140,6 +140,14 @@ int policy_tunnel_type_parse(const char *text, __u32 *ret_type)
 	return type_parse(words, text, ret_type);
 }
 
+int policy_bool_parse(const char *text, bool *ret_value)
+{
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return -EINVAL;
+	*ret_value = *text == 't';
+	return 0;
+}
+
 #define AT(hook) (1u << FL_HOOK_##hook)
 #define EVERYWHERE ((1u << FL_HOOKS) - 1)
 /* of a socket that connects the near end is chosen by routing, and with it the interface */
@@ -167,6 +175,7 @@ static const struct {
 	[POLICY_LOCAL_PORT] = { "local.port", FL_DIM_LOCAL_PORT, EVERYWHERE & ~AT(CONNECT) },
 	[POLICY_REMOTE_ADDR] = { "remote.addr", FL_DIM_REMOTE_ADDR, ROUTED | AT(CONNECT) },
 	[POLICY_REMOTE_PORT] = { "remote.port", FL_DIM_REMOTE_PORT, ROUTED | AT(CONNECT) },
+	[POLICY_PORT_IN_USE] = { "port_in_use_by_other", FL_DIM_PORT_IN_USE, AT(LISTEN) },
 };
 
 const char *policy_attribute_text(enum policy_attribute attribute)

@@ -25,6 +25,7 @@ enum policy_attribute {
 	POLICY_LOCAL_PORT,
 	POLICY_REMOTE_ADDR,
 	POLICY_REMOTE_PORT,
+	POLICY_PORT_IN_USE, /* by another process that listens there */
 	POLICY_ATTRIBUTES,
 };
 
@@ -35,6 +36,7 @@ const char *policy_verdict_text(enum fl_verdict verdict);
 int policy_verdict_parse(const char *text, __u32 *ret_verdict); /* not `redirect` */
 int policy_interface_type_parse(const char *text, __u32 *ret_type);
 int policy_tunnel_type_parse(const char *text, __u32 *ret_type);
+int policy_bool_parse(const char *text, bool *ret_value); /* "true", "false" */
 
 /* As in a policy, with "local.port" for what is inside of `local`. */
 const char *policy_attribute_text(enum policy_attribute attribute);

@@ -138,6 +138,20 @@ static int attempt_uid(struct stage *s)
 	return 0;
 }
 
+static int attempt_port_in_use(struct stage *s)
+{
+	const char *text = s->words->words[POLICY_PORT_IN_USE];
+	bool yes = false;
+
+	if (!text)
+		return 0;
+	if (policy_bool_parse(text, &yes))
+		return refuse(s, "true or false", text);
+	s->attempt.port_in_use_by_other = yes;
+	know(s, POLICY_PORT_IN_USE);
+	return 0;
+}
+
 static int attempt_names(struct stage *s)
 {
 	static const enum policy_attribute names[] = {
@@ -185,7 +199,7 @@ static int attempt_make(struct stage *s)
 {
 	int r;
 
-	s->attempt.hook = s->words->hook;
+	s->attempt.hook = (__u16)s->words->hook;
 	s->attempt.key.proto = s->words->udp ? FL_UDP : FL_TCP;
 	s->attempt.cgroup_id = CGROUP_MEANT;
 	attempt_endpoints(s);
@@ -198,6 +212,8 @@ static int attempt_make(struct stage *s)
 	if (!r)
 		r = attempt_type(s, POLICY_TUNNEL_TYPE, &s->attempt.tunnel_type,
 				 policy_tunnel_type_parse);
+	if (!r)
+		r = attempt_port_in_use(s);
 	return r;
 }
 

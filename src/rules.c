@@ -118,6 +118,7 @@ static void tell(void *arg, const struct verdict *v)
 		.enforced = v->enforced,
 		.failed = v->failed,
 		.redirected = v->redirected,
+		.port_in_use_by_other = fl_port_in_use(a),
 		.to = target_of(r, v),
 	};
 	struct fl_flow *flow = &told.event.flow;

@@ -34,14 +34,15 @@ static __u32 hooks_of(const struct live *l)
 	}
 }
 
-/* By which interface it goes nobody has remembered. Taken for what restricts more, a rule on one
- * interface would cut what goes by all others. */
-static bool lacks_interface(const struct compiled *c, const struct fl_attempt *a, enum fl_hook hook)
+/* By which interface it goes nobody has remembered, nor whether others were on its port before it
+ * listened. Taken for what restricts more, a rule on one interface would cut what goes by all
+ * others. */
+static bool lacks_what_was(const struct compiled *c, const struct fl_attempt *a, enum fl_hook hook)
 {
-	const __u32 interface = 1u << FL_DIM_INTERFACE | 1u << FL_DIM_INTERFACE_TYPE |
-				1u << FL_DIM_TUNNEL_TYPE;
+	const __u32 forgotten = 1u << FL_DIM_INTERFACE | 1u << FL_DIM_INTERFACE_TYPE |
+				1u << FL_DIM_TUNNEL_TYPE | 1u << FL_DIM_PORT_IN_USE;
 
-	return c->policy.asked[FL_HOOK_INDEX(hook, a->key.proto)] & interface & ~a->known;
+	return c->policy.asked[FL_HOOK_INDEX(hook, a->key.proto)] & forgotten & ~a->known;
 }
 
 /* Whether C rejects L at HOOK, and by what. */
@@ -52,9 +53,9 @@ static bool rejects(const struct compiled *c, const struct live *l, enum fl_hook
 	struct fl_judgement j;
 	const struct fl_policy_rule *says;
 
-	if (lacks_interface(c, &attempt, hook))
+	if (lacks_what_was(c, &attempt, hook))
 		return false;
-	attempt.hook = hook;
+	attempt.hook = (__u16)hook;
 	j = compiled_judge(c, &attempt);
 	cut->hook = hook;
 	cut->is_default = j.rule == FL_NO_RULE;

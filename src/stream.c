@@ -233,6 +233,7 @@ static int verdict_line(struct stream *s, const struct stream_verdict *v, __u64 
 		.enforced = v->enforced,
 		.failed = v->failed,
 		.rejected = v->verdict == FL_REJECT,
+		.port_in_use_by_other = v->port_in_use_by_other,
 		.count = v->count,
 	};
 

@@ -8,6 +8,7 @@
 #define FLOWNER_STREAM_H
 
 #include "request.h"
+#include <flowner/policy.h>
 #include <flowner/redirect.h>
 #include <flowner/verdict.h>
 
@@ -23,6 +24,7 @@ struct stream_verdict {
 	enum fl_verdict verdict;
 	bool enforced, failed; /* as in json.h */
 	bool redirected;
+	enum fl_fact port_in_use_by_other;
 	struct fl_place to; /* where to, when that is known */
 };
 

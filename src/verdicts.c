@@ -21,7 +21,7 @@ struct kind {
 	__u32 port; /* of the service */
 	__u32 verdict;
 	__u32 enforced, failed;
-	__u64 redirected;
+	__u32 redirected, port_in_use;
 };
 
 struct entry {
@@ -83,6 +83,7 @@ static struct kind kind_of(const struct verdict *v)
 	k.enforced = v->enforced;
 	k.failed = v->failed;
 	k.redirected = v->redirected;
+	k.port_in_use = fl_port_in_use(a);
 	place_of(a, &k);
 	return k;
 }

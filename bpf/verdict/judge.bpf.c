@@ -80,7 +80,7 @@ __noinline int judge_unknown(__u32 slot, __u64 index, __u32 known)
 {
 	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
 
-	if (policy && index < FL_HOOKS * 2 && policy->asked[index] & ~known)
+	if (policy && index < FL_HOOK_INDEXES && policy->asked[index] & ~known)
 		count(FL_CNT_VERDICT_UNKNOWN);
 	return 0;
 }

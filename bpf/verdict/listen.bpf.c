@@ -2,11 +2,16 @@
 /*
  * LISTEN: listen() of a TCP socket, before it changes anything. Where no program may say no at this
  * place, the callback of the listening socket says so afterwards, and the daemon ends it.
+ *
+ * Who else listens on that port is known from the seats of its listeners (ports.bpf.h), which they
+ * take when they listen: of two that begin at the same moment neither is there yet for the other.
  */
 #include "condemned.bpf.h"
 #include "event.bpf.h"
 #include "judge.bpf.h"
 #include "policy.bpf.h"
+#include "ports.bpf.h"
+#include <flowner/listen.h>
 
 #include <bpf/bpf_tracing.h>
 
@@ -33,6 +38,81 @@ static __always_inline bool is_tcp(struct sock *sk)
 	       BPF_CORE_READ(sk, sk_protocol) == FL_TCP;
 }
 
+static __always_inline void addr_from_words(struct fl_addr *a, __u64 first, __u64 second)
+{
+	__builtin_memcpy(&a->b[0], &first, sizeof(first));
+	__builtin_memcpy(&a->b[8], &second, sizeof(second));
+}
+
+/* Not 0: not of the process that runs here, nor listen() once more on the socket with COOKIE,
+ * perhaps by a child that has it, too. */
+static __always_inline __u64 is_others(const struct fl_socket *s, __u64 cookie)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u64 start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	__u32 pid = BPF_CORE_READ(task, tgid);
+
+	return fl_mask(s->cookie ^ cookie) &
+	       fl_mask((s->owner.proc.pid ^ pid) | (s->owner.proc.start_ns ^ start_ns));
+}
+
+/* Where one listens, beside namespace and address, and the first of the seats to look at. */
+#define SEATS_OF(ifindex, port, first, v6only)                                                     \
+	((__u64)(ifindex) << 32 | (__u64)(port) << 16 | (__u64)(first) << 1 | (v6only))
+
+/*
+ * Another process has one of SEATS_AT_ONCE, and is in the way. Not static, with numbers for
+ * arguments: verified once, by itself.
+ */
+__noinline int port_in_use_some(__u64 netns_cookie, __u64 addr_0, __u64 addr_1, __u64 at,
+				__u64 cookie)
+{
+	struct port_seat key = { .netns_cookie = netns_cookie, .port = at >> 16 };
+	struct fl_addr addr;
+	__u64 in_use = fl_opaque(0); /* for the verifier one of the sums that it becomes */
+	const struct fl_listens_at here = { &addr, at >> 32, at & 1 };
+
+	addr_from_words(&addr, addr_0, addr_1);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < SEATS_AT_ONCE; i++) {
+		struct port_listener *there;
+		struct fl_socket *s;
+		__u64 id;
+
+		key.seat = ((at & 0xffff) >> 1) + i;
+		there = bpf_map_lookup_elem(&port_listeners, &key);
+		if (!there)
+			continue;
+		id = there->flow_id;
+		s = bpf_map_lookup_elem(&socket_to_process, &id);
+		if (s) {
+			const struct fl_listens_at its = { &s->key.local, s->key.ifindex,
+							   there->v6only };
+
+			in_use |= is_others(s, cookie) & fl_listens_overlap(&here, &its);
+		}
+	}
+	return in_use != 0;
+}
+
+/* All seats, but where nobody sits, which is nearly everywhere. A port that the kernel is still to
+ * choose is one that nobody has. */
+static __noinline int port_in_use_by_other(const struct fl_attempt *a, __u32 v6only)
+{
+	const struct fl_key *k = &a->key;
+	__u64 *sum = port_sum(k->netns_cookie, k->local_port);
+	int in_use = 0;
+
+	if (!sum || !*sum || !k->local_port)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (__u32 first = 0; first < PORT_SEATS && !in_use; first += SEATS_AT_ONCE)
+		in_use = port_in_use_some(
+			k->netns_cookie, fl_addr_word(&k->local, 0), fl_addr_word(&k->local, 1),
+			SEATS_OF(k->ifindex, k->local_port, first, v6only), a->cookie);
+	return in_use;
+}
+
 /* Port 0: the kernel will choose one, and it is for rules without a port to say. */
 static __noinline int listen_judge(struct sock *sk)
 {
@@ -44,6 +124,8 @@ static __noinline int listen_judge(struct sock *sk)
 	attempt_namespace(&a, a.key.netns_cookie);
 	a.cookie = sock_existing_cookie(sk);
 	attempt_by_current(&a);
+	a.port_in_use_by_other = port_in_use_by_other(&a, sock_v6only(sk));
+	a.known |= KNOWS(FL_DIM_PORT_IN_USE);
 	return judge(&a) == FL_REJECT ? -EACCES : 0;
 }
 

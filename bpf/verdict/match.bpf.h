@@ -209,15 +209,19 @@ static __noinline int policy_question(const struct fl_attempt *attempt, __u32 sl
 {
 	struct match m = { .attempt = attempt, .slot = slot, .question = ret_question };
 	__u32 index = FL_HOOK_INDEX(attempt->hook, attempt->key.proto);
+	__u64 class;
 
 	m.policy = bpf_map_lookup_elem(&policies, &slot);
 	if (!m.policy || slot >= FL_POLICY_SLOTS)
 		return -2; /* ENOENT */
-	if (index >= FL_HOOKS * 2)
+	if (index >= FL_HOOK_INDEXES)
 		return -5; /* EIO */
 	*ret_question = fl_question_of(*(volatile const __u64 *)&m.policy->generation);
 	m.asked = m.policy->asked[index];
-	fl_question_put(ret_question, FL_DIM_HOOK, m.policy->hooks[index]);
+	class = fl_opaque(fl_hook_class(index, fl_port_in_use(attempt)));
+	if (class >= FL_HOOK_INDEXES * FL_FACTS) /* never, which the verifier cannot know */
+		return -5;
+	fl_question_put(ret_question, FL_DIM_HOOK, m.policy->hooks[class]);
 	match_numbers(&m);
 	return match_addresses(&m);
 }

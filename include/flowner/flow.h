@@ -304,6 +304,7 @@ enum fl_counter {
 	FL_CNT_RUNS_SKIPPED,	 /* of tracing programs, as one ran on that CPU already: repaired */
 	FL_CNT_VERDICT_SKIPPED,	 /* listen() let pass unjudged, for the same reason */
 	FL_CNT_REDIRECTS_FULL,	 /* redirected, and where it was to go can no more be asked for */
+	FL_CNT_LISTENERS_FULL,	 /* listeners that others who listen there are not told of */
 	FL_CNT_MAX,
 };
 

@@ -45,7 +45,7 @@ struct fl_class {
 };
 
 enum fl_dimension {
-	FL_DIM_HOOK, /* hook and protocol, which are always known: index FL_HOOK_INDEX() */
+	FL_DIM_HOOK, /* hook and protocol, which are always known: see FL_HOOK_INDEX() */
 	FL_DIM_EXE,
 	FL_DIM_PARENT, /* executable of the parent process */
 	FL_DIM_UID,
@@ -60,9 +60,22 @@ enum fl_dimension {
 	FL_DIM_INTERFACE_TYPE,
 	FL_DIM_TUNNEL_TYPE,
 	FL_DIMS,
+	/* Of so few values that they are a part of the hook's class, and cost neither a look-up nor
+	 * a place in the question: see fl_hook_class(). */
+	FL_DIM_PORT_IN_USE,
+	FL_DIMS_KNOWN,
 };
 
 #define FL_HOOK_INDEX(hook, proto) ((__u32)(hook)*2 + ((proto) == FL_UDP))
+#define FL_HOOK_INDEXES (FL_HOOKS * 2)
+
+/* What is told apart beside hook and protocol: whether another process listens on that port. */
+enum fl_fact {
+	FL_FACT_UNKNOWN,
+	FL_FACT_NO,
+	FL_FACT_YES,
+	FL_FACTS,
+};
 
 /* A file: what an executable is known by. */
 struct fl_file {
@@ -105,8 +118,9 @@ struct fl_attempt {
 	__u32 interface_type;
 	__u32 tunnel_type;
 	__u32 sub_interface;
-	__u32 hook;  /* enum fl_hook */
-	__u32 known; /* bit 1 << enum fl_dimension */
+	__u16 hook;		    /* enum fl_hook */
+	__u16 port_in_use_by_other; /* 0 or 1 */
+	__u32 known;		    /* bit 1 << enum fl_dimension */
 };
 
 /* In `known`: it is the process that runs here, and more may be asked of it. */
@@ -146,12 +160,12 @@ struct fl_policy {
 	struct fl_rule_block enforced[FL_BLOCKS]; /* rules that are; the others are in audit */
 	struct fl_policy_rule defaults[FL_HOOKS]; /* when no rule matches */
 	__u32 other[FL_DIMS];			  /* class of a value that no rule names */
-	__u32 unknown[FL_DIMS];	   /* class of a value that is not known at this moment */
-	__u32 hooks[FL_HOOKS * 2]; /* class by FL_HOOK_INDEX() */
-	__u32 default_enforced;	   /* bit 1 << hook */
-	__u32 wanted;		   /* bit 1 << dimension: some rule asks for it */
-	__u32 asked[FL_HOOKS * 2]; /* the same of the rules of FL_HOOK_INDEX() */
-	__u64 generation;	   /* written last; who remembers an answer reads it first */
+	__u32 unknown[FL_DIMS]; /* class of a value that is not known at this moment */
+	__u32 hooks[FL_HOOK_INDEXES * FL_FACTS]; /* by fl_hook_class() */
+	__u32 default_enforced;			 /* bit 1 << hook */
+	__u32 wanted;				 /* bit 1 << dimension: some rule asks for it */
+	__u32 asked[FL_HOOK_INDEXES];		 /* the same of the rules of FL_HOOK_INDEX() */
+	__u64 generation; /* written last; who remembers an answer reads it first */
 };
 
 #define FL_CLASSES_A_WORD 4
@@ -273,6 +287,19 @@ FL_RULE __u32 fl_question_class(const struct fl_question *q, enum fl_dimension d
 FL_RULE void fl_question_put(struct fl_question *q, enum fl_dimension d, __u32 class)
 {
 	q->words[d / FL_CLASSES_A_WORD] |= (__u64)(class & 0xffff) << d % FL_CLASSES_A_WORD * 16;
+}
+
+/* Without a branch: see fl_lowest_bit(). */
+FL_RULE __u32 fl_port_in_use(const struct fl_attempt *a)
+{
+	return (a->known >> FL_DIM_PORT_IN_USE & 1) * (1 + (a->port_in_use_by_other & 1));
+}
+
+/* Where in fl_policy.hooks the class of the hook is, of an attempt whose FL_HOOK_INDEX() is INDEX
+ * and to which FACT, an enum fl_fact, is the case. */
+FL_RULE __u32 fl_hook_class(__u32 index, __u32 fact)
+{
+	return index * FL_FACTS + fact;
 }
 
 FL_RULE struct fl_question fl_question_of(__u64 generation)

@@ -277,7 +277,7 @@ static bool everywhere(enum policy_attribute attribute)
 
 void mdoc_attributes(FILE *out)
 {
-	fputs(".Bl -tag -width interface_type -compact\n", out);
+	fputs(".Bl -tag -width port_in_use_by_other -compact\n", out);
 	for (enum policy_attribute a = POLICY_EXE; a < POLICY_ATTRIBUTES; a++) {
 		const char *separator = "";
 

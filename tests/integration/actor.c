@@ -130,21 +130,38 @@ static int answer_socket(int fd, unsigned long long before)
 	return 0;
 }
 
-/* listen PROTO ADDR PORT [share]; of UDP it is bind() alone; share: SO_REUSEPORT */
+/* The words of C from FIRST on: share is SO_REUSEPORT, v6only IPV6_V6ONLY. */
+static int set_options(int fd, const struct command *c, int first)
+{
+	int one = 1, r = 0;
+
+	for (int i = first; i < c->words && r == 0; i++) {
+		if (strcmp(c->word[i], "share") == 0)
+			r = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+		else if (strcmp(c->word[i], "v6only") == 0)
+			r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+		else
+			return -EINVAL;
+	}
+	return r < 0 ? fails() : 0;
+}
+
+/* listen PROTO ADDR PORT [share] [v6only]; of UDP it is bind() alone */
 static int do_listen(const struct command *c)
 {
 	_close_ int fd = -1;
 	struct address a;
 	unsigned long long before;
-	int one = 1;
+	int r;
 
 	if (read_address(c->word[2], c->word[3], &a) < 0)
 		return -EINVAL;
 	fd = new_socket(c->word[1], a.any.ss_family);
 	if (fd < 0)
 		return fd;
-	if (c->words > 4 && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
-		return fails();
+	r = set_options(fd, c, 4);
+	if (r < 0)
+		return r;
 	before = now_ns();
 	if (bind(fd, (struct sockaddr *)&a.any, a.len) < 0)
 		return fails();
@@ -206,12 +223,18 @@ static int do_accept(const struct command *c)
 /* socket PROTO FAMILY(4|6): nothing but the descriptor */
 static int do_socket(const struct command *c)
 {
-	int fd;
+	_close_ int fd = -1;
+	int r;
 
 	if (c->words < 3)
 		return -EINVAL;
 	fd = new_socket(c->word[1], *c->word[2] == '6' ? AF_INET6 : AF_INET);
-	return fd < 0 ? fd : answer_socket(fd, now_ns());
+	r = fd < 0 ? fd : set_options(fd, c, 3);
+	if (r < 0)
+		return r;
+	(void)answer_socket(fd, now_ns());
+	(void)TAKE_FD(fd);
+	return 0;
 }
 
 /* bind FD ADDR PORT: bind(2) alone */

@@ -89,7 +89,7 @@ static inline struct term_value random_value(struct random_policy *p, enum fl_di
 		v.first = (uint16_t)first;
 		v.last = (uint16_t)(last > 65535 ? 65535 : last);
 	} else {
-		v.id[0] = rnd(p, p->ids);
+		v.id[0] = rnd(p, d == FL_DIM_PORT_IN_USE ? 2 : p->ids);
 		v.id[1] = d == FL_DIM_EXE || d == FL_DIM_PARENT ? rnd(p, 2) : 0;
 	}
 	return v;
@@ -123,11 +123,13 @@ static inline void random_rule(struct random_policy *p, size_t i)
 	r->rule.tcp = rnd(p, 3) != 0;
 	r->rule.udp = !r->rule.tcp || rnd(p, 2);
 	for (size_t t = 0; t < r->rule.term_count; t++) {
-		enum fl_dimension d = FL_DIM_HOOK + 1 + rnd(p, FL_DIMS - FL_DIM_HOOK - 1);
+		enum fl_dimension d = FL_DIM_HOOK + 1 + rnd(p, FL_DIMS - FL_DIM_HOOK);
 
 		/* few rules name a namespace, or all of them stand before the others */
 		if (d == FL_DIM_NETNS && rnd(p, 4))
 			d = FL_DIM_EXE;
+		if (d == FL_DIMS)
+			d = FL_DIM_PORT_IN_USE;
 		r->terms[t] = (struct term){ .dimension = d,
 					     .negated = is_named(r, t, d) || (t && rnd(p, 4) == 0),
 					     .count = 1 + rnd(p, RANDOM_VALUES),
@@ -224,8 +226,12 @@ static inline void put_value(struct random_policy *p, struct fl_attempt *a, enum
 	case FL_DIM_TUNNEL_TYPE:
 		a->tunnel_type = (__u32)v->id[0];
 		break;
+	case FL_DIM_PORT_IN_USE:
+		a->port_in_use_by_other = (__u16)v->id[0];
+		break;
 	case FL_DIM_HOOK:
 	case FL_DIMS:
+	case FL_DIMS_KNOWN:
 		break;
 	}
 }
@@ -236,7 +242,7 @@ static inline void random_attempt(struct random_policy *p, struct fl_attempt *a)
 	const struct random_rule *r = &p->rules[rnd(p, (uint32_t)p->count)];
 
 	memset(a, 0, sizeof(*a));
-	for (enum fl_dimension d = FL_DIM_HOOK + 1; d < FL_DIMS; d++) {
+	for (enum fl_dimension d = FL_DIM_HOOK + 1; d < FL_DIMS_KNOWN; d++) {
 		struct term_value v = random_value(p, d);
 
 		put_value(p, a, d, &v);
@@ -247,11 +253,11 @@ static inline void random_attempt(struct random_policy *p, struct fl_attempt *a)
 		if (!term->negated || rnd(p, 8) == 0)
 			put_value(p, a, term->dimension, &term->values[rnd(p, term->count)]);
 	}
-	a->known = (1u << FL_DIMS) - 1;
+	a->known = (1u << FL_DIMS_KNOWN) - 1;
 	if (rnd(p, 16) == 0)
-		a->known &= ~(1u << rnd(p, FL_DIMS));
+		a->known &= ~(1u << rnd(p, FL_DIMS_KNOWN));
 	do {
-		a->hook = rnd(p, FL_HOOKS);
+		a->hook = (__u16)rnd(p, FL_HOOKS);
 	} while (!(r->rule.hooks >> a->hook & 1) && rnd(p, 16));
 	a->key.proto = r->rule.udp && (!r->rule.tcp || rnd(p, 2)) ? FL_UDP : FL_TCP;
 }
@@ -297,6 +303,8 @@ static inline bool says_value(const struct term_value *v, enum fl_dimension d,
 		return v->id[0] == a->interface_type;
 	case FL_DIM_TUNNEL_TYPE:
 		return v->id[0] == a->tunnel_type;
+	case FL_DIM_PORT_IN_USE:
+		return v->id[0] == a->port_in_use_by_other;
 	default:
 		return false;
 	}

@@ -141,6 +141,31 @@ static void every_attribute(void **state)
 	}
 }
 
+/* Only who listens takes a port from others who do. */
+static void a_port_in_use_by_others(void **state)
+{
+	static const char *const words[] = { "false", "true" };
+	char text[512];
+
+	(void)state;
+	for (__u64 yes = 0; yes < 2; yes++) {
+		for (int negated = 0; negated < 2; negated++) {
+			const struct policy_term *t;
+			struct policy *p;
+
+			snprintf(text, sizeof(text), "%s    %sport_in_use_by_other: %s\n",
+				 RULE_AT("listen"), negated ? "not:\n      " : "", words[yes]);
+			p = good(text);
+			t = p->rules->terms;
+			assert_int_equal(p->rules->term_count, 1);
+			assert_int_equal(t->attribute, POLICY_PORT_IN_USE);
+			assert_int_equal(t->negated, negated);
+			assert_int_equal(t->words->value.id[0], yes);
+			policy_free(p);
+		}
+	}
+}
+
 static void values(void **state)
 {
 	struct policy *p = good(
@@ -311,7 +336,14 @@ static void mistakes_have_a_place(void **state)
 		{ RULE "    local: {addr: 10.0.0.0/33}\n", "f.yaml:5:19: ", "prefix" },
 		{ RULE_AT("recv_accept") "    interface_type: fast\n", "f.yaml:5:21: ", "'fast'" },
 		{ RULE_AT("recv_accept") "    tunnel_type: [1, 0x2]\n", "f.yaml:5:22: ", "'0x2'" },
+		{ RULE "    port_in_use_by_other: yes\n",
+		  "f.yaml:5:27: ", "'yes' is neither true nor false" },
+		{ RULE "    port_in_use_by_other: []\n", "f.yaml:5:27: ", "empty list" },
+		{ RULE "    not: {port_in_use_by_other: [true, 1]}\n",
+		  "f.yaml:5:40: ", "'1' is neither true nor false" },
 		/* what a hook has */
+		{ RULE_AT("listen, bind") "    port_in_use_by_other: true\n",
+		  "f.yaml:5:27: ", "not known yet at bind" },
 		{ RULE_AT("lisen"), "f.yaml:3:13: ", "'lisen'" },
 		{ RULE_AT("bind, bind"), "f.yaml:3:19: ", "twice" },
 		{ RULE "    remote: {addr: 10.0.0.0/8}\n", "f.yaml:5:20: ", "at listen" },
@@ -596,6 +628,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_design_s_example),
 		cmocka_unit_test(every_attribute),
+		cmocka_unit_test(a_port_in_use_by_others),
 		cmocka_unit_test(values),
 		cmocka_unit_test(a_word_alone_is_a_list_of_one),
 		cmocka_unit_test(verdicts_modes_and_allowances),

@@ -107,6 +107,28 @@ static void a_redirect(void **state)
 	assert_null(rehearse_redirect(FL_HOOK_CONNECT, true).error);
 }
 
+static void a_port_in_use(void **state)
+{
+	struct policy_error error;
+
+	(void)state;
+	parse("mode: enforce\nrules:\n"
+	      "- {name: taken, hooks: listen, port_in_use_by_other: true, verdict: deny}\n"
+	      "- {name: free, hooks: listen, not: {port_in_use_by_other: true}, verdict: allow}\n");
+	attempt.hook = FL_HOOK_LISTEN;
+	says("taken", "-", "taken");
+	assert_int_equal(said.unknown, 1u << POLICY_PORT_IN_USE);
+	attempt.words[POLICY_PORT_IN_USE] = "false";
+	says("free", "-", "free");
+	assert_int_equal(said.unknown, 0);
+	attempt.words[POLICY_PORT_IN_USE] = "true";
+	says("taken", "-", "taken");
+	assert_int_equal(said.unknown, 0);
+	attempt.words[POLICY_PORT_IN_USE] = "perhaps";
+	assert_int_equal(rehearse(policy, &attempt, &said, &error), -EINVAL);
+	assert_string_equal(error.why, "'perhaps' is not true or false");
+}
+
 static void a_default_in_audit(void **state)
 {
 	(void)state;
@@ -247,10 +269,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(the_first_that_matches),	  TEST(a_redirect),
-		TEST(a_default_in_audit),	  TEST(what_is_not_given_is_the_stricter),
-		TEST(cgroups_by_path_or_by_name), TEST(names_need_not_exist),
-		TEST(words_that_cannot_be),	  TEST(effects),
+		TEST(the_first_that_matches),
+		TEST(a_redirect),
+		TEST(a_port_in_use),
+		TEST(a_default_in_audit),
+		TEST(what_is_not_given_is_the_stricter),
+		TEST(cgroups_by_path_or_by_name),
+		TEST(names_need_not_exist),
+		TEST(words_that_cannot_be),
+		TEST(effects),
 	};
 
 	return cmocka_run_group_tests_name("rehearse", tests, NULL, NULL);

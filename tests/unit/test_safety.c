@@ -139,6 +139,33 @@ static void an_interface_is_not_remembered(void **state)
 	assert_int_equal(safety.cut_count, 0);
 }
 
+/* Nor whether somebody listened there before: of two who share a port it is said of one. */
+static void a_port_in_use_is_not_remembered(void **state)
+{
+	struct term_value value = { .id = { 1 } };
+	struct term term = { FL_DIM_PORT_IN_USE, false, 1, &value };
+	const struct plain_rule rule = { .hooks = 1u << FL_HOOK_LISTEN,
+					 .tcp = true,
+					 .enforced = true,
+					 .verdict = FL_REJECT,
+					 .term_count = 1,
+					 .terms = &term };
+	struct plain_default defaults[FL_HOOKS] = { 0 };
+	struct live l = live(1, 10, FL_ROLE_LISTENER, FL_STATE_LISTEN, 80);
+
+	(void)state;
+	for (__u32 hook = 0; hook < FL_HOOKS; hook++)
+		defaults[hook] = (struct plain_default){ FL_PROCEED_SOFT, false, hook };
+	assert_int_equal(compile(&rule, 1, defaults, &compiled), 0);
+	l.attempt.known &= ~(1u << FL_DIM_PORT_IN_USE);
+	check(&l, 1);
+	assert_int_equal(safety.cut_count, 0);
+	l.attempt.known |= 1u << FL_DIM_PORT_IN_USE;
+	l.attempt.port_in_use_by_other = 1;
+	check(&l, 1);
+	assert_int_equal(safety.cut_count, 1);
+}
+
 static void the_caller_s_own(void **state)
 {
 	const struct live all[] = {
@@ -259,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_role_came_by_its_hooks),
 		TEST(an_interface_is_not_remembered),
+		TEST(a_port_in_use_is_not_remembered),
 		TEST(the_caller_s_own),
 		TEST(defaults_cut_too),
 		TEST(audit_cuts_nothing),

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * When two listeners of one port and network namespace are in each other's way: some connection
+ * could come to either. They share the port (SO_REUSEPORT), or one takes from the other what is for
+ * its address. Pure; compiles on both sides.
+ */
+#ifndef FLOWNER_LISTEN_H
+#define FLOWNER_LISTEN_H
+
+#include <flowner/flow.h>
+#include <flowner/rule.h>
+
+/* What a socket listens at, beside its port. */
+struct fl_listens_at {
+	const struct fl_addr *addr;
+	__u32 ifindex; /* bound to it; 0: to none */
+	__u32 v6only;  /* 1: IPV6_V6ONLY, which only matters at [::] */
+};
+
+FL_RULE __u64 fl_addr_word(const struct fl_addr *a, unsigned int word)
+{
+	__u64 w;
+
+	__builtin_memcpy(&w, a->b + word * sizeof(w), sizeof(w));
+	return w;
+}
+
+/* 0: A is 0.0.0.0, v4-mapped as all of IPv4; with the bits of MASK only, of its second half. */
+FL_RULE __u64 fl_addr_not_v4(const struct fl_addr *a, const struct fl_addr *mask)
+{
+	const struct fl_addr v4 = { .b = { [10] = 0xff, [11] = 0xff } };
+
+	return fl_addr_word(a, 0) |
+	       ((fl_addr_word(a, 1) ^ fl_addr_word(&v4, 1)) & fl_addr_word(mask, 1));
+}
+
+/* Not 0: who listens at X gets what is for the address of Y, too. Without a branch where BPF's
+ * verifier would follow both ways. */
+FL_RULE __u64 fl_listens_for(const struct fl_listens_at *x, const struct fl_listens_at *y)
+{
+	const struct fl_addr prefix = { .b = { [8] = 0xff, 0xff, 0xff, 0xff } };
+	const struct fl_addr whole = {
+		.b = { [8] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }
+	};
+	__u64 y_is_v4 = ~fl_mask(fl_addr_not_v4(y->addr, &prefix));
+	__u64 any_v4 = ~fl_mask(fl_addr_not_v4(x->addr, &whole));
+	__u64 any_v6 = ~fl_mask(fl_addr_word(x->addr, 0) | fl_addr_word(x->addr, 1));
+	__u64 differ = fl_mask((fl_addr_word(x->addr, 0) ^ fl_addr_word(y->addr, 0)) |
+			       (fl_addr_word(x->addr, 1) ^ fl_addr_word(y->addr, 1)));
+
+	return ~differ | (any_v4 & y_is_v4) | (any_v6 & ~(y_is_v4 & fl_mask(x->v6only)));
+}
+
+FL_RULE __u64 fl_listens_overlap(const struct fl_listens_at *x, const struct fl_listens_at *y)
+{
+	__u64 apart = fl_mask(x->ifindex) & fl_mask(y->ifindex) & fl_mask(x->ifindex ^ y->ifindex);
+
+	return (fl_listens_for(x, y) | fl_listens_for(y, x)) & ~apart;
+}
+
+#endif /* FLOWNER_LISTEN_H */
