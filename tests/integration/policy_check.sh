@@ -58,6 +58,8 @@ rule 'local: {port: 0-80}'
 invalid "5:17: .*port 0"
 rule 'user: [root, no-such-user]'
 invalid "5:16: there is no user 'no-such-user'"
+rule 'port_in_use_by_other: perhaps'
+invalid "5:25: 'perhaps' is neither true nor false"
 rule 'group: no-such-group'
 invalid "5:10: there is no group 'no-such-group'"
 policy 'rules: [{name: a, hooks: [connect], verdict: redirect}]\n'
@@ -125,6 +127,18 @@ listeners loopback proceed_soft --exe /usr/bin/nc --local 127.0.0.1:8080
 listeners loopback proceed_soft --exe /usr/bin/nc --local '[::1]:8080'
 listeners nobody-else reject --exe /usr/bin/nc --local '[fe80::1]:8080'
 same "what the application sees" "$(jq -r .as_it_is.error "$T/out")" EACCES
+
+cat <<-END >"$T/taken.yaml"
+	mode: audit
+	rules: [{name: taken, hooks: [listen], port_in_use_by_other: true, verdict: reject}]
+END
+taken() { would "$1" "$2" taken.yaml --hook listen "${@:3}"; }
+taken taken reject --port-in-use-by-other true
+taken null proceed_soft --port-in-use-by-other false
+taken taken reject
+same "what was not given" "$(jq -c .not_given "$T/out")" '["port_in_use_by_other"]'
+refuses 2 "'perhaps' is not true or false" \
+	"${client[@]}" test "$T/taken.yaml" --hook listen --port-in-use-by-other perhaps
 
 database() { would "$1" "$2" policy-database.yaml --hook connect --unit shop.service "${@:3}"; }
 for address in 192.0.2.10 '[2001:db8::10]' '[::ffff:192.0.2.10]'; do
