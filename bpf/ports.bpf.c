@@ -37,7 +37,7 @@ __noinline int port_enter(__u64 netns_cookie, __u32 port, __u64 flow_id, __u32 v
 	return 0;
 }
 
-/* The flow's seats among SEATS_AT_ONCE from FIRST on are free again. How many of them there were. */
+/* The flow's seats among SEATS_AT_ONCE from FIRST on are free again. How many there were. */
 __noinline int port_leave_some(__u64 netns_cookie, __u32 port, __u32 first, __u64 flow_id)
 {
 	struct port_seat key = { .netns_cookie = netns_cookie, .port = port };

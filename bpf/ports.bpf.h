@@ -5,8 +5,8 @@
  *
  * A seat is taken with BPF_NOEXIST before the flow is in the maps, and given back by whoever takes
  * the flow out, of whom there is one: no counting, so nothing can drift. A listener that is found
- * by the walk and told by its hook at once may have two seats, and both are given back. A seat whose
- * flow is not in socket_to_process is nobody's, for the moment between the two.
+ * by the walk and told by its hook at once may have two seats, and both are given back. A seat
+ * whose flow is not in socket_to_process is nobody's, for the moment between the two.
  *
  * What is summed is only how many seats there may be, never less than there are: where nobody
  * listens, which is what most find, one look is enough.

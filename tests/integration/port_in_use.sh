@@ -39,8 +39,8 @@ policy() { # MODE
 		rules:
 		  - {name: taken, hooks: listen, port_in_use_by_other: true, verdict: reject,
 		     allow_async: true}
-		  - {name: free, hooks: listen, port_in_use_by_other: false, verdict: reject, mode: audit,
-		     allow_async: true}
+		  - {name: free, hooks: listen, port_in_use_by_other: false, verdict: reject,
+		     mode: audit, allow_async: true}
 	END
 	exits 0 flowner policy load "$T/policy.yaml"
 }

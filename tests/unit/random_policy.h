@@ -128,11 +128,15 @@ static inline void random_rule(struct random_policy *p, size_t i)
 		/* few rules name a namespace, or all of them stand before the others */
 		if (d == FL_DIM_NETNS && rnd(p, 4))
 			d = FL_DIM_EXE;
+		/* half of all attempts are what one says of a port: few say so, and only once */
 		if (d == FL_DIMS)
-			d = FL_DIM_PORT_IN_USE;
+			d = rnd(p, 4) || is_named(r, t, FL_DIM_PORT_IN_USE) ? FL_DIM_EXE
+									    : FL_DIM_PORT_IN_USE;
 		r->terms[t] = (struct term){ .dimension = d,
 					     .negated = is_named(r, t, d) || (t && rnd(p, 4) == 0),
-					     .count = 1 + rnd(p, RANDOM_VALUES),
+					     .count = d == FL_DIM_PORT_IN_USE
+							      ? 1
+							      : 1 + rnd(p, RANDOM_VALUES),
 					     .values = r->values[t] };
 		for (size_t v = 0; v < r->terms[t].count; v++)
 			r->values[t][v] = random_value(p, d);
