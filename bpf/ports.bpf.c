@@ -49,10 +49,8 @@ __noinline int port_leave_some(__u64 netns_cookie, __u32 port, __u32 first, __u6
 
 		key.seat = first + i;
 		there = bpf_map_lookup_elem(&port_listeners, &key);
-		if (there && there->flow_id == flow_id) {
-			bpf_map_delete_elem(&port_listeners, &key);
-			left++;
-		}
+		if (there && there->flow_id == flow_id)
+			left += !bpf_map_delete_elem(&port_listeners, &key);
 	}
 	return left;
 }
