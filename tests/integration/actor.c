@@ -220,7 +220,7 @@ static int do_accept(const struct command *c)
 	return fd < 0 ? fails() : answer_socket(fd, before);
 }
 
-/* socket PROTO FAMILY(4|6): nothing but the descriptor */
+/* socket PROTO FAMILY(4|6) [share] [v6only]: nothing but the descriptor */
 static int do_socket(const struct command *c)
 {
 	_close_ int fd = -1;
