@@ -22,7 +22,7 @@ debian_packages() {
 	deb) echo build-essential debhelper fakeroot git libcmocka-dev ;;
 	fresh-root) echo debootstrap git ;;
 	deploy) echo docker.io runc debootstrap e2fsprogs git lintian ;;
-	vm) echo qemu-system-x86 cpio kmod debian-archive-keyring ;;
+	vm) echo qemu-system-x86 cpio gojq kmod debian-archive-keyring ;;
 	vm-arm64) echo qemu-system-arm ;;
 	vm-s390x) echo qemu-system-misc ;;
 	cross-arm64) echo g{cc,++}-aarch64-linux-gnu qemu-user debian-archive-keyring ;;

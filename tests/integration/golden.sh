@@ -22,7 +22,7 @@ udp=${R[2]}
 
 # Numbers of this run become names; the rest of an element is left as it is.
 normalize() { # MAP JQ-FILTER: the elements by flow id, as bpftool's formatted part
-	map "$1" | jq -S --arg listener "$((16#$listener))" --arg opener "$((16#$opener))" \
+	map "$1" | jq --arg listener "$((16#$listener))" --arg opener "$((16#$opener))" \
 		--arg acceptor "$((16#$acceptor))" --arg udp "$((16#$udp))" \
 		--arg server "${ACTOR_PID[server]}" --arg client "${ACTOR_PID[client]}" "
 		def id: {(\$listener): \"LISTENER\", (\$opener): \"OPENER\",
@@ -33,7 +33,7 @@ normalize() { # MAP JQ-FILTER: the elements by flow id, as bpftool's formatted p
 			.proc.exec_id |= some(\"EXEC\");
 		def key: (.local, .remote).b |= (map(tostring) | join(\" \")) |
 			.netns_cookie |= some(\"NETNS\");
-		[.[].formatted | $2] | sort_by(.order) | map(del(.order))"
+		[.[].formatted | $2] | sort_by(.order) | map(del(.order)) | $SORTED"
 }
 
 dumps() {

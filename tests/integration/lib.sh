@@ -23,6 +23,9 @@ DAEMONS=()
 PID='' # of the program started last
 R=()   # words of the last answer of an actor
 NETNS='' # network namespace of actors made from now on: pid of a process in it, '' = the test's
+# for jq: its own -S is not known to gojq, which sorts always
+# shellcheck disable=SC2034 # used by tests
+SORTED='walk(if type == "object" then to_entries | sort_by(.key) | from_entries else . end)'
 TEST_SLOW=${TEST_SLOW:-1} # every time limit is so many times as long
 export TRUTH_SLOW=$TEST_SLOW
 declare -A ACTOR_PID ACTOR_TO ACTOR_FROM

@@ -33,8 +33,8 @@ connect_tcp() { # CLIENT-IP SERVER-IP PORT LISTENER OLD
 # Times become booleans: the flow began while the call ran that made it.
 check() { # WHAT FILE: JSON lines of flowner
 	local wanted got
-	wanted=$(jq -cS 'del(.before, .after) + {start_ok: true}' "$T/truth" | sort)
-	got=$(jq -cS --slurpfile truth "$T/truth" '
+	wanted=$(jq -c "del(.before, .after) + {start_ok: true} | $SORTED" "$T/truth" | sort)
+	got=$(jq -c --slurpfile truth "$T/truth" '
 		def ns: capture("^(?<s>[^.Z]*)(\\.(?<f>[0-9]*))?Z$") |
 			(.s + "Z" | fromdate) * 1000000000 +
 			((.f // "0") + "000000000" | .[:9] | tonumber);
@@ -49,7 +49,7 @@ check() { # WHAT FILE: JSON lines of flowner
 			else
 				(.event.start | ns) as $at |
 				$at >= $t.before - slack and $at <= $t.after + slack
-			end)}' "$2" | sort)
+			end)} | '"$SORTED" "$2" | sort)
 	[[ $got == "$wanted" ]] || fail "$1:
 $(diff <(echo "$wanted") <(echo "$got"))
 $(<"$2")"

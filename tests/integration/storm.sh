@@ -73,7 +73,8 @@ eventually 40 images_alive
 dead=$(dead_images | wc -l)
 same "processes" "$(map processes | jq length)" $((2 + dead))
 same "process_text" "$(map process_text | jq length)" $((2 + dead))
-same "what stats says" "$(flowner stats -j | jq -c '[.maps[].entries]')" \
+same "what stats says" "$(flowner stats -j | jq -c '.maps | map_values(.entries) |
+	[.l7_connections, .socket_to_process, .processes, .process_text]')" \
 	"[4,4,$((2 + dead)),$((2 + dead))]"
 
 if ((dead > 0)); then
