@@ -495,6 +495,17 @@ API int flowner_find_fd(struct flowner *h, int fd, struct flowner_flow *ret_flow
 	return flowner_find_id(h, cookie, ret_flow);
 }
 
+API int flowner_redirected(int fd, struct fl_redirected *ret_redirected)
+{
+	struct fl_redirected redirected;
+	socklen_t size = sizeof(redirected);
+
+	if (getsockopt(fd, FL_SOL_FLOWNER, FL_SO_REDIRECTED, &redirected, &size) < 0)
+		return errno == ENOPROTOOPT || errno == EOPNOTSUPP ? -ENOENT : -errno;
+	*ret_redirected = redirected;
+	return 0;
+}
+
 /* --- what the owner runs --- */
 
 static void export_process(const struct fl_process *p, struct flowner_image *ret)

@@ -2,10 +2,11 @@
 /*
  * What becomes of a redirect after connect(): both ends may ask where it was to go. The one that
  * connected is shown that as its peer; the one that accepted asks for SO_ORIGINAL_DST, as behind a
- * NAT of netfilter.
+ * NAT of netfilter, or for FL_SO_REDIRECTED, which tells who it was, too.
  */
 #include "listener.bpf.h"
 #include "redirect.bpf.h"
+#include <flowner/check.h>
 
 #define SOL_IP 0
 #define SOL_IPV6 41
@@ -157,7 +158,9 @@ static __noinline int open(struct bpf_sock_ops *ctx, struct bpf_sock *bs, struct
 	if (!r || !r->detours.connected.to.used)
 		return 0;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-	key_of(tp, &key);
+	key_from_tcp(tp, &key);
+	new.ifindex = key.ifindex;
+	key.ifindex = 0;
 	new.cookie = bpf_get_socket_cookie(ctx);
 	new.from = r->detours.connected.from;
 	if (bpf_map_update_elem(&redirects_open, &key, &new, BPF_ANY))
@@ -165,10 +168,27 @@ static __noinline int open(struct bpf_sock_ops *ctx, struct bpf_sock *bs, struct
 	return 0;
 }
 
+/* The flow of the end that connected is older than its SYN; it may end at any moment. */
+static __noinline int take_owner(struct fl_redirected *taken, const struct fl_key *key)
+{
+	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, key);
+
+	if (!c || !taken)
+		return 0;
+	taken->flow_id = c->flow_id;
+	taken->owner = c->owner;
+	if (c->check != fl_check_word(key, taken->flow_id, &taken->owner)) {
+		taken->flow_id = 0;
+		__builtin_memset(&taken->owner, 0, sizeof(taken->owner));
+	}
+	return 0;
+}
+
 static __noinline int take(struct bpf_sock *bs, struct tcp_sock *tp)
 {
-	struct redirect *open, *taken;
 	struct fl_key own = {}, key = {};
+	struct fl_redirected *taken;
+	struct redirect *open;
 
 	key_of(tp, &own);
 	key.netns_cookie = own.netns_cookie;
@@ -181,11 +201,14 @@ static __noinline int take(struct bpf_sock *bs, struct tcp_sock *tp)
 	if (!open)
 		return 0;
 	taken = bpf_sk_storage_get(&redirects_taken, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (taken)
-		*taken = *open;
-	else
+	if (!taken) {
 		count(FL_CNT_REDIRECTS_FULL);
-	return 0;
+		return 0;
+	}
+	taken->addr = open->from.addr;
+	taken->port = open->from.port;
+	key.ifindex = open->ifindex;
+	return take_owner(taken, &key);
 }
 
 static __noinline int closed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 cookie)
@@ -242,7 +265,7 @@ struct original6 { /* sockaddr_in6 */
 	__u32 scope;
 };
 
-static __always_inline bool answer4(struct bpf_sockopt *ctx, const struct fl_place *from)
+static __always_inline bool answer4(struct bpf_sockopt *ctx, const struct fl_redirected *from)
 {
 	struct original4 *to = ctx->optval;
 
@@ -257,7 +280,7 @@ static __always_inline bool answer4(struct bpf_sockopt *ctx, const struct fl_pla
 }
 
 /* An IPv4 one as v4-mapped: who listens for both asks so of every connection. */
-static __always_inline bool answer6(struct bpf_sockopt *ctx, const struct fl_place *from)
+static __always_inline bool answer6(struct bpf_sockopt *ctx, const struct fl_redirected *from)
 {
 	struct original6 *to = ctx->optval;
 
@@ -272,16 +295,36 @@ static __always_inline bool answer6(struct bpf_sockopt *ctx, const struct fl_pla
 	return true;
 }
 
+static __always_inline bool answer_all(struct bpf_sockopt *ctx, const struct fl_redirected *from)
+{
+	struct fl_redirected *to = ctx->optval;
+
+	if ((void *)(to + 1) > ctx->optval_end)
+		return false;
+	__builtin_memcpy(to, from, sizeof(*to));
+	ctx->optlen = sizeof(*to);
+	return true;
+}
+
 static __always_inline bool is_asked(const struct bpf_sockopt *ctx)
 {
+	if (ctx->level == FL_SOL_FLOWNER)
+		return ctx->optname == FL_SO_REDIRECTED;
 	return ctx->optname == SO_ORIGINAL_DST && (ctx->level == SOL_IP || ctx->level == SOL_IPV6);
+}
+
+static __always_inline bool answer(struct bpf_sockopt *ctx, const struct fl_redirected *from)
+{
+	if (ctx->level == FL_SOL_FLOWNER)
+		return answer_all(ctx, from);
+	return ctx->level == SOL_IP ? answer4(ctx, from) : answer6(ctx, from);
 }
 
 SEC("cgroup/getsockopt")
 int redirect_getsockopt(struct bpf_sockopt *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
-	struct redirect *r;
+	struct fl_redirected *r;
 
 	/* what is longer than a page we do not get: it is to stay as the kernel has it */
 	if (ctx->optlen > SMALLEST_PAGE) {
@@ -293,7 +336,7 @@ int redirect_getsockopt(struct bpf_sockopt *ctx)
 	r = bpf_sk_storage_get(&redirects_taken, sk, 0, 0);
 	if (!r)
 		return 1;
-	if (ctx->level == SOL_IP ? answer4(ctx, &r->from) : answer6(ctx, &r->from))
+	if (answer(ctx, r))
 		ctx->retval = 0; /* whatever netfilter knows or does not */
 	return 1;
 }

@@ -9,6 +9,7 @@
 #include "attempt.bpf.h"
 #include "event.bpf.h"
 #include "policy.bpf.h"
+#include <flowner/redirected.h>
 
 /* Of the socket that was redirected. */
 struct redirected {
@@ -29,6 +30,8 @@ struct {
 struct redirect {
 	__u64 cookie; /* of the connecting socket */
 	struct fl_place from;
+	__u32 ifindex; /* it is bound to, what the key here leaves out; 0: to none */
+	__u32 pad;
 };
 
 struct {
@@ -44,7 +47,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct redirect);
+	__type(value, struct fl_redirected);
 } redirects_taken SEC(".maps") __weak;
 
 /* Of policy_rules: does ATTEMPT go elsewhere by the rule at INDEX? Not when it goes there anyway,

@@ -16,6 +16,7 @@
 #define FLOWNER_FLOWNER_H
 
 #include <flowner/flow.h>
+#include <flowner/redirected.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -120,6 +121,13 @@ int flowner_find_id(struct flowner *handle, __u64 id, struct flowner_flow *ret_f
 
 /* The flow of a socket of the caller's: its first session (SO_COOKIE). -ENOENT, -ENOTSOCK... */
 int flowner_find_fd(struct flowner *handle, int fd, struct flowner_flow *ret_flow);
+
+/*
+ * Of a TCP socket that was accepted because a rule led somebody there: where they wanted to go, and
+ * who they are. Asked of the kernel, by anybody who has the socket; it stays the same when they are
+ * long gone. -ENOENT nobody was led here, -ENOTSOCK...
+ */
+int flowner_redirected(int fd, struct fl_redirected *ret_redirected);
 
 /* Facts about a packet that its addresses do not tell. */
 #define FLOWNER_PACKET_SYN 1u	    /* TCP, SYN is set: with ACK or without */

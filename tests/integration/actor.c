@@ -13,6 +13,7 @@
 #include <cleanup.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <flowner/flowner.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -361,14 +362,15 @@ static int do_option(const struct command *c)
 	} options[] = {
 		{ "patience", IPPROTO_TCP, TCP_USER_TIMEOUT }, /* ms */
 		{ "mark", SOL_SOCKET, SO_MARK },
+		{ "device", SOL_SOCKET, SO_BINDTOIFINDEX },
 	};
 	unsigned int value = (unsigned int)bytes_of(c, 3);
 	socklen_t len = sizeof(value);
-	size_t i = 0;
+	size_t i = 0, known = sizeof(options) / sizeof(options[0]);
 
-	while (i < 2 && strcmp(options[i].name, c->word[2]) != 0)
+	while (i < known && strcmp(options[i].name, c->word[2]) != 0)
 		i++;
-	if (i == 2)
+	if (i == known)
 		return -EINVAL;
 	if (c->words > 3)
 		return setsockopt(fd_of(c), options[i].level, options[i].option, &value, len) < 0
@@ -479,6 +481,22 @@ static int do_original(const struct command *c)
 	if (getsockopt(fd_of(c), level, SO_ORIGINAL_DST, &a.any, &a.len) < 0)
 		return fails();
 	return answer_address("", &a);
+}
+
+/* led FD: as by a rule, from ADDR PORT FLOW-ID PID UID COMM */
+static int do_led(const struct command *c)
+{
+	struct fl_redirected r;
+	char text[INET6_ADDRSTRLEN];
+	int e = flowner_redirected(fd_of(c), &r);
+
+	if (e < 0) {
+		errno = -e;
+		return fails();
+	}
+	return printf("ok %s %u %016llx %u %u %.*s\n",
+		      inet_ntop(AF_INET6, r.addr.b, text, sizeof(text)), r.port, r.flow_id,
+		      r.owner.proc.pid, r.owner.uid, FL_COMM_LEN, r.owner.comm);
 }
 
 /* ignore FD PORT: datagrams from this port are dropped before the socket's queue */
@@ -819,6 +837,7 @@ static const struct told commands[] = {
 	{ "inbox", do_inbox },	     { "give", do_give },	    { "get", do_get },
 	{ "from", do_from },	     { "peer", do_peer },	    { "name", do_name },
 	{ "original", do_original }, { "option", do_option },	    { "later", do_later },
+	{ "led", do_led },
 };
 
 int main(int argc, char **argv)

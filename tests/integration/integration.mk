@@ -6,6 +6,8 @@ TEST_BINS := $(filter-out $(B)/tests/refuse $(B)/tests/match.bpf $(B)/tests/slow
 	$(B)/tests/refuse.so $(B)/truth/truth $(B)/truth/score
 $(B)/tests/refuse.so: tests/integration/refuse.c | $(B)/tests
 	$(call say,CC  )$(CC) $(DEFINES) $(WARN) $(CFLAGS) -MMD -MP -shared -fPIC -o $@ $< -ldl
+$(B)/tests/actor: tests/integration/actor.c $(B)/libflowner.a | $(B)/tests
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $(filter-out %.h,$^)
 $(B)/tests/library: tests/integration/library.c $(B)/libflowner.a $(B)/address.o | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $(filter-out %.h,$^)
 

@@ -118,6 +118,9 @@ connection() { # [LOCAL_PORT]: FD of the client, TAKEN of the proxy
 
 # As the proxy's socket is of the target's family, and by the other question where that has one.
 original() {
+	local mapped=$ORIGIN
+	[[ $FAMILY != v4 ]] || mapped=::ffff:$ORIGIN
+	asks proxy led "$TAKEN" "$mapped 80 $ID ${ACTOR_PID[client]} 1234 client"
 	case $FAMILY in
 	v6) asks proxy original "$TAKEN" 6 "$ORIGIN 80" ;;
 	*)
@@ -132,6 +135,8 @@ no_original() {
 	[[ $FAMILY != v6 ]] || level=6
 	try proxy original "$TAKEN" "$level"
 	same "SO_ORIGINAL_DST, $WHAT" "${R[0]}" error
+	try proxy led "$TAKEN"
+	same "who was led there, $WHAT" "${R[*]}" 'error No such file or directory'
 }
 
 tcp() {
@@ -148,9 +153,9 @@ tcp() {
 
 # The same ports, another life: each is told of its own.
 tcp_lives() {
-	local old
+	local old id
 	connection 4000
-	old=$TAKEN
+	old=$TAKEN id=$ID
 	tell client reset "$FD"
 	new client tcp
 	tell client bind "$FD" "$TARGET" 4000
@@ -159,7 +164,7 @@ tcp_lives() {
 	TAKEN=${R[0]} WHAT="straight TCP over $FAMILY, from the same port"
 	no_original
 	asks client peer "$FD" "$TARGET 3129"
-	TAKEN=$old
+	TAKEN=$old ID=$id
 	original
 	tell proxy reset "$old"
 	tell client reset "$FD"
@@ -170,9 +175,30 @@ tcp_again() {
 	connection
 	tell client reconnect "$FD" "$TARGET" 3129
 	tell proxy accept "$(listener proxy)"
-	WHAT="TCP over $FAMILY, reconnected straight"
+	TAKEN=${R[0]} WHAT="TCP over $FAMILY, reconnected straight"
 	asks client peer "$FD" "$TARGET 3129"
+	no_original
+	tell client reconnect "$FD" "$ORIGIN" 80
+	counts connect_redirect_enforced
+	tell proxy accept "$(listener proxy)"
+	TAKEN=${R[0]} WHAT="TCP over $FAMILY, reconnected"
+	tell proxy led "$TAKEN"
+	same "who was led there, $WHAT" "${R[*]:3}" "${ACTOR_PID[client]} 1234 client"
+	[[ ${R[2]} != "$ID" ]] || fail "the flow is that of the first connect(), $WHAT"
+	flow_is "${R[2]}" 3129
+	tell client close "$FD"
+}
+
+# A socket that is bound to a device has another key.
+tcp_bound() {
+	WHAT="TCP over $FAMILY, bound to lo"
+	new client tcp
+	tell client option "$FD" device 1
+	tell client call "$FD" "$ORIGIN" 80
+	counts connect_redirect_enforced
+	tell proxy accept "$(listener proxy)"
 	TAKEN=${R[0]}
+	original
 	tell client close "$FD"
 }
 
@@ -368,6 +394,7 @@ enforced() {
 	each_family tcp
 	each_family tcp_lives
 	each_family tcp_again
+	each_family tcp_bound
 	each_family udp_sent
 	each_family udp_connected
 	other_family
@@ -399,6 +426,8 @@ main() {
 	actor proxy
 	actor origin
 	actor client
+	tell client comm client
+	tell client uid 1234
 	start_told wire "$BUILD/tests/wire"
 	each_family serve
 	audited
