@@ -15,7 +15,7 @@ debian_packages() {
 		libjansson-dev libcyaml-dev libyaml-dev libmnl-dev libmicrohttpd-dev \
 		libncurses-dev mount ;;
 	test) echo libcmocka-dev liburing-dev libpcap0.8-dev g++ pkgconf iproute2 nftables \
-		iptables curl jq procps tmux ;;
+		iptables curl jq openssl procps tmux ;;
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags mandoc zsh ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
