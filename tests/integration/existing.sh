@@ -30,12 +30,12 @@ watching() { [[ $(flowner stats -j | jq .streams.open) == 1 ]]; }
 eventually 10 watching
 echo go >&"$to"
 wait "$holder" || fail "truth --hold ended with $?"
+drained() { [[ -z $(ids) && $(map l7_connections | jq length) == 0 ]]; }
+eventually 40 drained # what close() leaves may wait for an ACK yet
 flowner list -a -j >"$T/report"
 "$BUILD/truth/score" "$T/truth" "$T/report" --strict --accept-syscall >"$T/score" ||
 	fail "closed: $(<"$T/score")"
 tail -n 3 "$T/score"
-drained() { [[ -z $(ids) && $(map l7_connections | jq length) == 0 ]]; }
-eventually 40 drained
 ends() { jq -r 'select(.event.action | IN("close", "unlisten")).flowner.flow_id'; }
 all_told() {
 	[[ $(ends <"$T/events" | sort) == "$(flowner list -a -j | jq -r .flowner.flow_id | sort)" ]]
