@@ -38,7 +38,7 @@ int agent_init(struct agent *agent, struct config *c, struct hooks *hooks)
 
 	*agent = (struct agent){ .config = c, .hooks = hooks };
 	agent->started_ns = clock_ns(CLOCK_BOOTTIME);
-	agent->realtime_offset_ns = (__s64)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
+	agent->realtime_offset_ns = clock_realtime_offset_ns();
 	if (gethostname(agent->host, sizeof(agent->host) - 1) < 0)
 		return -errno;
 	r = names_new(&agent->names);

@@ -20,4 +20,29 @@ static inline __u64 clock_ms(clockid_t clock)
 	return clock_ns(clock) / 1000000;
 }
 
+#define CLOCK_TRIES 16
+#define CLOCK_NEAR_NS 2000
+
+/*
+ * CLOCK_REALTIME minus CLOCK_BOOTTIME: as exact as the shortest of a few tries to read one between
+ * two readings of the other. Some are paused between them; where a reading is a system call, or the
+ * machine is emulated, all of them are long.
+ */
+static inline __s64 clock_realtime_offset_ns(void)
+{
+	__u64 before, real, after, shortest = ~0ULL;
+	__s64 offset = 0;
+
+	for (int i = 0; i < CLOCK_TRIES && shortest > CLOCK_NEAR_NS; i++) {
+		before = clock_ns(CLOCK_BOOTTIME);
+		real = clock_ns(CLOCK_REALTIME);
+		after = clock_ns(CLOCK_BOOTTIME);
+		if (after - before >= shortest)
+			continue;
+		shortest = after - before;
+		offset = (__s64)(real - before - shortest / 2);
+	}
+	return offset;
+}
+
 #endif

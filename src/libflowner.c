@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 
 #define API __attribute__((visibility("default")))
 
@@ -24,14 +25,6 @@
 #define TIMEOUT_MS 5000
 #define LOOK_NS 1000000000ULL  /* how often the pins are looked at, beside what memory says */
 #define FINAL_NS 1000000000ULL /* a record is final this long after its end */
-
-static __u64 clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
-}
 
 /* --- the live maps, which a daemon may replace at any time --- */
 
@@ -608,12 +601,5 @@ API int flowner_each(struct flowner *h, int (*fn)(const struct flowner_flow *flo
 
 API __u64 flowner_from_realtime(__u64 realtime_ns)
 {
-	__u64 before, real, after;
-
-	do { /* not with a pause of the processor between the two */
-		before = clock_ns(CLOCK_BOOTTIME);
-		real = clock_ns(CLOCK_REALTIME);
-		after = clock_ns(CLOCK_BOOTTIME);
-	} while (after - before > 2000);
-	return realtime_ns - real + before + (after - before) / 2;
+	return realtime_ns - (__u64)clock_realtime_offset_ns();
 }
