@@ -87,7 +87,7 @@ static __u32 fd_inum(int fd)
 }
 
 /* Only nsfs files that are network namespaces: nsfs holds every other kind too. */
-static int netns_open(const char *path, int *ret_fd)
+int netns_open(const char *path, int *ret_fd)
 {
 	_close_ int fd = -1;
 	__u32 inum = 0;
@@ -304,6 +304,21 @@ int netns_iterator_here(int link, int *ret_fd)
 	return 0;
 }
 
+int netns_run_here(int program, __u32 ifindex)
+{
+	struct __sk_buff packet = { .ifindex = ifindex };
+	unsigned char nothing[64] = { 0 };
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.test.prog_fd = (__u32)program;
+	attr.test.data_in = (__u64)(unsigned long)nothing;
+	attr.test.data_size_in = sizeof(nothing);
+	attr.test.ctx_in = (__u64)(unsigned long)&packet;
+	attr.test.ctx_size_in = sizeof(packet);
+	return syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
 static bool is_own(int fd)
 {
 	struct stat own, other;
@@ -334,4 +349,16 @@ int netns_iterator(const char *path, int link, int *ret_fd)
 	if (!is_own(fd))
 		return netns_helper_iterator(fd, link, ret_fd);
 	return netns_iterator_here(link, ret_fd);
+}
+
+int netns_run(const char *path, int program, __u32 ifindex)
+{
+	_close_ int fd = -1;
+	int r = netns_open(path, &fd);
+
+	if (r)
+		return r;
+	if (!is_own(fd))
+		return netns_helper_run(fd, program, ifindex);
+	return netns_run_here(program, ifindex);
 }

@@ -36,8 +36,18 @@ int netns_socket(const char *path, int protocol, int *ret_fd, __u64 *ret_cookie)
 /* The same in the namespace of the calling thread. */
 int netns_socket_here(int protocol, int *ret_fd, __u64 *ret_cookie);
 
+/* The namespace at PATH itself: as "/proc/self/fd/N" it is a path for the others. Caller closes. */
+int netns_open(const char *path, int *ret_fd);
+
 /* bpf_iter_create() of LINK, which shows what is in the namespace at PATH. */
 int netns_iterator(const char *path, int link, int *ret_fd);
 int netns_iterator_here(int link, int *ret_fd);
+
+/*
+ * A run of PROGRAM, which is of the tc kind, in the namespace at PATH: on a packet of nothing, of
+ * the interface IFINDEX there. -ENODEV there is none.
+ */
+int netns_run(const char *path, int program, __u32 ifindex);
+int netns_run_here(int program, __u32 ifindex);
 
 #endif

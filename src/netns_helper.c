@@ -29,12 +29,14 @@
 enum job {
 	JOB_SOCKET,
 	JOB_ITERATOR,
+	JOB_RUN,
 };
 
-/* With the namespace, and for an iterator its link. */
+/* With the namespace, and the link of an iterator or the program to run. */
 struct question {
 	enum job job;
 	int protocol;
+	__u32 ifindex;
 };
 
 /* With what was made, when ERROR is 0. */
@@ -155,6 +157,7 @@ static int filter_calls(void)
 		ALLOW(exit_group),
 		ALLOW_WITH(setns, 1, CLONE_NEWNET),
 		ALLOW_WITH(bpf, 0, BPF_ITER_CREATE),
+		ALLOW_WITH(bpf, 0, BPF_PROG_TEST_RUN),
 		ALLOW_WITH(socket, 0, AF_NETLINK),
 		ALLOW_WITH(socket, 0, AF_INET),
 		ALLOW_WITH(socket, 0, AF_INET6),
@@ -169,7 +172,7 @@ static int filter_calls(void)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
 }
 
-/* Sockets, the connections of NAT, routing rules: what flownerd has to do with a namespace. */
+/* Sockets, the connections of NAT, routes and their rules: what flownerd has to do there. */
 static bool may_ask(int protocol)
 {
 	return protocol == NETLINK_SOCK_DIAG || protocol == NETLINK_NETFILTER ||
@@ -185,6 +188,8 @@ static int make(const struct question *q, const int fds[FDS_MAX], __u64 *ret_coo
 		return netns_socket_here(q->protocol, ret_fd, ret_cookie);
 	case JOB_ITERATOR:
 		return netns_iterator_here(fds[1], ret_fd);
+	case JOB_RUN:
+		return netns_run_here(fds[1], q->ifindex);
 	}
 	return -EINVAL;
 }
@@ -343,4 +348,13 @@ int netns_helper_iterator(int netns, int link, int *ret_fd)
 	struct reply reply;
 
 	return ask(&q, fds, FDS_MAX, &reply, ret_fd);
+}
+
+int netns_helper_run(int netns, int program, __u32 ifindex)
+{
+	struct question q = { .job = JOB_RUN, .ifindex = ifindex };
+	int fds[FDS_MAX] = { netns, program };
+	struct reply reply;
+
+	return ask(&q, fds, FDS_MAX, &reply, NULL);
 }

@@ -125,20 +125,45 @@ struct found {
 	__u64 cookie;
 	enum fl_proto proto;
 	bool done;
+	struct fl_addr remote;
 	void *info; /* NULL: not asked */
 	size_t info_size;
 	bool informed;
 };
 
-static int take_info(const struct nlattr *attr, void *arg)
+static void take_info(const struct nlattr *attr, struct found *f)
 {
-	struct found *f = arg;
 	size_t size = mnl_attr_get_payload_len(attr);
 
-	if (mnl_attr_get_type(attr) != INET_DIAG_INFO)
-		return MNL_CB_OK;
+	if (!f->info)
+		return;
 	memcpy(f->info, mnl_attr_get_payload(attr), size < f->info_size ? size : f->info_size);
 	f->informed = true;
+}
+
+/* An IPv6 socket has a TOS, too, for when its peer is v4-mapped. */
+static int take_attr(const struct nlattr *attr, void *arg)
+{
+	struct found *f = arg;
+	bool is_v6 = f->socket->family == AF_INET6;
+
+	switch (mnl_attr_get_type(attr)) {
+	case INET_DIAG_INFO:
+		take_info(attr, f);
+		break;
+	case INET_DIAG_MARK:
+		if (mnl_attr_get_payload_len(attr) >= sizeof(__u32))
+			f->socket->mark = mnl_attr_get_u32(attr);
+		break;
+	case INET_DIAG_TOS:
+		if (!is_v6 || address_is_v4(&f->remote))
+			f->socket->tos = mnl_attr_get_u8(attr);
+		break;
+	case INET_DIAG_TCLASS:
+		if (is_v6 && !address_is_v4(&f->remote))
+			f->socket->tos = mnl_attr_get_u8(attr);
+		break;
+	}
 	return MNL_CB_OK;
 }
 
@@ -155,9 +180,9 @@ static int take(const struct nlmsghdr *nlh, void *arg)
 		.state = is_socket(msg) ? (enum fl_state)msg->idiag_state : FL_STATE_TIME_WAIT,
 		.family = msg->idiag_family,
 	};
+	f->socket->uid = msg->idiag_uid;
 	f->done = true;
-	if (f->info)
-		(void)mnl_attr_parse(nlh, sizeof(*msg), take_info, f);
+	(void)mnl_attr_parse(nlh, sizeof(*msg), take_attr, f);
 	return MNL_CB_OK;
 }
 
@@ -172,7 +197,8 @@ static int ask(int fd, const struct fl_key *key, int family, struct found *f)
 	req->sdiag_family = (__u8)family;
 	req->sdiag_protocol = (__u8)key->proto;
 	req->idiag_states = ~0u;
-	req->idiag_ext = f->info ? 1u << (INET_DIAG_INFO - 1) : 0;
+	req->idiag_ext = 1u << (INET_DIAG_TOS - 1) | 1u << (INET_DIAG_TCLASS - 1) |
+			 (f->info ? 1u << (INET_DIAG_INFO - 1) : 0);
 	fill_id(&req->id, key, f->cookie, family == AF_INET);
 	r = transact(fd, nlh, take, f);
 	return r < 0 && r != -ENOENT && r != -ESTALE ? r : f->done;
@@ -217,7 +243,9 @@ int sockdiag_find(int fd, const struct fl_key *key, __u64 cookie,
 {
 	static const int families[] = { AF_INET6, AF_INET };
 	struct sockdiag_socket s;
-	struct found f = { .socket = &s, .cookie = cookie, .proto = key->proto };
+	struct found f = {
+		.socket = &s, .cookie = cookie, .proto = key->proto, .remote = key->remote
+	};
 	int r = ask_both(fd, key, &f);
 
 	for (size_t i = 0; !r && i < 2; i++) {

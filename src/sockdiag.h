@@ -23,7 +23,8 @@ struct sockdiag_socket {
 	struct inet_diag_sockid id;
 	enum fl_proto proto;
 	enum fl_state state; /* TIME_WAIT in all its substates */
-	__u8 family;
+	__u32 uid, mark;     /* by which its route is chosen, beside the ends */
+	__u8 family, tos;
 };
 
 /*

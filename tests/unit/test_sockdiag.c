@@ -311,6 +311,40 @@ static void found_wherever_it_is(void **state)
 	close(listener.fd);
 }
 
+static __u8 tos_of(const struct own *own)
+{
+	struct sockdiag_socket s;
+
+	assert_int_equal(sockdiag_find(diag, &own->key, own->cookie, &s), 0);
+	assert_int_equal(s.uid, geteuid());
+	assert_int_equal(s.mark, 0);
+	return s.tos;
+}
+
+/* Whose way that of IPv4 is follows the TOS of IPv4, an IPv6 socket or not. */
+static void what_its_route_is_chosen_by(void **state)
+{
+	const int low_delay = 0x10, other = 0x08;
+	struct own listener, client, server;
+
+	(void)state;
+	needs_inet_diag();
+	listener = make_listener(AF_INET6);
+	make_session(&listener, &client, &server);
+	assert_int_equal(tos_of(&client), 0);
+	assert_int_equal(setsockopt(client.fd, IPPROTO_IP, IP_TOS, &low_delay, sizeof(low_delay)),
+			 0);
+	assert_int_equal(tos_of(&client), low_delay);
+	assert_int_equal(setsockopt(server.fd, IPPROTO_IP, IP_TOS, &low_delay, sizeof(low_delay)),
+			 0);
+	assert_int_equal(setsockopt(server.fd, IPPROTO_IPV6, IPV6_TCLASS, &other, sizeof(other)),
+			 0);
+	assert_int_equal(tos_of(&server), low_delay);
+	close(client.fd);
+	close(server.fd);
+	close(listener.fd);
+}
+
 /* A datagram of anybody finds it: its own remote end says whose it is. */
 static void socket_of_many_peers(void **state)
 {
@@ -346,6 +380,7 @@ int main(void)
 		cmocka_unit_test(udp),
 		cmocka_unit_test(stopped_in_the_middle),
 		cmocka_unit_test(found_wherever_it_is),
+		cmocka_unit_test(what_its_route_is_chosen_by),
 		cmocka_unit_test(socket_of_many_peers),
 		cmocka_unit_test(nobody_to_ask),
 	};
