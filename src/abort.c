@@ -173,17 +173,12 @@ static int settle(struct agent *agent, const struct place *p, struct fail *said)
 	return 0;
 }
 
-static int find_and_cut(struct agent *agent, const struct fl_flow *flow, struct fail *said)
+static int find_and_cut(struct agent *agent, const struct place *p, struct fail *said)
 {
-	_cleanup_(place_release) struct place p = { agent->maps, flow, "", -1 };
+	const struct fl_flow *flow = p->flow;
 	struct sockdiag_socket s;
-	int r = place_open(agent, &p);
+	int r = sockdiag_find(p->fd, &flow->key, flow->cookie, &s);
 
-	if (r < 0)
-		return fail(said, r == -EACCES ? -EOPNOTSUPP : r,
-			    "cannot enter the network namespace %u of flow %016llx: %s",
-			    flow->netns_inum, flow->id, strerror(-r));
-	r = sockdiag_find(p.fd, &flow->key, flow->cookie, &s);
 	if (r == -ENOENT)
 		return has_ended(flow, said);
 	if (r < 0)
@@ -194,8 +189,20 @@ static int find_and_cut(struct agent *agent, const struct fl_flow *flow, struct 
 		return r;
 	if (flow->ended_ns || !is_current(agent, flow))
 		return has_ended(flow, said);
-	r = cut(&p, &s, said);
-	return r < 0 ? r : settle(agent, &p, said);
+	r = cut(p, &s, said);
+	return r < 0 ? r : settle(agent, p, said);
+}
+
+static int enter_and_cut(struct agent *agent, const struct fl_flow *flow, struct fail *said)
+{
+	_cleanup_(place_release) struct place p = { agent->maps, flow, "", -1 };
+	int r = place_open(agent, &p);
+
+	if (r < 0)
+		return fail(said, r == -EACCES ? -EOPNOTSUPP : r,
+			    "cannot enter the network namespace %u of flow %016llx: %s",
+			    flow->netns_inum, flow->id, strerror(-r));
+	return find_and_cut(agent, &p, said);
 }
 
 int abort_flow(struct agent *agent, const struct fl_flow *flow, struct fail *ret_said)
@@ -203,9 +210,19 @@ int abort_flow(struct agent *agent, const struct fl_flow *flow, struct fail *ret
 	int r;
 
 	ret_said->text[0] = '\0';
-	r = find_and_cut(agent, flow, ret_said);
+	r = enter_and_cut(agent, flow, ret_said);
 	(void)maps_count(agent->maps, r ? FL_CNT_ABORT_REFUSED : FL_CNT_ABORTED, 1);
 	return r;
+}
+
+int abort_flow_in(struct agent *agent, const struct fl_flow *flow, const char *path, int sock_diag,
+		  struct fail *ret_said)
+{
+	struct place p = { agent->maps, flow, "", sock_diag };
+
+	ret_said->text[0] = '\0';
+	snprintf(p.path, sizeof(p.path), "%s", path);
+	return find_and_cut(agent, &p, ret_said);
 }
 
 /* A socket that cannot be: who could cut it finds that out, who cannot does not look. */

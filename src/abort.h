@@ -19,6 +19,13 @@ struct agent;
  */
 int abort_flow(struct agent *agent, const struct fl_flow *flow, struct fail *ret_said);
 
+/*
+ * The same where the namespace of FLOW is open already: PATH leads there, and SOCK_DIAG is a
+ * NETLINK_SOCK_DIAG socket in there. Not counted: it is not somebody who asked.
+ */
+int abort_flow_in(struct agent *agent, const struct fl_flow *flow, const char *path, int sock_diag,
+		  struct fail *ret_said);
+
 /* False: this kernel has no way to cut anything. */
 bool abort_is_possible(void);
 

@@ -133,6 +133,10 @@ static int take(void *arg, void *data, size_t size)
 		if (size >= sizeof(struct fl_cgroup_event))
 			rules_cgroup(agent->rules, data);
 		break;
+	case FL_EVENT_LINK:
+		if (size >= sizeof(struct fl_link_event))
+			rules_link(agent->rules, data);
+		break;
 	case FL_EVENT_LISTEN:
 	case FL_EVENT_UNLISTEN:
 	case FL_EVENT_OPEN:

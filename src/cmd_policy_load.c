@@ -85,7 +85,7 @@ static void tell_rejected(const json_t *answer, bool cut_them)
 		return;
 	if (!cut_them)
 		printf("%lld live listeners and sessions would not be let in now: they live on, "
-		       "--cut cuts them\n",
+		       "but for what connect_authorization rejects; --cut cuts them\n",
 		       rejected);
 	else
 		printf("%lld live listeners and sessions cut, %lld left\n", cut, left);

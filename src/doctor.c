@@ -245,6 +245,8 @@ static void note_policy(json_t *notes, const struct agent *agent)
 				"SO_ORIGINAL_DST; both in one network namespace, and in the "
 				"cgroup of flownerd"));
 	note_prohibited(notes, enforce_prohibits(e));
+	if (rules_deaf(agent->rules))
+		json_array_append_new(notes, json_sprintf("policy: %s", rules_deaf(agent->rules)));
 	if (*rules_trouble(agent->rules))
 		json_array_append_new(notes,
 				      json_sprintf("policy: %s", rules_trouble(agent->rules)));
@@ -301,6 +303,13 @@ static json_t *notes_json(const struct agent *agent)
 		notes, agent, FL_CNT_LISTENERS_FULL,
 		"listeners found no seat at their port: 'port_in_use_by_other' may be false for "
 		"who listens beside one of them");
+	note_counter(notes, agent, FL_CNT_AGAIN_LEFT,
+		     "live sessions are not allowed any more and were not cut: of who loaded the "
+		     "policy without --force, in a network namespace nobody can enter, or this "
+		     "kernel cannot");
+	note_counter(notes, agent, FL_CNT_AGAIN_UNJUDGED,
+		     "live sessions were not judged again when something changed: in a network "
+		     "namespace nobody can enter, or what a rule asks for is not known of them");
 	note_counter(notes, agent, FL_CNT_VERDICT_SKIPPED,
 		     "the kernel let listen() pass unjudged while it judged another; boot with "
 		     "'bpf' in lsm=");

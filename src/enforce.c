@@ -626,6 +626,23 @@ int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 cla
 	return r ? r : policymaps_set_value(&e->maps, &in_use, class);
 }
 
+int enforce_judge_again(const struct enforce *e, __u64 flow_id, __u32 ifindex)
+{
+	struct fl_again asked = { .flow_id = flow_id, .interface = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = &asked, .data_size_in = sizeof(asked));
+
+	if (!e->skel)
+		return -ENOENT;
+	if (bpf_prog_test_run_opts(bpf_program__fd(e->skel->progs.judge_again), &run) < 0)
+		return -errno;
+	return (int)run.retval;
+}
+
+int enforce_link_program(const struct enforce *e)
+{
+	return e->skel ? bpf_program__fd(e->skel->progs.look_at_link) : -ENOENT;
+}
+
 void enforce_clear(struct enforce *e)
 {
 	e->census = false;

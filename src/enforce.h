@@ -126,6 +126,16 @@ __u64 enforce_generation(const struct enforce *e);
 /* Attempts that rule RULE, as compiled, has decided or in audit would have. */
 int enforce_hits(const struct enforce *e, __u32 rule, __u64 *ret_hits);
 
+/*
+ * CONNECT_AUTHORIZATION of the live flow FLOW_ID by the interface IFINDEX, 0: no rule asks for
+ * that. An enum fl_again_answer, or negative errno. What comes of it is told and counted as at
+ * first.
+ */
+int enforce_judge_again(const struct enforce *e, __u64 flow_id, __u32 ifindex);
+
+/* The program that looks at an interface before that, for netns_run(). -ENOENT no policy. */
+int enforce_link_program(const struct enforce *e);
+
 /* Adds to FL_CNT_VERDICT_SKIPPED of M what the kernel let pass unjudged since the last call. */
 void enforce_count_skipped(struct enforce *e, const struct maps *m);
 

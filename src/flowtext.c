@@ -139,6 +139,7 @@ const char *action_text(enum fl_record_type t)
 	case FL_RECORD_TEXT:
 	case FL_RECORD_EXIT:
 	case FL_EVENT_CGROUP:
+	case FL_EVENT_LINK:
 		return NULL;
 	}
 	return NULL;
@@ -182,6 +183,9 @@ static const char *const counters[] = {
 	[FL_CNT_VERDICT_SKIPPED] = "verdict_skipped",
 	[FL_CNT_REDIRECTS_FULL] = "redirects_full",
 	[FL_CNT_LISTENERS_FULL] = "listeners_full",
+	[FL_CNT_AGAIN_CUT] = "reauthorized_cut",
+	[FL_CNT_AGAIN_LEFT] = "reauthorized_left",
+	[FL_CNT_AGAIN_UNJUDGED] = "reauthorized_unjudged",
 };
 _Static_assert(sizeof(counters) / sizeof(counters[0]) == FL_CNT_MAX, "each counter has a name");
 

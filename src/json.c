@@ -477,6 +477,8 @@ static void put_verdict(struct builder *b, json_t *object)
 	if (v->port_in_use_by_other != FL_FACT_UNKNOWN)
 		put(b, object, "port_in_use_by_other",
 		    json_boolean(v->port_in_use_by_other == FL_FACT_YES));
+	if (v->again)
+		put(b, object, "reauthorization", json_true());
 	if (v->count > 1)
 		put_number(b, object, "count", v->count);
 	if (v->to)

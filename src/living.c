@@ -129,12 +129,12 @@ static pid_t parent_of(pid_t pid)
 	return rest && sscanf(rest, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
-static size_t find_ancestors(pid_t pid, __u32 pids[ANCESTORS_MAX])
+size_t living_ancestors(pid_t pid, __u32 *ret_pids, size_t max)
 {
 	size_t count = 0;
 
-	for (; pid > 0 && count < ANCESTORS_MAX; pid = parent_of(pid))
-		pids[count++] = (__u32)pid;
+	for (; pid > 0 && count < max; pid = parent_of(pid))
+		ret_pids[count++] = (__u32)pid;
 	return count;
 }
 
@@ -151,7 +151,7 @@ int living_find(struct agent *agent, const struct compiled *c, const struct comp
 	w->compiled = c;
 	w->before = before;
 	w->caller.pids = pids;
-	w->caller.pid_count = find_ancestors(caller, pids);
+	w->caller.pid_count = living_ancestors(caller, pids, ANCESTORS_MAX);
 	w->caller.daemon_pid = (__u32)getpid();
 	r = maps_each_flow(agent->maps, add, w);
 	if (!r && w->used)

@@ -25,6 +25,9 @@ int living_find(struct agent *agent, const struct compiled *c, const struct comp
 		pid_t caller, struct living *ret_living);
 void living_release(struct living *l);
 
+/* PID and its ancestors, nearest first, MAX of them at most: the number. */
+size_t living_ancestors(pid_t pid, __u32 *ret_pids, size_t max);
+
 /* The number that were cut. */
 size_t living_cut(struct agent *agent, const struct living *l);
 

@@ -90,6 +90,10 @@ static const struct family peers_left = { "flowner_udp_peers_left", "counter", N
 
 static const struct family aborts = { "flowner_aborts", "counter", NULL,
 				      "Flows that somebody asked to cut, by what came of it." };
+static const struct family reauthorized = {
+	"flowner_reauthorized", "counter", NULL,
+	"Live flows not allowed any more, cut or left, and those that could not be judged again."
+};
 static const struct family runs_skipped = { "flowner_runs_skipped", "counter", NULL,
 					    "Runs of tracing programs that the kernel skipped." };
 static const struct family verdicts = { "flowner_verdicts_failed", "counter", NULL,
@@ -149,6 +153,9 @@ static const struct sample samples[] = {
 	[FL_CNT_VERDICT_UNTOLD] = { &events_lost, "reason" },
 	[FL_CNT_RUNS_SKIPPED] = { &runs_skipped },
 	[FL_CNT_VERDICT_SKIPPED] = { &verdicts_skipped },
+	[FL_CNT_AGAIN_CUT] = { &reauthorized, "outcome", "cut" },
+	[FL_CNT_AGAIN_LEFT] = { &reauthorized, "outcome", "left" },
+	[FL_CNT_AGAIN_UNJUDGED] = { &reauthorized, "outcome", "unjudged" },
 };
 _Static_assert(sizeof(samples) / sizeof(samples[0]) == FL_CNT_MAX, "each counter has a place");
 

@@ -295,15 +295,27 @@ bool procfs_runs(const struct fl_proc_key *key)
 	return id.start_ticks == ticks(key->start_ns);
 }
 
-__u64 procfs_own_ticks(void)
+static __u64 ticks_in(const char *path)
 {
 	struct identity id = {};
 	char text[2048];
 
-	if (text_read(AT_FDCWD, "/proc/self/stat", text, sizeof(text)) <= 0 ||
-	    stat_parse(text, &id))
+	if (text_read(AT_FDCWD, path, text, sizeof(text)) <= 0 || stat_parse(text, &id))
 		return 0;
 	return id.start_ticks;
+}
+
+__u64 procfs_own_ticks(void)
+{
+	return ticks_in("/proc/self/stat");
+}
+
+__u64 procfs_ticks(__u32 pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	return ticks_in(path);
 }
 
 void procfs_release(struct procfs *proc)

@@ -38,8 +38,10 @@ void procfs_release(struct procfs *proc);
  */
 bool procfs_runs(const struct fl_proc_key *key);
 
-/* When this process started, as /proc/self/stat has it; 0: it cannot be read. */
+/* When this process, or that with PID, started, as its stat in /proc has it; 0: that cannot be
+ * read. */
 __u64 procfs_own_ticks(void);
+__u64 procfs_ticks(__u32 pid);
 
 /* PID has the file INODE of DEV mapped: for file systems whose stat() gives another device. */
 bool procfs_maps_file(__u32 pid, __u32 dev, __u64 inode);

@@ -18,6 +18,7 @@
 #include "living.h"
 #include "maps.h"
 #include "policyedit.h"
+#include "reauthorize.h"
 #include "ruleset.h"
 #include "safety.h"
 #include "stream.h"
@@ -41,6 +42,7 @@ struct rules {
 	char *cgroup_mount;
 	struct verdicts *verdicts;
 	struct condemned *condemned;
+	struct reauthorize *again;
 	struct ruleset *current;
 	struct ruleset *before; /* of a trial; NULL: there was none */
 	__u64 trial_ends_ns;	/* CLOCK_BOOTTIME; 0: no trial */
@@ -119,6 +121,7 @@ static void tell(void *arg, const struct verdict *v)
 		.failed = v->failed,
 		.redirected = v->redirected,
 		.port_in_use_by_other = fl_port_in_use(a),
+		.again = v->again,
 		.to = target_of(r, v),
 	};
 	struct fl_flow *flow = &told.event.flow;
@@ -207,7 +210,8 @@ static int open_fds(struct rules *r)
 	if (r->timer < 0)
 		return -errno;
 	e = watch(r, r->timer);
-	return e ? e : watch(r, condemned_fd(r->condemned));
+	e = e ? e : watch(r, condemned_fd(r->condemned));
+	return e ? e : watch(r, reauthorize_fd(r->again));
 }
 
 static void cleanup_rules(struct rules **r)
@@ -236,6 +240,8 @@ int rules_new(struct agent *agent, struct enforce *enforce, const char *cgroup_m
 	if (!e)
 		e = condemned_new(agent, &r->condemned);
 	if (!e)
+		e = reauthorize_new(agent, enforce, &r->again);
+	if (!e)
 		e = open_fds(r);
 	if (e < 0)
 		return e;
@@ -252,6 +258,7 @@ void rules_free(struct rules *r)
 	ruleset_free(r->current);
 	ruleset_free(r->before);
 	condemned_free(r->condemned);
+	reauthorize_free(r->again);
 	verdicts_free(r->verdicts);
 	cleanup_close(&r->timer);
 	cleanup_close(&r->epoll);
@@ -297,6 +304,14 @@ static int write_change(void *arg, const struct resolve_change *change)
 	struct rules *r = arg;
 
 	return enforce_change(r->enforce, &change->key, change->class, change->grown, change->gone);
+}
+
+/* What is in force is judged by, unless it is on trial: a cut could not be taken back. */
+static void judge_again(struct rules *r, const struct ruleset *set, bool on_trial)
+{
+	bool has_rules = set && ruleset_hooks(set) >> FL_HOOK_CONNECT_AUTHORIZATION & 1;
+
+	reauthorize_policy(r->again, has_rules && !on_trial ? &set->compiled->policy : NULL);
 }
 
 struct put {
@@ -378,6 +393,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 	set->area = p.area;
 	set->since_ns = p.since_ns;
 	r->trouble.text[0] = '\0';
+	judge_again(r, set, trial_ends_ns);
 	return 0;
 }
 
@@ -485,6 +501,7 @@ static int replace(struct rules *r, const struct policy_text *texts, size_t coun
 	if (e < 0)
 		return e;
 	take_place(r, TAKE_PTR(set), ends);
+	reauthorize_spare(r->again, order->force ? 0 : order->caller);
 	settle(r, order, &living, ret_outcome);
 	return 0;
 }
@@ -505,12 +522,14 @@ int rules_confirm(struct rules *r, struct fail *f)
 		return fail(f, -ENOENT, "no policy is on trial");
 	(void)enforce_confirm(r->enforce);
 	forget_before(r);
+	judge_again(r, r->current, false);
 	return 0;
 }
 
 static void clear(struct rules *r)
 {
 	enforce_count_skipped(r->enforce, r->agent->maps); /* the programs go */
+	judge_again(r, NULL, false);
 	enforce_clear(r->enforce);
 	tell_all(r);
 	ruleset_free(r->current);
@@ -836,6 +855,12 @@ void rules_cgroup(struct rules *r, const struct fl_cgroup_event *e)
 						 r->current->compiled, write_change, r));
 }
 
+void rules_link(struct rules *r, const struct fl_link_event *e)
+{
+	if (r)
+		reauthorize_link(r->again, e);
+}
+
 static void look_at_cgroups(struct rules *r)
 {
 	if (r->current)
@@ -870,6 +895,7 @@ bool rules_run(struct rules *r, struct fail *ret_news)
 	__u64 now;
 
 	condemned_run(r->condemned);
+	reauthorize_run(r->again);
 	follow_names(r);
 	(void)!read(r->timer, &expirations, sizeof(expirations));
 	now = clock_ns(CLOCK_BOOTTIME);
@@ -981,6 +1007,11 @@ const struct enforce *rules_enforce(const struct rules *r)
 const struct verdicts *rules_verdicts(const struct rules *r)
 {
 	return r->verdicts;
+}
+
+const char *rules_deaf(const struct rules *r)
+{
+	return r ? reauthorize_deaf(r->again) : NULL;
 }
 
 const char *rules_trouble(const struct rules *r)

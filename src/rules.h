@@ -100,10 +100,14 @@ void rules_take(struct rules *r, const struct fl_verdict_event *e);
 /* The same: a cgroup has come, of which the kernel side cannot tell alone what rules say of it. */
 void rules_cgroup(struct rules *r, const struct fl_cgroup_event *e);
 
+/* The same: somebody goes by an interface that nobody has gone by so far. */
+void rules_link(struct rules *r, const struct fl_link_event *e);
+
 const struct ruleset *rules_current(const struct rules *r); /* NULL: none is in force */
 __u64 rules_trial_ends_ns(const struct rules *r);	    /* CLOCK_BOOTTIME; 0: no trial */
 const struct enforce *rules_enforce(const struct rules *r);
 const struct verdicts *rules_verdicts(const struct rules *r);
+const char *rules_deaf(const struct rules *r);	  /* as reauthorize_deaf() */
 const char *rules_trouble(const struct rules *r); /* one sentence for people, or "" */
 
 #endif

@@ -8,12 +8,13 @@
 
 #define BIT(hook) (1u << FL_HOOK_##hook)
 
-/* The hooks a live session came by, or would have. Where it is not known which: all it may have. */
+/* The hooks a live session came by, or would have. Where it is not known which: all it may have.
+ * CONNECT_AUTHORIZATION is asked again by itself of what this machine opened (reauthorize.h). */
 static __u32 hooks_of(const struct live *l)
 {
 	switch (l->role) {
 	case FL_ROLE_OPENER:
-		return BIT(CONNECT) | BIT(CONNECT_AUTHORIZATION);
+		return BIT(CONNECT);
 	case FL_ROLE_ACCEPTOR:
 		return BIT(RECV_ACCEPT);
 	case FL_ROLE_LISTENER:

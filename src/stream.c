@@ -232,6 +232,7 @@ static int verdict_line(struct stream *s, const struct stream_verdict *v, __u64 
 		.rule = v->rule ? v->rule->text : NULL,
 		.enforced = v->enforced,
 		.failed = v->failed,
+		.again = v->again,
 		.rejected = v->verdict == FL_REJECT,
 		.port_in_use_by_other = v->port_in_use_by_other,
 		.count = v->count,

@@ -25,6 +25,7 @@ struct stream_verdict {
 	bool enforced, failed; /* as in json.h */
 	bool redirected;
 	enum fl_fact port_in_use_by_other;
+	bool again;	    /* as in json.h */
 	struct fl_place to; /* where to, when that is known */
 };
 

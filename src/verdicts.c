@@ -22,6 +22,7 @@ struct kind {
 	__u32 verdict;
 	__u32 enforced, failed;
 	__u32 redirected, port_in_use;
+	__u64 again;
 };
 
 struct entry {
@@ -84,6 +85,7 @@ static struct kind kind_of(const struct verdict *v)
 	k.failed = v->failed;
 	k.redirected = v->redirected;
 	k.port_in_use = fl_port_in_use(a);
+	k.again = v->again;
 	place_of(a, &k);
 	return k;
 }
@@ -159,7 +161,9 @@ static bool matters(const struct verdict *v)
 void verdicts_take(struct verdicts *v, const struct fl_verdict_event *e)
 {
 	const struct fl_said *said = &e->said;
-	struct verdict news = { .attempt = e->attempt, .time_ns = e->time_ns };
+	struct verdict news = { .attempt = e->attempt,
+				.time_ns = e->time_ns,
+				.again = e->attempt.known & FL_KNOWN_AGAIN };
 
 	if (e->attempt.hook >= FL_HOOKS)
 		return;

@@ -24,6 +24,7 @@ struct verdict {
 	bool enforced; /* it happened; else a rule in audit would have said it */
 	bool failed;   /* it could not be judged */
 	bool redirected;
+	bool again; /* of a session that lives */
 };
 
 typedef void (*verdicts_fn)(void *arg, const struct verdict *v);

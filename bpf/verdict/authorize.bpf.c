@@ -13,6 +13,7 @@
  */
 #include "judge.bpf.h"
 #include "packet.bpf.h"
+#include "ways.bpf.h"
 
 #define SOL_SOCKET 1
 #define SO_MARK 36
@@ -20,22 +21,6 @@
 #define TCP_USER_TIMEOUT 18
 
 extern const volatile __u32 prohibited_mark, prohibited_mask;
-
-/* What has been asked: dropped first when there is much of it, and asked again. */
-struct way {
-	__u64 cookie;
-	__u64 generation; /* of the policy */
-	struct fl_addr remote;
-	__u32 remote_port;
-	__u32 interface; /* ifindex */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct way);
-	__type(value, __u32); /* what the second program returns */
-} judged_ways SEC(".maps");
 
 /* TCP sockets whose SYN does not leave: the TCP_USER_TIMEOUT and the mark that they had. */
 struct given_up {
@@ -50,38 +35,6 @@ struct {
 	__type(key, int);
 	__type(value, struct given_up);
 } given_up SEC(".maps");
-
-static __always_inline void way_of(const struct fl_attempt *a, __u64 generation, struct way *w)
-{
-	w->cookie = a->cookie;
-	w->generation = generation;
-	w->remote = a->key.remote;
-	w->remote_port = a->key.remote_port;
-	w->interface = a->next_hop_interface;
-}
-
-/* These are not inlined: the keys would stand in frames below which the policy is asked. */
-
-/* What has been said; negative: nothing yet. */
-static __noinline int way_known(const struct fl_attempt *a, __u64 generation)
-{
-	struct way way = {};
-	__u32 *known;
-
-	way_of(a, generation, &way);
-	known = bpf_map_lookup_elem(&judged_ways, &way);
-	return known ? *known & 1 : -1;
-}
-
-/* GENERATION as it was before it was judged. */
-static __noinline int way_remember(const struct fl_attempt *a, __u64 generation, __u32 verdict)
-{
-	struct way way = {};
-
-	way_of(a, generation, &way);
-	bpf_map_update_elem(&judged_ways, &way, &verdict, BPF_ANY);
-	return 0;
-}
 
 /* --- TCP, in the process that connects --- */
 
@@ -131,7 +84,7 @@ static __noinline int attempt_by_connection(struct fl_attempt *a, struct tcp_soc
 static __always_inline void connecting(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_CONNECT_AUTHORIZATION };
-	__u64 generation = policy_generation();
+	__u64 epoch = ways_epoch();
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	bool may;
 
@@ -142,7 +95,8 @@ static __always_inline void connecting(struct bpf_sock_ops *ctx, struct bpf_sock
 	if (!a.next_hop_interface) /* the route is gone: it is asked when there is one again */
 		return;
 	may = judge(&a) != FL_REJECT;
-	way_remember(&a, generation, may);
+	way_remember(&a, epoch, may);
+	ways_use_link(&a);
 	if (!may)
 		give_up(ctx, sk, tp);
 }
@@ -237,21 +191,22 @@ static __always_inline bool answers(const struct fl_attempt *a)
 static __always_inline int leaving(struct __sk_buff *skb, struct bpf_sock *sk, __u8 proto)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_CONNECT_AUTHORIZATION };
-	__u64 generation = policy_generation();
+	__u64 epoch = ways_epoch();
 	int may;
 
 	if (!key_leaving(skb, proto, &a.key))
 		return judge_failed() != FL_REJECT;
 	a.cookie = bpf_get_socket_cookie(skb);
 	a.next_hop_interface = skb->ifindex;
-	may = way_known(&a, generation);
+	may = way_known(&a, epoch);
 	if (may >= 0)
 		return may;
 	attempt_by_route(&a, skb);
 	attempt_by_sender(&a, sk);
 	a.key.ifindex = key_ifindex(&a.key, sk->bound_dev_if, skb->ifindex);
 	may = answers(&a) || judge(&a) != FL_REJECT;
-	way_remember(&a, generation, may);
+	way_remember(&a, epoch, may);
+	ways_use_link(&a);
 	return may;
 }
 

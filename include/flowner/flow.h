@@ -151,6 +151,7 @@ enum fl_record_type {
 	FL_EVENT_VERDICT,  /* struct fl_verdict_event, policy.h */
 	FL_EVENT_UNBIND,   /* struct fl_event: a socket that was bound when BIND was judged */
 	FL_EVENT_CGROUP,   /* struct fl_cgroup_event, policy.h */
+	FL_EVENT_LINK,	   /* struct fl_link_event, policy.h */
 };
 
 /* First bytes of everything in the event ring. */
@@ -305,6 +306,9 @@ enum fl_counter {
 	FL_CNT_VERDICT_SKIPPED,	 /* listen() let pass unjudged, for the same reason */
 	FL_CNT_REDIRECTS_FULL,	 /* redirected, and where it was to go can no more be asked for */
 	FL_CNT_LISTENERS_FULL,	 /* listeners that others who listen there are not told of */
+	FL_CNT_AGAIN_CUT,	 /* live flows cut because they are not allowed any more */
+	FL_CNT_AGAIN_LEFT,	 /* those that could not be cut, or were spared */
+	FL_CNT_AGAIN_UNJUDGED,	 /* live flows that could not be judged again */
 	FL_CNT_MAX,
 };
 

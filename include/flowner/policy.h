@@ -125,6 +125,8 @@ struct fl_attempt {
 
 /* In `known`: it is the process that runs here, and more may be asked of it. */
 #define FL_KNOWN_CURRENT (1u << 31)
+/* It is a session that lives, which is judged again. */
+#define FL_KNOWN_AGAIN (1u << 30)
 
 /* Key of every policy hash: one map holds both slots, so that a flip of the slot is atomic. */
 struct fl_policy_key {
@@ -254,6 +256,29 @@ struct fl_cgroup_event {
 	struct fl_record head;
 	__u64 id;
 	char path[FL_CGROUP_PATH]; /* below the host's root; what is longer is cut */
+};
+
+/* CONNECT_AUTHORIZATION was asked of an interface that nobody has gone by so far. */
+struct fl_link_event {
+	struct fl_record head;
+	__u64 netns_cookie;
+	__u32 interface; /* ifindex */
+	__u32 pad;
+};
+
+/* What the program judge_again is run on. */
+struct fl_again {
+	__u64 flow_id;
+	__u32 interface; /* ifindex of the route now; 0: no rule asks for it */
+	__u32 pad;
+};
+
+enum fl_again_answer {
+	FL_AGAIN_REJECTED,
+	FL_AGAIN_PROCEEDS,
+	FL_AGAIN_GONE,	  /* it has ended, or nobody here opened it */
+	FL_AGAIN_NO_LINK, /* nobody has looked at that interface yet */
+	FL_AGAIN_UNKNOWN, /* of what a rule asks for something is not known: not judged */
 };
 
 /* Whose attempts no policy denies: without them nobody is left to change it. */
@@ -388,5 +413,7 @@ FL_ASSERT_SIZE(fl_policy_area, 16);
 FL_ASSERT_SIZE(fl_policy_kept, 72);
 FL_ASSERT_SIZE(fl_verdict_event, 232);
 FL_ASSERT_SIZE(fl_cgroup_event, 272);
+FL_ASSERT_SIZE(fl_link_event, 24);
+FL_ASSERT_SIZE(fl_again, 16);
 
 #endif /* FLOWNER_POLICY_H */

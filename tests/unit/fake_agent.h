@@ -25,6 +25,7 @@
 #include "peer.h"
 #include "proc.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,11 @@ static struct {
 	__u32 conntrack_inum;
 	int conntrack_error; /* what it answers to everybody when not 0 */
 	int maps_error;	     /* given by every walk when not 0 */
+	bool enters;	     /* our own network namespace, which is the only one then */
+	size_t cut;	     /* by abort_flow_in() */
+	__u64 cut_last;
+	int cut_error; /* given by it when not 0 */
+	__u64 counted[FL_CNT_MAX];
 } fake;
 
 static inline struct fl_addr addr(const char *text)
@@ -162,6 +168,20 @@ int abort_flow(struct agent *agent, const struct fl_flow *flow, struct fail *ret
 	return 0;
 }
 
+int abort_flow_in(struct agent *agent, const struct fl_flow *flow, const char *path, int sock_diag,
+		  struct fail *ret_said)
+{
+	(void)agent;
+	(void)path;
+	(void)sock_diag;
+	ret_said->text[0] = '\0';
+	if (fake.cut_error)
+		return fake.cut_error;
+	fake.cut++;
+	fake.cut_last = flow->id;
+	return 0;
+}
+
 /* --- maps.h --- */
 
 int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
@@ -229,6 +249,13 @@ int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value
 {
 	(void)m;
 	*ret_value = 1000 + (__u64)counter;
+	return 0;
+}
+
+int maps_count(const struct maps *m, enum fl_counter counter, __u64 n)
+{
+	(void)m;
+	fake.counted[counter] += n;
 	return 0;
 }
 
@@ -417,17 +444,30 @@ int netns_parse(const char *text, __u32 *ret_inum)
 
 int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
 {
-	(void)fn;
-	(void)arg;
-	return -ENOSYS;
+	return fake.enters ? fn(NETNS_OWN, OWN_INUM, arg) : -ENOSYS;
+}
+
+int netns_open(const char *path, int *ret_fd)
+{
+	(void)path;
+	if (!fake.enters)
+		return -ENOSYS;
+	*ret_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
 }
 
 int netns_socket(const char *path, int protocol, int *ret_fd, __u64 *ret_cookie)
 {
 	(void)protocol;
+	*ret_cookie = OWN_COOKIE;
+	return netns_open(path, ret_fd);
+}
+
+int netns_run(const char *path, int program, __u32 ifindex)
+{
 	(void)path;
-	(void)ret_fd;
-	(void)ret_cookie;
+	(void)program;
+	(void)ifindex;
 	return -ENOSYS;
 }
 

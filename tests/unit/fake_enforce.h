@@ -23,6 +23,7 @@ static struct {
 	__u32 rejected_inum;
 	int prohibits;
 	int refuse; /* given by the next load when not 0 */
+	int (*judge_again)(__u64 flow_id, __u32 ifindex);
 	struct enforce_row rows[2];
 } enforced;
 
@@ -105,6 +106,18 @@ int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 cla
 	(void)gone;
 	enforced.changes++;
 	return 0;
+}
+
+int enforce_judge_again(const struct enforce *e, __u64 flow_id, __u32 ifindex)
+{
+	(void)e;
+	return enforced.judge_again ? enforced.judge_again(flow_id, ifindex) : FL_AGAIN_PROCEEDS;
+}
+
+int enforce_link_program(const struct enforce *e)
+{
+	(void)e;
+	return -1;
 }
 
 void enforce_clear(struct enforce *e)

@@ -89,6 +89,12 @@ void rules_cgroup(struct rules *r, const struct fl_cgroup_event *e)
 	(void)e;
 }
 
+void rules_link(struct rules *r, const struct fl_link_event *e)
+{
+	(void)r;
+	(void)e;
+}
+
 void rules_tick(struct rules *r)
 {
 	(void)r;

@@ -78,8 +78,7 @@ static void each_role_came_by_its_hooks(void **state)
 		enum fl_state state;
 		__u32 hooks;
 	} cases[] = {
-		{ FL_ROLE_OPENER, FL_STATE_ESTABLISHED,
-		  1 << FL_HOOK_CONNECT | 1 << FL_HOOK_CONNECT_AUTHORIZATION },
+		{ FL_ROLE_OPENER, FL_STATE_ESTABLISHED, 1 << FL_HOOK_CONNECT },
 		{ FL_ROLE_ACCEPTOR, FL_STATE_ESTABLISHED, 1 << FL_HOOK_RECV_ACCEPT },
 		{ FL_ROLE_LISTENER, FL_STATE_LISTEN, 1 << FL_HOOK_BIND | 1 << FL_HOOK_LISTEN },
 		{ FL_ROLE_USER, FL_STATE_UNCONN, 1 << FL_HOOK_BIND },
@@ -121,7 +120,7 @@ static void an_interface_is_not_remembered(void **state)
 					 .term_count = 1,
 					 .terms = &term };
 	struct plain_default defaults[FL_HOOKS] = { 0 };
-	struct live l = live(1, 10, FL_ROLE_OPENER, FL_STATE_ESTABLISHED, 80);
+	struct live l = live(1, 10, FL_ROLE_EXISTING, FL_STATE_ESTABLISHED, 80);
 
 	(void)state;
 	for (__u32 hook = 0; hook < FL_HOOKS; hook++)

@@ -157,6 +157,19 @@ static void another_is_not_joined(void **state)
 	assert_int_equal(told_count, 9);
 }
 
+static void a_live_session_is_not_an_attempt(void **state)
+{
+	struct fl_verdict_event e = rejected(100 * S);
+
+	(void)state;
+	take(e);
+	assert_false(told[0].again);
+	e.attempt.known |= FL_KNOWN_AGAIN;
+	take(e);
+	assert_int_equal(told_count, 2);
+	assert_true(told[1].again);
+}
+
 /* Who knocks comes from another port each time. */
 static void those_who_want_in_are_joined_by_address(void **state)
 {
@@ -262,6 +275,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_a_timer_the_next_one_tells, begin, end),
 		cmocka_unit_test_setup_teardown(a_redirect_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(another_is_not_joined, begin, end),
+		cmocka_unit_test_setup_teardown(a_live_session_is_not_an_attempt, begin, end),
 		cmocka_unit_test_setup_teardown(those_who_want_in_are_joined_by_address, begin,
 						end),
 		cmocka_unit_test_setup_teardown(a_rule_in_audit_is_told_beside_what_was_enforced,
