@@ -20,7 +20,7 @@ static inline __u64 clock_ms(clockid_t clock)
 	return clock_ns(clock) / 1000000;
 }
 
-#define CLOCK_TRIES 16
+#define CLOCK_TRIES 4
 #define CLOCK_NEAR_NS 2000
 
 /*
