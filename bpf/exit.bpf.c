@@ -3,7 +3,7 @@
  * The end of a process image: exit of its last thread, or an exec that replaces it. Marks the
  * record; never ends a flow: sockets drain, and are handed on, after their process is gone.
  */
-#include "owner.bpf.h"
+#include "listeners.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 static __always_inline void image_gone(struct task_struct *task, __u32 exec_id, bool replaced)
@@ -33,6 +33,7 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(exit_tp, struct task_struct *task)
 {
 	note_fired(FL_PROBE_EXIT);
+	listeners_give_back(listeners_thread());
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
 		image_gone(task, (__u32)BPF_CORE_READ(task, self_exec_id), false);
 	return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The verbs of flow.bpf.h: how a flow enters the two maps, changes hands and leaves them. */
 #include "flow.bpf.h"
+#include "listeners.bpf.h"
 #include "ports.bpf.h"
 
 int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s, enum fl_state state)
@@ -119,6 +120,19 @@ static __noinline int flow_remove(__u64 id, const struct fl_key *key,
 	return 0;
 }
 
+/* After flow_remove(), in whose frame there is no room for it. */
+static __always_inline void flow_uncount(__u64 id, const struct fl_key *key)
+{
+	if (key->proto == FL_TCP && key_local_only(key))
+		listeners_end(id);
+}
+
+static __always_inline void flow_ended(__u64 id, const struct fl_key *key)
+{
+	count(FL_CNT_ENDED);
+	flow_uncount(id, key);
+}
+
 int flow_count_udp(__u64 id)
 {
 	__u32 zero = 0;
@@ -164,7 +178,7 @@ static __always_inline int flow_end_untold(__u64 id, const struct fl_socket *s,
 		socket_mark_ended(s->cookie);
 	if (flow_remove(id, key, proc, c))
 		return -ENOENT;
-	count(FL_CNT_ENDED);
+	flow_ended(id, key);
 	return 0;
 }
 
@@ -204,8 +218,8 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return -ENOENT;
 	}
-	count(FL_CNT_ENDED);
 	event_submit(e);
+	flow_ended(id, &key);
 	return 0;
 }
 
@@ -223,7 +237,10 @@ int flow_take_out(__u64 id)
 	c = bpf_map_lookup_elem(&l7_connections, &key);
 	if (was_session(id, &key, c))
 		session_told(FL_SOCK_CONNECTION_DELETED, id);
-	return flow_remove(id, &key, &proc, c);
+	if (flow_remove(id, &key, &proc, c))
+		return -ENOENT;
+	flow_uncount(id, &key);
+	return 0;
 }
 
 /* The new owner in both maps; each element is replaced as a whole. Not inlined: its copies would

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <flowner/control.h>
 #include <flowner/flow.h>
+#include <flowner/listen.h>
 
 /* Sizes here are defaults; the daemon sets its own before load. Hashes grow on demand. */
 #define FLOWS_DEFAULT 262144
@@ -143,6 +144,43 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } port_sums SEC(".maps") __weak;
+
+/* Whom a listener counts for: who called listen(). See listeners.bpf.h. */
+struct listener_of {
+	__u64 start_ns; /* of the process, whatever it executes */
+	__u32 pid;
+	__u32 uid;
+	__u64 cgroup_id;
+	__u64 exe_inode;
+	__u32 exe_dev;
+	__u32 pad;
+};
+
+/* By flow id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct listener_of);
+} listeners SEC(".maps") __weak;
+
+/* By thread: places taken before the socket listens, which it may not come to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct listener_of);
+} listeners_held SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct fl_listeners_key);
+	__type(value, struct fl_listeners_count);
+} listeners_counts SEC(".maps") __weak;
 
 /* One UDP socket; see udp.bpf.c. Freed by the kernel with the socket. */
 #define UDP_PENDING 32 /* a power of two */

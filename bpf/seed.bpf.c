@@ -22,6 +22,7 @@
  */
 #include "file.bpf.h"
 #include "listener.bpf.h"
+#include "listeners.bpf.h"
 #include "ports.bpf.h"
 #include "tcp.bpf.h"
 #include "udp.bpf.h"
@@ -98,8 +99,10 @@ static __always_inline int seed_insert(struct sock *sk, __u64 id, struct fl_sock
 		port_enter(s->key.netns_cookie, s->key.local_port, id, sock_v6only(sk));
 	r = flow_insert(id, s, state);
 	if (r) {
-		if (r != -EEXIST && state == FL_STATE_LISTEN)
+		if (r != -EEXIST && state == FL_STATE_LISTEN) {
 			port_leave(s->key.netns_cookie, s->key.local_port, id);
+			listeners_end(id);
+		}
 		return 0;
 	}
 	count(FL_CNT_SEEDED);
@@ -180,6 +183,21 @@ static __always_inline void seed_share(struct sock *sk, const struct fl_owner *o
 		*shared = *o;
 }
 
+/* Whoever holds it stands for who called listen(). Before the flow is in: its end takes it out. */
+static __noinline int seed_listener(struct task_struct *task, __u64 id)
+{
+	struct listener_of of = {};
+	int r;
+
+	listener_of_task(task, &of);
+	r = bpf_map_update_elem(&listeners, &id, &of, BPF_NOEXIST);
+	if (!r)
+		listeners_add(&of);
+	else if (r != -EEXIST)
+		count(FL_CNT_LISTENERS_UNCOUNTED);
+	return 0;
+}
+
 static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum fl_proto proto)
 {
 	struct fl_socket s = { .role = FL_ROLE_EXISTING, .accepted = 1 };
@@ -206,6 +224,7 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 	} else if (state == FL_STATE_LISTEN) {
 		s.role = FL_ROLE_LISTENER;
 		seed_share(sk, &s.owner);
+		seed_listener(task, id);
 	}
 	return seed_insert(sk, id, &s, state);
 }

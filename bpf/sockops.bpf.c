@@ -6,6 +6,7 @@
  */
 #include "flow.bpf.h"
 #include "listener.bpf.h"
+#include "listeners.bpf.h"
 #include "ports.bpf.h"
 #include "tcp.bpf.h"
 
@@ -121,6 +122,12 @@ static __always_inline bool was_told(struct bpf_sock *bs, __u64 cookie)
 	return s && s->role == FL_ROLE_LISTENER && s->opened_ns;
 }
 
+static __always_inline void unlisten(const struct fl_key *key, __u64 id)
+{
+	port_leave(key->netns_cookie, key->local_port, id);
+	listeners_end(id);
+}
+
 /* Process context, inside listen(). */
 static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, struct tcp_sock *tp)
 {
@@ -146,10 +153,11 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 	    BPF_CORE_READ_BITFIELD_PROBED((struct sock *)tp, __sk_common.skc_reuseport))
 		listener_share(bs, &s.owner);
 	port_enter(s.key.netns_cookie, s.key.local_port, id, sock_v6only((struct sock *)tp));
+	listeners_begin(id);
 	r = flow_open(id, &s, FL_STATE_LISTEN);
 	if (r) {
 		if (r != -EEXIST) /* else it has one seat more for a while, see ports.bpf.h */
-			port_leave(s.key.netns_cookie, s.key.local_port, id);
+			unlisten(&s.key, id);
 		return 0;
 	}
 	process_flow_added(p);

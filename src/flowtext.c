@@ -186,6 +186,7 @@ static const char *const counters[] = {
 	[FL_CNT_AGAIN_CUT] = "reauthorized_cut",
 	[FL_CNT_AGAIN_LEFT] = "reauthorized_left",
 	[FL_CNT_AGAIN_UNJUDGED] = "reauthorized_unjudged",
+	[FL_CNT_LISTENERS_UNCOUNTED] = "listeners_uncounted",
 };
 _Static_assert(sizeof(counters) / sizeof(counters[0]) == FL_CNT_MAX, "each counter has a name");
 

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <flowner/check.h>
+#include <flowner/listen.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -218,6 +219,25 @@ int maps_each_process(const struct maps *m, int (*fn)(const struct fl_process *p
 			if (r)
 				return r;
 		}
+		key = next;
+	}
+	return 0;
+}
+
+/* Who has none and comes back between the look and the end of it is counted one listener short: the
+ * look is a system call away, and BEFORE_NS long ago. */
+int maps_forget_listeners(const struct maps *m, __u64 before_ns)
+{
+	struct fl_listeners_key key, next = { 0 };
+	struct fl_listeners_count c;
+	bool more = !bpf_map_get_next_key(m->listeners_counts, NULL, &key);
+
+	while (more) {
+		more = !bpf_map_get_next_key(m->listeners_counts, &key, &next);
+		if (!bpf_map_lookup_elem(m->listeners_counts, &key, &c) && !c.listeners &&
+		    c.used_ns < before_ns && bpf_map_delete_elem(m->listeners_counts, &key) < 0 &&
+		    errno != ENOENT)
+			return -errno;
 		key = next;
 	}
 	return 0;

@@ -23,6 +23,7 @@ struct maps {
 	int fired;
 	int meta;
 	int numbers;
+	int listeners_counts;
 	int end_flow;	 /* the program of end.bpf.c */
 	__u64 seeded_ns; /* from meta: flows that were open before have this as first sight */
 };
@@ -93,6 +94,10 @@ int maps_count(const struct maps *m, enum fl_counter counter, __u64 n);
 int maps_each_process(const struct maps *m, int (*fn)(const struct fl_process *p, void *arg),
 		      void *arg);
 int maps_forget_process(const struct maps *m, const struct fl_proc_key *key);
+
+/* Forgets who has no listener, and whom nobody asked for since BEFORE_NS (CLOCK_BOOTTIME). Negative
+ * errno. */
+int maps_forget_listeners(const struct maps *m, __u64 before_ns);
 
 /* Change the live config: read, let FN edit, write. The daemon is its only writer. */
 int maps_configure(const struct maps *m, void (*fn)(struct fl_config *config, void *arg),

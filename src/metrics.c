@@ -135,6 +135,7 @@ static const struct sample samples[] = {
 	[FL_CNT_CGROUPS_FULL] = { &map_full, "map", "policy_values" },
 	[FL_CNT_REDIRECTS_FULL] = { &map_full, "map", "redirects" },
 	[FL_CNT_LISTENERS_FULL] = { &map_full, "map", "port_listeners" },
+	[FL_CNT_LISTENERS_UNCOUNTED] = { &map_full, "map", "listeners" },
 	[FL_CNT_UDP_PENDING_FULL] = { &map_full, "map", "udp_pending" },
 	[FL_CNT_NO_LISTENER] = { &unresolved, "reason" },
 	[FL_CNT_UDP_UNOWNED] = { &unresolved, "reason" },

@@ -18,6 +18,8 @@
 #define SETTLED_NS                                                                                 \
 	2000000000ull /* younger flows are left alone: their socket may still be on its way */
 
+#define IDLE_COUNT_NS 10000000000ull
+
 struct namespace
 {
 	__u64 cookie;
@@ -234,6 +236,9 @@ int reconcile_run(struct agent *agent,
 	if (r < 0)
 		return r;
 	count_results(run);
+	r = maps_forget_listeners(agent->maps, run->started_ns - IDLE_COUNT_NS);
+	if (r < 0)
+		return r;
 	r = maps_configure(agent->maps, next_epoch, run);
 	if (r < 0)
 		return r;

@@ -271,6 +271,7 @@ static void fill_maps(struct track *t)
 		.fired = bpf_map__fd(s->maps.fired),
 		.meta = bpf_map__fd(s->maps.meta),
 		.numbers = bpf_map__fd(s->maps.numbers),
+		.listeners_counts = bpf_map__fd(s->maps.listeners_counts),
 		.end_flow = bpf_program__fd(s->progs.end_flow),
 	};
 }

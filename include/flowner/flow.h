@@ -309,6 +309,7 @@ enum fl_counter {
 	FL_CNT_AGAIN_CUT,	 /* live flows cut because they are not allowed any more */
 	FL_CNT_AGAIN_LEFT,	 /* those that could not be cut, or were spared */
 	FL_CNT_AGAIN_UNJUDGED,	 /* live flows that could not be judged again */
+	FL_CNT_LISTENERS_UNCOUNTED, /* of a listener's four counts, those it is missing in */
 	FL_CNT_MAX,
 };
 

@@ -1,14 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * When two listeners of one port and network namespace are in each other's way: some connection
- * could come to either. They share the port (SO_REUSEPORT), or one takes from the other what is for
- * its address. Pure; compiles on both sides.
+ * Listeners: by whom they are counted; and when two of one port and network namespace are in each
+ * other's way, as some connection could come to either. They share the port (SO_REUSEPORT), or one
+ * takes from the other what is for its address. Pure; compiles on both sides.
  */
 #ifndef FLOWNER_LISTEN_H
 #define FLOWNER_LISTEN_H
 
 #include <flowner/flow.h>
 #include <flowner/rule.h>
+
+/* Whose listeners are counted. */
+enum fl_per {
+	FL_PER_PROCESS,
+	FL_PER_USER,
+	FL_PER_CGROUP,
+	FL_PER_EXE,
+	FL_PERS,
+};
+
+/* How many listeners one process, user, cgroup or executable has; the daemon deletes what was 0 for
+ * a while. */
+struct fl_listeners_key {
+	__u64 id[2]; /* start and pid; uid; the cgroup's; inode and device */
+	__u32 per;   /* enum fl_per */
+	__u32 pad;
+};
+
+struct fl_listeners_count {
+	__u64 listeners;
+	__u64 used_ns; /* CLOCK_BOOTTIME */
+};
 
 /* What a socket listens at, beside its port. */
 struct fl_listens_at {

@@ -8,6 +8,7 @@
 #define FLOWNER_TESTS_FAKE_MAPS_H
 
 #include "maps.h"
+#include <flowner/listen.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -18,7 +19,19 @@
 #define FAKE_CPUS 3
 #define FAKE_FD 1000 /* no file has this number */
 
-enum { CONNECTIONS, SOCKETS, PROCESSES, TEXTS, COUNTERS, NETNS, COOKIES, CONFIG, META, TABLES };
+enum {
+	CONNECTIONS,
+	SOCKETS,
+	PROCESSES,
+	TEXTS,
+	COUNTERS,
+	NETNS,
+	COOKIES,
+	CONFIG,
+	META,
+	LISTENERS,
+	TABLES
+};
 
 struct table {
 	__u32 key_size, value_size, max_entries;
@@ -119,6 +132,8 @@ static inline void fake_new(void)
 		[TEXTS] = { sizeof(struct fl_proc_key), sizeof(struct fl_text), 100 },
 		[COUNTERS] = { sizeof(__u32), sizeof(__u64) * FAKE_CPUS, FL_CNT_MAX },
 		[NETNS] = { sizeof(__u64), sizeof(__u32), 100 },
+		[LISTENERS] = { sizeof(struct fl_listeners_key), sizeof(struct fl_listeners_count),
+				100 },
 		[COOKIES] = { sizeof(__u32), sizeof(__u64), 100 },
 		[CONFIG] = { sizeof(__u32), sizeof(struct fl_config), 1 },
 		[META] = { sizeof(__u32), sizeof(struct fl_meta), 1 },
@@ -134,6 +149,7 @@ static inline void fake_new(void)
 		.process_text = FAKE_FD + TEXTS,
 		.counters = FAKE_FD + COUNTERS,
 		.netns = FAKE_FD + NETNS,
+		.listeners_counts = FAKE_FD + LISTENERS,
 		.netns_cookies = FAKE_FD + COOKIES,
 		.config = FAKE_FD + CONFIG,
 		.fired = -1,

@@ -5,6 +5,7 @@
  */
 #include "fake_maps.h"
 #include <flowner/check.h>
+#include <flowner/listen.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -712,6 +713,25 @@ static void cookies_of_namespaces(void **state)
 	assert_int_equal(got, COOKIE);
 }
 
+/* Who has listeners stays, and who had one lately. */
+static void counts_of_nobody_are_forgotten(void **state)
+{
+	(void)state;
+	for (__u32 i = 0; i < 90; i++) {
+		const struct fl_listeners_key key = { .id = { i }, .per = FL_PER_USER };
+		const struct fl_listeners_count count = { .listeners = i % 3 == 0,
+							  .used_ns = i % 2 ? 1000 : 999 };
+
+		fake_put(LISTENERS, &key, &count);
+	}
+	assert_int_equal(maps_forget_listeners(&fake.maps, 1000), 0);
+	for (__u32 i = 0; i < 90; i++) {
+		const struct fl_listeners_key key = { .id = { i }, .per = FL_PER_USER };
+
+		assert_int_equal(fake_get(LISTENERS, &key) != NULL, i % 3 == 0 || i % 2);
+	}
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -750,6 +770,7 @@ int main(void)
 		TEST(one_switch_leaves_the_others),
 		TEST(namespaces),
 		TEST(cookies_of_namespaces),
+		TEST(counts_of_nobody_are_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("maps", tests, NULL, NULL);

@@ -231,6 +231,13 @@ int maps_forget_process(const struct maps *m, const struct fl_proc_key *key)
 	return 0;
 }
 
+int maps_forget_listeners(const struct maps *m, __u64 before_ns)
+{
+	(void)m;
+	(void)before_ns;
+	return 0;
+}
+
 int maps_count(const struct maps *m, enum fl_counter counter, __u64 n)
 {
 	(void)m;
