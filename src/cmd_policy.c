@@ -41,6 +41,12 @@ static const struct filter_field options[] = {
 	{ .name = "port-in-use-by-other",
 	  .value = "BOOL",
 	  .help = "at listen: another process listens there" },
+	{ .name = "process-listeners",
+	  .value = "N",
+	  .help = "at listen: so many listeners has the process already" },
+	{ .name = "user-listeners", .value = "N", .help = "the same of the user" },
+	{ .name = "cgroup-listeners", .value = "N", .help = "the same of the cgroup" },
+	{ .name = "exe-listeners", .value = "N", .help = "the same of the executable" },
 	{ .name = NULL },
 };
 
@@ -62,6 +68,10 @@ static const struct {
 	{ "interface-type", POLICY_INTERFACE_TYPE },
 	{ "tunnel-type", POLICY_TUNNEL_TYPE },
 	{ "port-in-use-by-other", POLICY_PORT_IN_USE },
+	{ "process-listeners", POLICY_LIMIT },
+	{ "user-listeners", POLICY_LIMIT_USER },
+	{ "cgroup-listeners", POLICY_LIMIT_CGROUP },
+	{ "exe-listeners", POLICY_LIMIT_EXE },
 };
 
 static void free_policy(struct policy **policy)

@@ -18,6 +18,8 @@ enum kind { KIND_HOOK, KIND_ID, KIND_PREFIX, KIND_PORT };
 
 static enum kind kind_of(enum fl_dimension d)
 {
+	if (d >= FL_DIM_LISTENERS) /* so many and more: a range, as of ports */
+		return KIND_PORT;
 	switch (d) {
 	case FL_DIM_HOOK:
 		return KIND_HOOK;
@@ -119,7 +121,7 @@ static bool accepts_fact(const struct plain_rule *rule, enum fl_fact fact)
 				       : accepts(rule, FL_DIM_PORT_IN_USE, &v);
 }
 
-static struct term_value value_of(const struct fl_attempt *a, enum fl_dimension d)
+static struct term_value value_of_most(const struct fl_attempt *a, enum fl_dimension d)
 {
 	struct term_value v = { 0 };
 
@@ -172,9 +174,20 @@ static struct term_value value_of(const struct fl_attempt *a, enum fl_dimension 
 		break;
 	case FL_DIM_HOOK:
 	case FL_DIMS:
+	case FL_DIM_LISTENERS:
 	case FL_DIMS_KNOWN:
 		break;
 	}
+	return v;
+}
+
+static struct term_value value_of(const struct fl_attempt *a, enum fl_dimension d)
+{
+	struct term_value v = { 0 };
+
+	if (d < FL_DIM_LISTENERS)
+		return value_of_most(a, d);
+	v.first = (__u16)fl_listeners_index(a, d - FL_DIM_LISTENERS);
 	return v;
 }
 
@@ -499,25 +512,32 @@ static int compile_prefixes(struct work *w, enum fl_dimension d, const struct fl
 	return r;
 }
 
-static int compile_ports(struct work *w, enum fl_dimension d, const struct fl_class *other)
+/* Of COUNT numbers from 0 on; CLASS is that of one that no rule names. */
+static int compile_numbers(struct work *w, enum fl_dimension d, __u32 class, __u32 count,
+			   __u32 **ret_classes)
 {
-	__u32 **ports = &w->c->ports[d == FL_DIM_REMOTE_PORT];
-	struct fl_class set = *other;
-	__u32 class = w->c->policy.other[d];
+	struct fl_class set = *compiled_class(w->c, class);
+	__u32 *classes = calloc(count, sizeof(*classes));
 	size_t i = 0;
 	int r = 0;
 
+	*ret_classes = classes;
 	free(w->ranges);
 	w->ranges = calloc(w->count + 1, sizeof(*w->ranges));
-	*ports = calloc(PORTS, sizeof(**ports));
-	if (!*ports || !w->ranges)
+	if (!classes || !w->ranges)
 		return -ENOMEM;
-	for (__u32 port = 0; !r && port < PORTS; port++) {
-		if (i < w->mention_count && w->mentions[i].value.first == port)
+	for (__u32 number = 0; !r && number < count; number++) {
+		if (i < w->mention_count && w->mentions[i].value.first == number)
 			r = class_of_value(w, d, &i, &set, &set, &class);
-		(*ports)[port] = class;
+		classes[number] = class;
 	}
 	return r;
+}
+
+static int compile_ports(struct work *w, enum fl_dimension d)
+{
+	return compile_numbers(w, d, w->c->policy.other[d], PORTS,
+			       &w->c->ports[d == FL_DIM_REMOTE_PORT]);
 }
 
 /* Also by a rule whose names stand for nothing: an attempt must know that it is none of them. */
@@ -550,10 +570,33 @@ static int compile_dimension(struct work *w, enum fl_dimension d)
 	case KIND_PREFIX:
 		return compile_prefixes(w, d, &other);
 	case KIND_PORT:
-		return compile_ports(w, d, &other);
+		return compile_ports(w, d);
 	default:
 		return compile_ids(w, d, &other);
 	}
+}
+
+/* So many listeners and more is a range without an end. */
+static int compile_listeners(struct work *w, enum fl_per per)
+{
+	const enum fl_dimension d = FL_DIM_LISTENERS + per;
+	struct fl_policy *p = &w->c->policy;
+	_free_ __u32 *classes = NULL;
+	__u32 other = 0, unknown = 0;
+	int r = class_where(w, d, accepts_other, &other);
+
+	if (!r)
+		r = class_where(w, d, accepts_unknown, &unknown);
+	if (!r)
+		r = collect(w, d);
+	if (!r)
+		r = compile_numbers(w, d, other, FL_LISTENERS_UNKNOWN, &classes);
+	if (r < 0)
+		return r;
+	for (__u32 i = 0; i < FL_LISTENERS_UNKNOWN; i++)
+		p->listeners[per][i] = (__u16)classes[i];
+	p->listeners[per][FL_LISTENERS_UNKNOWN] = (__u16)unknown;
+	return 0;
 }
 
 static __u32 dimensions_of(const struct plain_rule *rule)
@@ -714,6 +757,8 @@ int compile(const struct plain_rule *rules, size_t count,
 	r = compile_hooks(w);
 	for (enum fl_dimension d = FL_DIM_HOOK + 1; !r && d < FL_DIMS; d++)
 		r = compile_dimension(w, d);
+	for (enum fl_per per = 0; !r && per < FL_PERS; per++)
+		r = compile_listeners(w, per);
 	if (r < 0)
 		return r;
 	*ret_compiled = TAKE_PTR(c);
@@ -835,6 +880,9 @@ struct fl_judgement compiled_judge(const struct compiled *c, const struct fl_att
 	sets[FL_DIM_HOOK] = compiled_class(c, c->policy.hooks[hook]);
 	for (enum fl_dimension d = FL_DIM_HOOK + 1; d < FL_DIMS; d++)
 		sets[d] = compiled_class(c, find_class(c, d, a));
+	for (enum fl_per per = 0; a->hook == FL_HOOK_LISTEN && per < FL_PERS; per++)
+		sets[FL_PLACE_LISTENERS + per] =
+			compiled_class(c, c->policy.listeners[per][fl_listeners_index(a, per)]);
 	for (__u32 i = 0; i < FL_BLOCKS && j.rule == FL_NO_RULE; i++) {
 		struct fl_rule_block set = *compiled_block(c, sets[FL_DIM_HOOK]->blocks[i]);
 

@@ -244,6 +244,12 @@ static void note_policy(json_t *notes, const struct agent *agent)
 				"and recvfrom() whom it asked for, and who accepts it by "
 				"SO_ORIGINAL_DST; both in one network namespace, and in the "
 				"cgroup of flownerd"));
+	if (enforce_limits(e) && !enforce_locks(e))
+		json_array_append_new(
+			notes,
+			json_string("policy: of several who listen at once where a limit is nearly "
+				    "reached fewer may get through than it lets, never more: this "
+				    "kernel has no lock for such programs"));
 	note_prohibited(notes, enforce_prohibits(e));
 	if (rules_deaf(agent->rules))
 		json_array_append_new(notes, json_sprintf("policy: %s", rules_deaf(agent->rules)));
@@ -310,6 +316,9 @@ static json_t *notes_json(const struct agent *agent)
 	note_counter(notes, agent, FL_CNT_AGAIN_UNJUDGED,
 		     "live sessions were not judged again when something changed: in a network "
 		     "namespace nobody can enter, or what a rule asks for is not known of them");
+	note_counter(notes, agent, FL_CNT_LISTENERS_UNCOUNTED,
+		     "a limit does not count these listeners: 65536 fit, and 131072 processes, "
+		     "users, cgroups and executables that have any");
 	note_counter(notes, agent, FL_CNT_VERDICT_SKIPPED,
 		     "the kernel let listen() pass unjudged while it judged another; boot with "
 		     "'bpf' in lsm=");

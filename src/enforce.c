@@ -76,6 +76,11 @@ static const char *const guides[] = {
 
 #define GUIDES (sizeof(guides) / sizeof(guides[0]))
 
+/* Who tells that a listen() has failed for which a place was taken, see limit.bpf.h. Where it
+ * cannot be had the thread's next listen() tells, or its end. */
+static const struct hook failed_listen = { .attach = "fexit/inet_listen",
+					   .program = "listen_done" };
+
 struct enforce {
 	__u64 scope;
 	char pin_dir[PATH_MAX - 32], dir[PATH_MAX - 16], links_dir[PATH_MAX];
@@ -93,6 +98,7 @@ struct enforce {
 	bool census;	/* some rule names cgroups */
 	bool no_census; /* this kernel refuses those programs */
 	bool guides;
+	bool limits; /* a rule has one */
 };
 
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
@@ -139,6 +145,16 @@ const struct enforce_row *enforce_row(const struct enforce *e, size_t i)
 bool enforce_redirects(const struct enforce *e)
 {
 	return e->guides;
+}
+
+bool enforce_limits(const struct enforce *e)
+{
+	return e->limits;
+}
+
+bool enforce_locks(const struct enforce *e)
+{
+	return e->skel && e->skel->rodata->can_lock;
 }
 
 void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum)
@@ -227,6 +243,7 @@ static void set_constants(struct enforce *e, struct verdict_bpf *skel)
 	skel->rodata->verdict_scope = e->scope;
 	skel->rodata->ring_wake_bytes = ring_bytes(skel) / 4;
 	skel->rodata->can_set_retval = enforce_lifts();
+	skel->rodata->can_lock = !probe_tracing_lock();
 	skel->rodata->prohibited_mark = e->prohibit.mark.value;
 	skel->rodata->prohibited_mask = e->prohibit.mark.mask;
 	say_what_is_seen(e, skel->rodata->can_set_retval);
@@ -235,6 +252,16 @@ static void set_constants(struct enforce *e, struct verdict_bpf *skel)
 static void cleanup_skel(struct verdict_bpf **skel)
 {
 	verdict_bpf__destroy(*skel);
+}
+
+/* There may be a row in whose way listen() is denied before it has changed anything. */
+static bool denies_early(const struct enforce *e)
+{
+	bool early = false;
+
+	for (size_t i = 0; i < ROWS; i++)
+		early |= table[i].tested && e->rows[i].status != ENFORCE_REFUSED;
+	return early;
 }
 
 /* With the rows of which the kernel has not yet refused to load one. */
@@ -256,6 +283,9 @@ static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
 				bpf_object__find_program_by_name(skel->obj, e->rows[i].programs[0]),
 				false);
 	}
+	bpf_program__set_autoload(
+		bpf_object__find_program_by_name(skel->obj, failed_listen.program),
+		denies_early(e) && probe_hook(&failed_listen) == 0);
 	for (size_t i = 0; e->no_census && i < CENSUS; i++)
 		bpf_program__set_autoload(bpf_object__find_program_by_name(skel->obj, census[i]),
 					  false);
@@ -338,6 +368,8 @@ static bool is_wanted(const char *program, void *arg)
 		if (!strcmp(guides[i], program))
 			return e->guides;
 	}
+	if (!strcmp(failed_listen.program, program))
+		return e->limits;
 	for (size_t i = 0; i < ROWS; i++) {
 		for (size_t p = 0; p < ENFORCE_PROGRAMS && e->rows[i].programs[p]; p++) {
 			if (e->rows[i].status == ENFORCE_ON &&
@@ -462,6 +494,22 @@ static int attach_guides(struct enforce *e, const struct enforce_policy *p, stru
 		return fail(f, -EOPNOTSUPP, "this kernel cannot redirect: %s", strerror(-r));
 	e->guides = true;
 	return 0;
+}
+
+static bool has_limits(const struct enforce_policy *p)
+{
+	const __u32 *asked = p->compiled->policy.asked;
+
+	return asked[FL_HOOK_INDEX(FL_HOOK_LISTEN, FL_TCP)] & FL_KNOWS_LISTENERS;
+}
+
+/* Nothing hangs on it but when a place comes back. */
+static void attach_limits(struct enforce *e, const struct enforce_policy *p)
+{
+	e->limits |= has_limits(p);
+	if (e->limits)
+		(void)policylinks_attach(&e->links, bpf_object__find_program_by_name(
+							    e->skel->obj, failed_listen.program));
 }
 
 static void detach_all_but(struct enforce *e, __u32 hooks)
@@ -594,9 +642,12 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 	if (!r)
 		r = attach_hooks(e, p, f);
 	if (!r)
+		attach_limits(e, p);
+	if (!r)
 		r = use(e, p, slot, f);
 	if (!r) {
 		e->census = p->compiled->policy.wanted >> FL_DIM_CGROUP & 1;
+		e->limits = has_limits(p);
 		detach_all_but(e, p->hooks);
 		if (!(p->hooks >> FL_HOOK_CONNECT_AUTHORIZATION & 1))
 			prohibit_nowhere(&e->prohibit);
@@ -647,6 +698,7 @@ void enforce_clear(struct enforce *e)
 {
 	e->census = false;
 	e->guides = false;
+	e->limits = false;
 	if (e->skel) /* a link that cannot be detached judges on for a moment */
 		(void)policymaps_use(&e->maps, FL_POLICY_NONE, false);
 	detach_all_but(e, 0);
@@ -747,6 +799,7 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 	e->census = policylinks_have(&e->links, census[0]);
 	policyhits_recall(&e->hits, &e->maps);
 	e->guides = policylinks_have(&e->links, guides[0]);
+	e->limits = policylinks_have(&e->links, failed_listen.program);
 	e->prohibit.any = true;
 	find_rows(e);
 	read_resumed(e, ret_resumed);

@@ -120,6 +120,10 @@ void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum
 /* 0, or why not in the last such namespace: negative errno. */
 int enforce_prohibits(const struct enforce *e);
 
+/* A rule has a limit, and whether of those who listen at once as many get through as may. */
+bool enforce_limits(const struct enforce *e);
+bool enforce_locks(const struct enforce *e);
+
 /* 0 when there is no policy. */
 __u64 enforce_generation(const struct enforce *e);
 

@@ -463,6 +463,16 @@ static void put_tcp(struct builder *b, json_t *object)
 		put_number(b, tcp, "srtt_us", f->counts.srtt_us);
 }
 
+static void put_listeners(struct builder *b, json_t *object, const struct policy_listeners *l)
+{
+	json_t *of = l->known ? put_object(b, object, "listeners") : NULL;
+
+	for (enum fl_per per = 0; of && per < FL_PERS; per++) {
+		if (l->known >> per & 1)
+			put_number(b, of, policy_per_text(per), l->of[per]);
+	}
+}
+
 static void put_verdict(struct builder *b, json_t *object)
 {
 	const struct json_verdict *v = verdict_of(b);
@@ -479,6 +489,7 @@ static void put_verdict(struct builder *b, json_t *object)
 		    json_boolean(v->port_in_use_by_other == FL_FACT_YES));
 	if (v->again)
 		put(b, object, "reauthorization", json_true());
+	put_listeners(b, object, &v->listeners);
 	if (v->count > 1)
 		put_number(b, object, "count", v->count);
 	if (v->to)

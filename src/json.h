@@ -3,6 +3,7 @@
 #ifndef FLOWNER_JSON_H
 #define FLOWNER_JSON_H
 
+#include "policywords.h"
 #include <flowner/flow.h>
 #include <flowner/policy.h>
 #include <flowner/redirect.h>
@@ -28,6 +29,7 @@ struct json_verdict {
 	bool rejected;
 	enum fl_fact port_in_use_by_other;
 	bool again;		   /* it is about a session that lives: a reauthorization */
+	struct policy_listeners listeners;
 	__u64 count;		   /* attempts told at once */
 	const struct fl_place *to; /* of `redirect`, or NULL */
 };

@@ -40,8 +40,13 @@ struct raw_not {
 	struct raw_terms is;
 };
 
+struct raw_limit {
+	char *listeners, *per;
+};
+
 struct raw_rule {
 	char *name, *verdict, *mode, *to, *allow_async, *allow_override;
+	struct raw_limit *limit;
 	struct raw_list hooks;
 	struct raw_terms is;
 	struct raw_not *negated;
@@ -103,6 +108,12 @@ static const cyaml_schema_field_t not_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t limit_fields[] = {
+	WORD(struct raw_limit, "listeners", listeners),
+	WORD(struct raw_limit, "per", per),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t rule_fields[] = {
 	WORD(struct raw_rule, "name", name),
 	LIST(struct raw_rule, "hooks", hooks),
@@ -114,6 +125,8 @@ static const cyaml_schema_field_t rule_fields[] = {
 	TERMS(struct raw_rule),
 	CYAML_FIELD_MAPPING_PTR("not", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_rule,
 				negated, not_fields),
+	CYAML_FIELD_MAPPING_PTR("limit", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_rule,
+				limit, limit_fields),
 	CYAML_FIELD_END,
 };
 
@@ -409,6 +422,10 @@ static int read_word(const struct reader *rd, enum policy_attribute attribute, c
 	case POLICY_GROUP:
 	case POLICY_CONTAINER:
 	case POLICY_NETNS:
+	case POLICY_LIMIT: /* see read_limit() */
+	case POLICY_LIMIT_USER:
+	case POLICY_LIMIT_CGROUP:
+	case POLICY_LIMIT_EXE:
 	case POLICY_ATTRIBUTES:
 		break;
 	}
@@ -538,6 +555,46 @@ static int read_all_terms(const struct reader *rd, size_t index, const struct ra
 	if (!r && !says_something(&raw->negated->is))
 		return refuse(rd, below(index, "not").text, "an empty 'not' says nothing");
 	return r;
+}
+
+/* It is a term: so many listeners, or more. */
+static int add_limit(const struct reader *rd, const char *path, const char *text, __u16 listeners,
+		     enum fl_per per, struct policy_rule *rule)
+{
+	struct policy_term *term = &rule->terms[rule->term_count];
+	struct policy_word *word = calloc(1, sizeof(*word));
+
+	if (!word)
+		return -ENOMEM;
+	*term = (struct policy_term){ POLICY_LIMIT + per, false, 1, word };
+	rule->term_count++;
+	word->text = strdup(text);
+	word->place = place_of(rd, path);
+	word->value = (struct term_value){ .first = listeners, .last = UINT16_MAX };
+	return word->text ? 0 : -ENOMEM;
+}
+
+static int read_limit(const struct reader *rd, size_t index, const struct raw_limit *raw,
+		      struct policy_rule *rule)
+{
+	struct path limit = below(index, "limit"), listeners = below(index, "limit.listeners"),
+		    of = below(index, "limit.per");
+	const char *text = raw->listeners;
+	enum fl_per per;
+	__u64 number;
+
+	if (!text || !raw->per)
+		return refuse(rd, limit.text,
+			      "a limit needs both: {listeners: NUMBER, per: process}");
+	if (read_number(text, text + strlen(text), FL_LISTENERS_MAX, &number) || !number)
+		return refuse(rd, listeners.text, SHOWN " is not a number from 1 to %d", text,
+			      FL_LISTENERS_MAX);
+	if (policy_per_parse(raw->per, &per))
+		return refuse(rd, of.text, SHOWN " is none of process, user, cgroup, exe",
+			      raw->per);
+	if (rule->hooks != 1u << FL_HOOK_LISTEN)
+		return refuse(rd, limit.text, "'limit' goes with the hook listen, and no other");
+	return add_limit(rd, listeners.text, text, (__u16)number, per, rule);
 }
 
 static int read_name(const struct reader *rd, size_t index, const char *name,
@@ -819,6 +876,8 @@ static int read_rule(const struct reader *rd, size_t index, const struct raw_rul
 		r = read_hooks(rd, index, &raw->hooks, rule);
 	if (!r)
 		r = read_all_terms(rd, index, raw, rule);
+	if (!r && raw->limit)
+		r = read_limit(rd, index, raw->limit, rule);
 	if (!r)
 		r = read_outcome(rd, index, raw, rule);
 	if (!r && raw->mode)

@@ -140,6 +140,34 @@ int policy_tunnel_type_parse(const char *text, __u32 *ret_type)
 	return type_parse(words, text, ret_type);
 }
 
+const char *policy_per_text(enum fl_per per)
+{
+	switch (per) {
+	case FL_PER_PROCESS:
+		return "process";
+	case FL_PER_USER:
+		return "user";
+	case FL_PER_CGROUP:
+		return "cgroup";
+	case FL_PER_EXE:
+		return "exe";
+	case FL_PERS:
+		break;
+	}
+	return "?";
+}
+
+int policy_per_parse(const char *text, enum fl_per *ret_per)
+{
+	for (enum fl_per per = 0; per < FL_PERS; per++) {
+		if (strcmp(policy_per_text(per), text) == 0) {
+			*ret_per = per;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 int policy_bool_parse(const char *text, bool *ret_value)
 {
 	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
@@ -176,6 +204,11 @@ static const struct {
 	[POLICY_REMOTE_ADDR] = { "remote.addr", FL_DIM_REMOTE_ADDR, ROUTED | AT(CONNECT) },
 	[POLICY_REMOTE_PORT] = { "remote.port", FL_DIM_REMOTE_PORT, ROUTED | AT(CONNECT) },
 	[POLICY_PORT_IN_USE] = { "port_in_use_by_other", FL_DIM_PORT_IN_USE, AT(LISTEN) },
+	[POLICY_LIMIT] = { "limit per process", FL_DIM_LISTENERS + FL_PER_PROCESS, AT(LISTEN) },
+	[POLICY_LIMIT_USER] = { "limit per user", FL_DIM_LISTENERS + FL_PER_USER, AT(LISTEN) },
+	[POLICY_LIMIT_CGROUP] = { "limit per cgroup", FL_DIM_LISTENERS + FL_PER_CGROUP,
+				  AT(LISTEN) },
+	[POLICY_LIMIT_EXE] = { "limit per exe", FL_DIM_LISTENERS + FL_PER_EXE, AT(LISTEN) },
 };
 
 const char *policy_attribute_text(enum policy_attribute attribute)

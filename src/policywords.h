@@ -26,7 +26,17 @@ enum policy_attribute {
 	POLICY_REMOTE_ADDR,
 	POLICY_REMOTE_PORT,
 	POLICY_PORT_IN_USE, /* by another process that listens there */
+	POLICY_LIMIT,	    /* so many listeners and more: one for each enum fl_per */
+	POLICY_LIMIT_USER,
+	POLICY_LIMIT_CGROUP,
+	POLICY_LIMIT_EXE,
 	POLICY_ATTRIBUTES,
+};
+
+/* Of an attempt to listen(): how many there are already. */
+struct policy_listeners {
+	__u32 known; /* bit 1 << enum fl_per */
+	__u32 of[FL_PERS];
 };
 
 /* -EINVAL: no such word. Types are words or IANA's numbers (ifType, tunnelType). */
@@ -36,6 +46,8 @@ const char *policy_verdict_text(enum fl_verdict verdict);
 int policy_verdict_parse(const char *text, __u32 *ret_verdict); /* not `redirect` */
 int policy_interface_type_parse(const char *text, __u32 *ret_type);
 int policy_tunnel_type_parse(const char *text, __u32 *ret_type);
+const char *policy_per_text(enum fl_per per);
+int policy_per_parse(const char *text, enum fl_per *ret_per);
 int policy_bool_parse(const char *text, bool *ret_value); /* "true", "false" */
 
 /* As in a policy, with "local.port" for what is inside of `local`. */

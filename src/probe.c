@@ -29,6 +29,7 @@ static const struct trial trials[] = {
 	{ "lsm/", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, false },
 	{ "fmod_ret/", BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, false },
 	{ "fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, false },
+	{ "fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, false },
 	{ "tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, false },
 	{ "kprobe/", BPF_PROG_TYPE_KPROBE, 0, true },
 };
@@ -102,13 +103,13 @@ int probe_helper(int helper)
 	return fd < 0 ? -errno : 0;
 }
 
-/* bpf_sk_storage_get(map, NULL, NULL, 0): refused as unknown before it is refused as senseless. */
-int probe_tracing_storage(void)
+/* HELPER(...) in a tracing program: refused as unknown before it is refused as senseless. */
+static int probe_tracing_helper(int helper)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_RAW_TP);
 	char log[4096] = "";
 	const struct bpf_insn insns[] = {
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sk_storage_get },
+		{ .code = BPF_JMP | BPF_CALL, .imm = helper },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
@@ -123,7 +124,19 @@ int probe_tracing_storage(void)
 	opts.log_level = 1;
 	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", insns,
 			   sizeof(insns) / sizeof(insns[0]), &opts);
-	return fd >= 0 || !strstr(log, "unknown func") ? 0 : -EOPNOTSUPP;
+	return fd < 0 && (strstr(log, "unknown func") || strstr(log, "cannot use helper"))
+		       ? -EOPNOTSUPP
+		       : 0;
+}
+
+int probe_tracing_storage(void)
+{
+	return probe_tracing_helper(BPF_FUNC_sk_storage_get);
+}
+
+int probe_tracing_lock(void)
+{
+	return probe_tracing_helper(BPF_FUNC_spin_lock);
 }
 
 int probe_tracing_load(void)

@@ -24,6 +24,9 @@ int probe_helper(int helper);
 /* Whether tracing programs may look at socket storage. 0, or negative errno. */
 int probe_tracing_storage(void);
 
+/* Whether tracing programs may take a lock. 0, or negative errno. */
+int probe_tracing_lock(void);
+
 /* Whether a tracing program may be loaded at all. 0, or negative errno. */
 int probe_tracing_load(void);
 

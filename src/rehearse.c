@@ -11,6 +11,7 @@
 #include "resolve.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #define CGROUP_MEANT 1 /* the id of the attempt's cgroup, whatever it is called */
@@ -152,6 +153,26 @@ static int attempt_port_in_use(struct stage *s)
 	return 0;
 }
 
+/* They have the place of what there is of a route at other hooks. */
+static int attempt_listeners(struct stage *s)
+{
+	memset(s->attempt.listeners, 0, sizeof(s->attempt.listeners));
+	for (enum fl_per per = 0; per < FL_PERS; per++) {
+		const char *text = s->words->words[POLICY_LIMIT + per];
+		unsigned long number;
+		char *end;
+
+		if (!text)
+			continue;
+		number = strtoul(text, &end, 10);
+		if (*end || !*text || text[strspn(text, "0123456789")] || number > UINT32_MAX)
+			return refuse(s, "a number of listeners", text);
+		s->attempt.listeners[per] = (__u32)number;
+		know(s, POLICY_LIMIT + per);
+	}
+	return 0;
+}
+
 static int attempt_names(struct stage *s)
 {
 	static const enum policy_attribute names[] = {
@@ -214,6 +235,8 @@ static int attempt_make(struct stage *s)
 				 policy_tunnel_type_parse);
 	if (!r)
 		r = attempt_port_in_use(s);
+	if (!r && s->words->hook == FL_HOOK_LISTEN)
+		r = attempt_listeners(s);
 	return r;
 }
 

@@ -108,6 +108,16 @@ static struct fl_place target_of(const struct rules *r, const struct verdict *v)
 	return to;
 }
 
+static struct policy_listeners listeners_of(const struct fl_attempt *a)
+{
+	struct policy_listeners l = { .known = (a->known & FL_KNOWS_LISTENERS) >>
+					       FL_DIM_LISTENERS };
+
+	if (l.known)
+		memcpy(l.of, a->listeners, sizeof(l.of));
+	return l;
+}
+
 static void tell(void *arg, const struct verdict *v)
 {
 	const struct rules *r = arg;
@@ -122,6 +132,7 @@ static void tell(void *arg, const struct verdict *v)
 		.redirected = v->redirected,
 		.port_in_use_by_other = fl_port_in_use(a),
 		.again = v->again,
+		.listeners = listeners_of(a),
 		.to = target_of(r, v),
 	};
 	struct fl_flow *flow = &told.event.flow;

@@ -36,12 +36,13 @@ static __u32 hooks_of(const struct live *l)
 }
 
 /* By which interface it goes nobody has remembered, nor whether others were on its port before it
- * listened. Taken for what restricts more, a rule on one interface would cut what goes by all
- * others. */
+ * listened, nor how many listeners there were. Taken for what restricts more, a rule on one
+ * interface would cut what goes by all others. */
 static bool lacks_what_was(const struct compiled *c, const struct fl_attempt *a, enum fl_hook hook)
 {
 	const __u32 forgotten = 1u << FL_DIM_INTERFACE | 1u << FL_DIM_INTERFACE_TYPE |
-				1u << FL_DIM_TUNNEL_TYPE | 1u << FL_DIM_PORT_IN_USE;
+				1u << FL_DIM_TUNNEL_TYPE | 1u << FL_DIM_PORT_IN_USE |
+				FL_KNOWS_LISTENERS;
 
 	return c->policy.asked[FL_HOOK_INDEX(hook, a->key.proto)] & forgotten & ~a->known;
 }

@@ -235,6 +235,7 @@ static int verdict_line(struct stream *s, const struct stream_verdict *v, __u64 
 		.again = v->again,
 		.rejected = v->verdict == FL_REJECT,
 		.port_in_use_by_other = v->port_in_use_by_other,
+		.listeners = v->listeners,
 		.count = v->count,
 	};
 

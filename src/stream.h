@@ -7,6 +7,7 @@
 #ifndef FLOWNER_STREAM_H
 #define FLOWNER_STREAM_H
 
+#include "policywords.h"
 #include "request.h"
 #include <flowner/policy.h>
 #include <flowner/redirect.h>
@@ -26,6 +27,7 @@ struct stream_verdict {
 	bool redirected;
 	enum fl_fact port_in_use_by_other;
 	bool again;	    /* as in json.h */
+	struct policy_listeners listeners;
 	struct fl_place to; /* where to, when that is known */
 };
 

@@ -2,6 +2,7 @@
 /* The policy is the first member of every chain; hook programs of others will be the next. */
 #include "judge.bpf.h"
 #include "event.bpf.h"
+#include "limit.bpf.h"
 #include "match.bpf.h"
 #include "redirect.bpf.h"
 
@@ -88,36 +89,75 @@ __noinline int judge_unknown(__u32 slot, __u64 index, __u32 known)
 /* Of a rule's FLAGS one, as another. */
 #define AS(flags, from, to) (((flags) & (from)) * ((to) / (from)))
 
-/* Negative errno when it cannot be judged. */
-static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot, struct fl_said *said)
+/* What decides a listen() rejects it. Not static, with numbers for arguments: as above. */
+__noinline int judge_rejects_listen(__u32 slot, __u32 rule)
 {
 	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
-	struct fl_judgement j = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
+	__u32 verdict = FL_PROCEED_SOFT;
+	__u64 tag;
+
+	if (rule != FL_NO_RULE)
+		judge_rule(slot, rule, &verdict, &tag);
+	else if (policy && policy->default_enforced >> FL_HOOK_LISTEN & 1)
+		verdict = policy->defaults[FL_HOOK_LISTEN].verdict;
+	return fl_verdict_of(verdict) == FL_REJECT;
+}
+
+static __noinline int judge_match(const struct fl_attempt *a, __u32 slot,
+				  struct fl_judgement *ret_judgement)
+{
+	return policy_match(a, slot, ret_judgement);
+}
+
+/* Of a listen(): which rule decides, and where that does not reject and the policy has limits, the
+ * place is taken. AGAIN: it has one. */
+static __noinline int judge_match_limited(struct fl_attempt *a, __u32 slot, bool again,
+					  struct fl_judgement *ret_judgement)
+{
+	bool limited = limit_asked(slot);
+
+	a->known |= KNOWS_IF(limited & again, FL_KNOWS_LISTENERS);
+	limited &= !again;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < LIMIT_TRIES; i++) {
+		int r;
+
+		if (limited)
+			limit_read(a);
+		r = policy_match(a, slot, ret_judgement);
+		if (r || !limited || judge_rejects_listen(slot, ret_judgement->rule) ||
+		    limit_take_by(a, slot))
+			return r;
+	}
+	return -11; /* EAGAIN: others were faster each time */
+}
+
+/* By the rules that were found to decide. Negative errno when it cannot be judged. */
+static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot,
+				   const struct fl_judgement *j, struct fl_said *said)
+{
+	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
 	__u32 flags;
-	int r;
 
 	if (!policy)
 		return -2; /* ENOENT: none, or a half-written one */
 	judge_unknown(slot, FL_HOOK_INDEX(a->hook, a->key.proto), a->known);
-	r = policy_match(a, slot, &j);
-	if (r)
-		return r;
 	said->generation = policy->generation;
-	if (j.audited != FL_NO_RULE) {
-		flags = judge_rule(slot, j.audited, &said->audit_verdict, &said->audit_tag);
-		judge_hit(policy->area, j.audited);
+	if (j->audited != FL_NO_RULE) {
+		flags = judge_rule(slot, j->audited, &said->audit_verdict, &said->audit_tag);
+		judge_hit(policy->area, j->audited);
 		said->flags |= FL_VERDICT_AUDITED |
 			       AS(flags, FL_RULE_REDIRECT, FL_VERDICT_AUDIT_REDIRECTS);
-		said->audit_rule = j.audited;
+		said->audit_rule = j->audited;
 	}
-	if (j.rule != FL_NO_RULE) {
-		flags = judge_rule(slot, j.rule, &said->verdict, &said->tag);
-		judge_hit(policy->area, j.rule);
+	if (j->rule != FL_NO_RULE) {
+		flags = judge_rule(slot, j->rule, &said->verdict, &said->tag);
+		judge_hit(policy->area, j->rule);
 		said->flags |= FL_VERDICT_ENFORCED | AS(flags, FL_RULE_OVERRIDE, FL_VERDICT_LIFTS) |
 			       AS(flags, FL_RULE_REDIRECT, FL_VERDICT_REDIRECTS);
-		said->rule = j.rule;
+		said->rule = j->rule;
 	} else {
-		judge_default(policy, a->hook, j.audited != FL_NO_RULE, said);
+		judge_default(policy, a->hook, j->audited != FL_NO_RULE, said);
 	}
 	return 0;
 }
@@ -163,8 +203,10 @@ static __noinline int judge_unable(struct fl_said *said)
 }
 
 /* Where nothing can be redirected, a rule that would is one that cannot be judged. */
-static __always_inline __u32 judge_as(const struct fl_attempt *a, bool can_redirect)
+static __always_inline __u32 judge_as(const struct fl_attempt *a, bool can_redirect,
+				      struct fl_attempt *limited, bool again)
 {
+	struct fl_judgement j = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
 	struct fl_said said = { .verdict = FL_PROCEED_SOFT, .audit_verdict = FL_PROCEED_SOFT };
 	struct fl_chain chain = fl_chain_begin();
 	struct fl_policy_state *state;
@@ -175,7 +217,9 @@ static __always_inline __u32 judge_as(const struct fl_attempt *a, bool can_redir
 	slot = state ? state->slot : FL_POLICY_NONE; /* once: it may change */
 	if (!state || slot == FL_POLICY_NONE || fl_policy_exempts(state, &a->owner.proc))
 		return FL_PROCEED_SOFT;
-	r = judge_policy(a, slot, &said);
+	r = limited ? judge_match_limited(limited, slot, again, &j) : judge_match(a, slot, &j);
+	if (!r)
+		r = judge_policy(a, slot, &j, &said);
 	if (can_redirect)
 		judge_redirects(a, slot, &said);
 	else
@@ -191,12 +235,17 @@ static __always_inline __u32 judge_as(const struct fl_attempt *a, bool can_redir
 
 __u32 judge(const struct fl_attempt *a)
 {
-	return judge_as(a, false);
+	return judge_as(a, false, NULL, false);
+}
+
+__u32 judge_limited(struct fl_attempt *a, bool again)
+{
+	return judge_as(a, false, a, again);
 }
 
 __u32 judge_or_redirect(const struct fl_attempt *a)
 {
-	return judge_as(a, true);
+	return judge_as(a, true, NULL, false);
 }
 
 bool judge_would_redirect(const struct fl_attempt *a)

@@ -10,6 +10,10 @@
  * matters is told, what matched is counted. */
 __u32 judge(const struct fl_attempt *a) __hidden;
 
+/* The same of a listen(): how many listeners there are is found, and where the verdict is to
+ * proceed there is one more of them from now on. AGAIN: the socket is one of them already. */
+__u32 judge_limited(struct fl_attempt *a, bool again) __hidden;
+
 /* Or PROCEED_SOFT with FL_VERDICT_REDIRECTS and where in policy_rules, see judge_redirect(). */
 __u32 judge_or_redirect(const struct fl_attempt *a) __hidden;
 

@@ -9,8 +9,10 @@
 #include "condemned.bpf.h"
 #include "event.bpf.h"
 #include "judge.bpf.h"
+#include "listeners.bpf.h"
 #include "policy.bpf.h"
 #include "ports.bpf.h"
+#include "tcp.bpf.h"
 #include <flowner/listen.h>
 
 #include <bpf/bpf_tracing.h>
@@ -113,8 +115,9 @@ static __noinline int port_in_use_by_other(const struct fl_attempt *a, __u32 v6o
 	return in_use;
 }
 
-/* Port 0: the kernel will choose one, and it is for rules without a port to say. */
-static __noinline int listen_judge(struct sock *sk)
+/* Port 0: the kernel will choose one, and it is for rules without a port to say. AGAIN: who listens
+ * already needs no other place, whatever the limit. */
+static __noinline int listen_judge(struct sock *sk, bool again)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_LISTEN };
 
@@ -126,7 +129,7 @@ static __noinline int listen_judge(struct sock *sk)
 	attempt_by_current(&a);
 	a.port_in_use_by_other = port_in_use_by_other(&a, sock_v6only(sk));
 	a.known |= KNOWS(FL_DIM_PORT_IN_USE);
-	return judge(&a) == FL_REJECT ? -EACCES : 0;
+	return judge_limited(&a, again) == FL_REJECT ? -EACCES : 0;
 }
 
 static __always_inline int listening(struct socket *sock, int ret)
@@ -139,7 +142,9 @@ static __always_inline int listening(struct socket *sock, int ret)
 		return -EACCES;
 	if (!sock_in_scope(sk, verdict_scope))
 		return 0;
-	return listen_judge(sk) ? -EACCES : 0;
+	return listen_judge(sk, BPF_CORE_READ(sk, __sk_common.skc_state) == BPF_TCP_LISTEN)
+		       ? -EACCES
+		       : 0;
 }
 
 SEC("fmod_ret/security_socket_listen")
@@ -154,6 +159,14 @@ int BPF_PROG(listen_lsm, struct socket *sock, int backlog, int ret)
 	return listening(sock, ret) ? -EACCES : 0;
 }
 
+/* What was held for the socket is its own by now, or it failed. */
+SEC("fexit/inet_listen")
+int BPF_PROG(listen_done, struct socket *sock, int backlog, int ret)
+{
+	listeners_give_back(listeners_thread());
+	return 0;
+}
+
 /* Its reader sleeps for tens of milliseconds else: there is nothing in this record but the bell. */
 static __always_inline void ring_the_bell(void)
 {
@@ -163,22 +176,32 @@ static __always_inline void ring_the_bell(void)
 		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
 }
 
-/* It listens already: the daemon ends it. */
+/* It listens already: the daemon ends it. Where that was told already it has its place, too, which
+ * is another's if it may not have it. */
 SEC("sockops")
 int listen_late(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct tcp_sock *tp;
-	__u64 cookie;
+	__u64 cookie, id;
+	int told;
 
 	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !sk)
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || !listen_judge((struct sock *)tp))
+	if (!tp)
 		return 1;
 	cookie = bpf_get_socket_cookie(ctx);
-	condemn(cookie);
-	ring_the_bell();
+	id = tcp_flow_id(sk, cookie);
+	told = listeners_end(id);
+	if (listen_judge((struct sock *)tp, false)) {
+		if (!told)
+			listeners_deny();
+		condemn(cookie);
+		ring_the_bell();
+	} else if (told) {
+		listeners_begin(id);
+	}
 	return 1;
 }
 

@@ -95,20 +95,49 @@ static __always_inline void match_numbers(struct match *m)
 	match_value(m, FL_DIM_GID, a->owner.gid);
 	match_value(m, FL_DIM_CGROUP, a->cgroup_id);
 	match_value(m, FL_DIM_NETNS, a->key.netns_cookie);
-	match_value(m, FL_DIM_INTERFACE, a->interface);
-	match_value(m, FL_DIM_INTERFACE_TYPE, a->interface_type);
-	match_value(m, FL_DIM_TUNNEL_TYPE, a->tunnel_type);
 }
 
 /* In a frame of its own: the attempt and the keys would not fit in one. */
-static __noinline int match_addresses(struct match *m)
+static __noinline int match_near(struct match *m)
 {
 	const struct fl_attempt *a = m->attempt;
 
 	match_prefix(m, FL_DIM_LOCAL_ADDR, &a->key.local);
-	match_prefix(m, FL_DIM_REMOTE_ADDR, &a->key.remote);
 	match_port(m, FL_DIM_LOCAL_PORT, a->key.local_port);
+	return 0;
+}
+
+static __noinline int match_route(struct match *m)
+{
+	const struct fl_attempt *a = m->attempt;
+
+	match_prefix(m, FL_DIM_REMOTE_ADDR, &a->key.remote);
 	match_port(m, FL_DIM_REMOTE_PORT, a->key.remote_port);
+	match_value(m, FL_DIM_INTERFACE, a->interface);
+	match_value(m, FL_DIM_INTERFACE_TYPE, a->interface_type);
+	match_value(m, FL_DIM_TUNNEL_TYPE, a->tunnel_type);
+	return 0;
+}
+
+/* Not static, with numbers for arguments: verified once, by itself. */
+__weak __noinline __u32 match_listeners_of(__u32 slot, __u64 per, __u64 listeners)
+{
+	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
+
+	if (!policy || per >= FL_PERS || listeners > FL_LISTENERS_UNKNOWN)
+		return 0;
+	return policy->listeners[per][listeners];
+}
+
+/* LISTEN has no route, and in its place how many listeners there are. */
+static __noinline int match_listeners(struct match *m)
+{
+#pragma unroll
+	for (__u32 per = 0; per < FL_PERS; per++)
+		fl_question_put(
+			m->question, FL_PLACE_LISTENERS + per,
+			match_listeners_of(m->slot, per, fl_listeners_index(m->attempt, per)));
+	fl_question_put(m->question, FL_DIM_TUNNEL_TYPE, m->policy->other[FL_DIM_TUNNEL_TYPE]);
 	return 0;
 }
 
@@ -223,7 +252,8 @@ static __noinline int policy_question(const struct fl_attempt *attempt, __u32 sl
 		return -5;
 	fl_question_put(ret_question, FL_DIM_HOOK, m.policy->hooks[class]);
 	match_numbers(&m);
-	return match_addresses(&m);
+	match_near(&m);
+	return attempt->hook == FL_HOOK_LISTEN ? match_listeners(&m) : match_route(&m);
 }
 
 /* The rule that decides, of the policy in SLOT; -EIO as above. */

@@ -15,6 +15,7 @@
 
 #include <flowner/check.h>
 #include <flowner/flow.h>
+#include <flowner/listen.h>
 #include <flowner/redirect.h>
 #include <flowner/verdict.h>
 
@@ -63,8 +64,16 @@ enum fl_dimension {
 	/* Of so few values that they are a part of the hook's class, and cost neither a look-up nor
 	 * a place in the question: see fl_hook_class(). */
 	FL_DIM_PORT_IN_USE,
-	FL_DIMS_KNOWN,
+	/* At LISTEN only: how many listeners there are already, by enum fl_per. They stand in the
+	 * question where what there is of a route has its place else: see FL_PLACE_LISTENERS. */
+	FL_DIM_LISTENERS,
+	FL_DIMS_KNOWN = FL_DIM_LISTENERS + 4,
 };
+
+#define FL_LISTENERS_MAX 4096 /* what a limit may be */
+#define FL_LISTENERS_UNKNOWN (FL_LISTENERS_MAX + 1)
+#define FL_PLACE_LISTENERS FL_DIM_REMOTE_ADDR
+#define FL_KNOWS_LISTENERS (((1u << FL_PERS) - 1) << FL_DIM_LISTENERS)
 
 #define FL_HOOK_INDEX(hook, proto) ((__u32)(hook)*2 + ((proto) == FL_UDP))
 #define FL_HOOK_INDEXES (FL_HOOKS * 2)
@@ -112,12 +121,17 @@ struct fl_attempt {
 	struct fl_file exe;
 	struct fl_file parent;
 	__u64 cgroup_id;
-	__u64 cookie;	 /* SO_COOKIE, 0 = not known */
-	__u64 interface; /* fl_link_name() of the route's, or of that of the packet's arrival */
-	__u32 next_hop_interface; /* its ifindex */
-	__u32 interface_type;
-	__u32 tunnel_type;
-	__u32 sub_interface;
+	__u64 cookie; /* SO_COOKIE, 0 = not known */
+	union {
+		struct {
+			__u64 interface; /* fl_link_name() of the route's, or of the arrival's */
+			__u32 next_hop_interface; /* its ifindex */
+			__u32 interface_type;
+			__u32 tunnel_type;
+			__u32 sub_interface;
+		};
+		__u32 listeners[FL_PERS]; /* of LISTEN, which has no route: by enum fl_per */
+	};
 	__u16 hook;		    /* enum fl_hook */
 	__u16 port_in_use_by_other; /* 0 or 1 */
 	__u32 known;		    /* bit 1 << enum fl_dimension */
@@ -164,10 +178,12 @@ struct fl_policy {
 	__u32 other[FL_DIMS];			  /* class of a value that no rule names */
 	__u32 unknown[FL_DIMS]; /* class of a value that is not known at this moment */
 	__u32 hooks[FL_HOOK_INDEXES * FL_FACTS]; /* by fl_hook_class() */
-	__u32 default_enforced;			 /* bit 1 << hook */
-	__u32 wanted;				 /* bit 1 << dimension: some rule asks for it */
-	__u32 asked[FL_HOOK_INDEXES];		 /* the same of the rules of FL_HOOK_INDEX() */
-	__u64 generation; /* written last; who remembers an answer reads it first */
+	/* class of so many listeners, of those of them that are too many to tell apart, unknown */
+	__u16 listeners[FL_PERS][FL_LISTENERS_UNKNOWN + 1];
+	__u32 default_enforced;	      /* bit 1 << hook */
+	__u32 wanted;		      /* bit 1 << dimension: some rule asks for it */
+	__u32 asked[FL_HOOK_INDEXES]; /* the same of the rules of FL_HOOK_INDEX() */
+	__u64 generation;	      /* written last; who remembers an answer reads it first */
 };
 
 #define FL_CLASSES_A_WORD 4
@@ -327,6 +343,16 @@ FL_RULE __u32 fl_hook_class(__u32 index, __u32 fact)
 	return index * FL_FACTS + fact;
 }
 
+/* Where in fl_policy.listeners the class is of how many there are. */
+FL_RULE __u32 fl_listeners_index(const struct fl_attempt *a, enum fl_per per)
+{
+	__u32 listeners = a->listeners[per];
+
+	if (!(a->known >> (FL_DIM_LISTENERS + per) & 1))
+		return FL_LISTENERS_UNKNOWN;
+	return listeners < FL_LISTENERS_MAX ? listeners : FL_LISTENERS_MAX;
+}
+
 FL_RULE struct fl_question fl_question_of(__u64 generation)
 {
 	return (struct fl_question){ .words = { [3] = generation << 32 } };
@@ -398,6 +424,8 @@ FL_RULE struct fl_judgement fl_judgement_join(struct fl_judgement first, struct 
 	return second;
 }
 
+_Static_assert(FL_DIMS_KNOWN == FL_DIM_LISTENERS + FL_PERS, "one dimension for each");
+_Static_assert(FL_PLACE_LISTENERS + FL_PERS < FL_DIMS, "the places of a route are enough");
 _Static_assert(FL_DIMS * 16 + 32 <= 8 * sizeof(struct fl_question), "a class has 16 bits");
 _Static_assert(FL_CLASSES_MAX <= 65536, "a class has 16 bits");
 FL_ASSERT_SIZE(fl_rule_block, FL_BLOCK_RULES / 8);

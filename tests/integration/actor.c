@@ -21,7 +21,11 @@
 #include <stdbool.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -700,6 +704,103 @@ static int do_uid(const struct command *c)
 	return puts("ok");
 }
 
+/* --- many that listen at once --- */
+
+#define RUSH_MAX 64 /* processes, and threads of each, and sockets of each thread */
+
+struct rush {
+	pthread_barrier_t barrier;
+	atomic_ulong listening;
+	unsigned long each;
+	struct address at;
+};
+
+static struct rush *rush;
+static pid_t rushing[RUSH_MAX];
+static size_t rushing_count;
+
+static void *rush_thread(void *arg)
+{
+	int fds[RUSH_MAX];
+
+	for (unsigned long i = 0; i < rush->each; i++) {
+		fds[i] = new_socket("tcp", rush->at.any.ss_family);
+		if (bind(fds[i], (struct sockaddr *)&rush->at.any, rush->at.len) < 0)
+			_exit(1);
+	}
+	pthread_barrier_wait(&rush->barrier);
+	for (unsigned long i = 0; i < rush->each; i++)
+		rush->listening += listen(fds[i], 1) == 0;
+	pthread_barrier_wait(&rush->barrier);
+	return arg;
+}
+
+static void rush_child(unsigned long threads)
+{
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned long i = 1; i < threads; i++) {
+		if (pthread_create(&thread, NULL, rush_thread, NULL))
+			_exit(1);
+	}
+	rush_thread(NULL);
+	for (;;)
+		pause();
+}
+
+static int rush_begin(unsigned long processes, unsigned long threads)
+{
+	pthread_barrierattr_t shared;
+
+	pthread_barrierattr_init(&shared);
+	pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+	pthread_barrier_init(&rush->barrier, &shared, (unsigned int)(processes * threads + 1));
+	for (; rushing_count < processes; rushing_count++) {
+		rushing[rushing_count] = fork();
+		if (rushing[rushing_count] < 0)
+			return fails();
+		if (!rushing[rushing_count])
+			rush_child(threads);
+	}
+	return 0;
+}
+
+/* rush PROCESSES THREADS EACH ADDR: children whose threads all listen at once, each at EACH ports;
+ * answers how many listen() succeeded. They keep what they have until the next `calm`. */
+static int do_rush(const struct command *c)
+{
+	unsigned long n[3];
+	int r;
+
+	for (int i = 0; i < 3; i++) {
+		n[i] = c->words > 4 ? strtoul(c->word[i + 1], NULL, 10) : 0;
+		if (!n[i] || n[i] > RUSH_MAX)
+			return -EINVAL;
+	}
+	rush = mmap(NULL, sizeof(*rush), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (rush == MAP_FAILED || read_address(c->word[4], "0", &rush->at) < 0)
+		return -EINVAL;
+	rush->each = n[2];
+	r = rush_begin(n[0], n[1]);
+	if (r < 0)
+		return r;
+	pthread_barrier_wait(&rush->barrier);
+	pthread_barrier_wait(&rush->barrier);
+	return printf("ok %lu\n", rush->listening);
+}
+
+static int do_calm(const struct command *c)
+{
+	(void)c;
+	for (; rushing_count; rushing_count--) {
+		kill(rushing[rushing_count - 1], SIGKILL);
+		waitpid(rushing[rushing_count - 1], NULL, 0);
+	}
+	munmap(rush, sizeof(*rush));
+	return puts("ok");
+}
+
 /* fork: a child goes on with all descriptors; the parent keeps its own and ends after it */
 static int do_fork(const struct command *c)
 {
@@ -838,6 +939,7 @@ static const struct told commands[] = {
 	{ "from", do_from },	     { "peer", do_peer },	    { "name", do_name },
 	{ "original", do_original }, { "option", do_option },	    { "later", do_later },
 	{ "led", do_led },
+	{ "rush", do_rush },	     { "calm", do_calm },
 };
 
 int main(int argc, char **argv)

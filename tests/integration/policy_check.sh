@@ -60,6 +60,12 @@ rule 'user: [root, no-such-user]'
 invalid "5:16: there is no user 'no-such-user'"
 rule 'port_in_use_by_other: perhaps'
 invalid "5:25: 'perhaps' is neither true nor false"
+rule 'limit: {listeners: 0, per: process}'
+invalid "5:22: '0' is not a number from 1 to 4096"
+rule 'limit: {listeners: 5, per: thread}'
+invalid "5:30: 'thread' is none of process, user, cgroup, exe"
+rule 'limit: {listeners: 5}'
+invalid "5:10: a limit needs both"
 rule 'group: no-such-group'
 invalid "5:10: there is no group 'no-such-group'"
 policy 'rules: [{name: a, hooks: [connect], verdict: redirect}]\n'
@@ -139,6 +145,21 @@ taken taken reject
 same "what was not given" "$(jq -c .not_given "$T/out")" '["port_in_use_by_other"]'
 refuses 2 "'perhaps' is not true or false" \
 	"${client[@]}" test "$T/taken.yaml" --hook listen --port-in-use-by-other perhaps
+
+cat <<-END >"$T/limit.yaml"
+	mode: audit
+	rules:
+	  - {name: five, hooks: listen, limit: {listeners: 5, per: process}, verdict: reject}
+	  - {name: nine, hooks: listen, limit: {listeners: 9, per: user}, verdict: reject}
+END
+limit() { would "$1" "$2" limit.yaml --hook listen "${@:3}"; }
+limit null proceed_soft --process-listeners 4 --user-listeners 8
+limit five reject --process-listeners 5 --user-listeners 8
+limit nine reject --process-listeners 0 --user-listeners 9
+limit five reject
+same "what was not given" "$(jq -c .not_given "$T/out")" '["limit per process"]'
+refuses 2 "'many' is not a number of listeners" \
+	"${client[@]}" test "$T/limit.yaml" --hook listen --user-listeners many
 
 database() { would "$1" "$2" policy-database.yaml --hook connect --unit shop.service "${@:3}"; }
 for address in 192.0.2.10 '[2001:db8::10]' '[::ffff:192.0.2.10]'; do

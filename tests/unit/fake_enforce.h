@@ -140,6 +140,18 @@ int enforce_prohibits(const struct enforce *e)
 	return enforced.prohibits;
 }
 
+bool enforce_limits(const struct enforce *e)
+{
+	(void)e;
+	return false;
+}
+
+bool enforce_locks(const struct enforce *e)
+{
+	(void)e;
+	return true;
+}
+
 bool enforce_redirects(const struct enforce *e)
 {
 	(void)e;

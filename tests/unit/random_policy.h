@@ -73,11 +73,20 @@ static inline bool is_port(enum fl_dimension d)
 	return d == FL_DIM_LOCAL_PORT || d == FL_DIM_REMOTE_PORT;
 }
 
+/* What there is of a route, which listen() has none of. */
+static inline bool is_route(enum fl_dimension d)
+{
+	return d >= FL_DIM_REMOTE_ADDR && d <= FL_DIM_TUNNEL_TYPE;
+}
+
 static inline struct term_value random_value(struct random_policy *p, enum fl_dimension d)
 {
 	struct term_value v = { 0 };
 
-	if (is_prefix(d)) {
+	if (d >= FL_DIM_LISTENERS) { /* a limit */
+		v.first = (uint16_t)(rnd(p, 8) ? 1 + rnd(p, 12) : FL_LISTENERS_MAX - rnd(p, 2));
+		v.last = 65535;
+	} else if (is_prefix(d)) {
 		v.addr = random_addr(p);
 		v.bits = rnd(p, 50) ? (v.addr.b[0] ? 56 : 112) : (v.addr.b[0] ? 0 : 96);
 		v.bits += rnd(p, 129 - v.bits);
@@ -103,6 +112,28 @@ static inline bool is_named(const struct random_rule *r, size_t terms, enum fl_d
 			return true;
 	}
 	return false;
+}
+
+/* Of a rule of listen one term is a limit, perhaps, and none is of a route. */
+static inline void random_listen(struct random_policy *p, struct random_rule *r)
+{
+	struct term *last = &r->terms[r->rule.term_count - 1];
+	bool limited = rnd(p, 2);
+
+	for (size_t t = 0; t < r->rule.term_count; t++) {
+		if (is_route(r->terms[t].dimension))
+			r->rule.hooks &= ~(1u << FL_HOOK_LISTEN);
+	}
+	if (!r->rule.hooks)
+		r->rule.hooks = 1u << FL_HOOK_RECV_ACCEPT;
+	if (!(r->rule.hooks >> FL_HOOK_LISTEN & 1) || !limited)
+		return;
+	r->rule.hooks = 1u << FL_HOOK_LISTEN;
+	r->rule.tcp = true;
+	*last = (struct term){ .dimension = FL_DIM_LISTENERS + rnd(p, FL_PERS),
+			       .count = 1,
+			       .values = last->values };
+	last->values[0] = random_value(p, last->dimension);
 }
 
 static inline void random_rule(struct random_policy *p, size_t i)
@@ -141,6 +172,7 @@ static inline void random_rule(struct random_policy *p, size_t i)
 		for (size_t v = 0; v < r->terms[t].count; v++)
 			r->values[t][v] = random_value(p, d);
 	}
+	random_listen(p, r);
 	p->plain[i] = r->rule;
 }
 
@@ -190,6 +222,10 @@ static inline struct fl_addr near_prefix(struct random_policy *p, const struct t
 static inline void put_value(struct random_policy *p, struct fl_attempt *a, enum fl_dimension d,
 			     const struct term_value *v)
 {
+	if (d >= FL_DIM_LISTENERS) {
+		a->listeners[d - FL_DIM_LISTENERS] = v->first - 1 + rnd(p, 3);
+		return;
+	}
 	switch (d) {
 	case FL_DIM_EXE:
 		a->exe = (struct fl_file){ .inode = v->id[0], .dev = (__u32)v->id[1] };
@@ -235,6 +271,7 @@ static inline void put_value(struct random_policy *p, struct fl_attempt *a, enum
 		break;
 	case FL_DIM_HOOK:
 	case FL_DIMS:
+	case FL_DIM_LISTENERS:
 	case FL_DIMS_KNOWN:
 		break;
 	}
@@ -280,6 +317,8 @@ static inline bool bits_equal(const struct fl_addr *a, const struct fl_addr *b, 
 static inline bool says_value(const struct term_value *v, enum fl_dimension d,
 			      const struct fl_attempt *a)
 {
+	if (d >= FL_DIM_LISTENERS)
+		return a->listeners[d - FL_DIM_LISTENERS] >= v->first;
 	switch (d) {
 	case FL_DIM_EXE:
 		return v->id[0] == a->exe.inode && v->id[1] == a->exe.dev;

@@ -395,10 +395,64 @@ static void too_many_classes(void **state)
 	free(rules);
 }
 
+/* Two limits of one policy, at their borders; where nothing is known it is taken for too many. */
+static void limits(void **state)
+{
+	static struct term_value three = { .first = 3, .last = 65535 },
+				 most = { .first = FL_LISTENERS_MAX, .last = 65535 };
+	static struct term of_process = { FL_DIM_LISTENERS + FL_PER_PROCESS, false, 1, &three },
+			   of_exe = { FL_DIM_LISTENERS + FL_PER_EXE, false, 1, &most };
+	const struct plain_rule rules[] = {
+		{ .hooks = 1u << FL_HOOK_LISTEN,
+		  .tcp = true,
+		  .enforced = true,
+		  .verdict = FL_REJECT,
+		  .tag = 0,
+		  .term_count = 1,
+		  .terms = &of_process },
+		{ .hooks = 1u << FL_HOOK_LISTEN,
+		  .tcp = true,
+		  .enforced = true,
+		  .verdict = FL_REJECT,
+		  .tag = 1,
+		  .term_count = 1,
+		  .terms = &of_exe },
+	};
+	static const struct {
+		__u32 process, exe;
+		int decides;
+	} cases[] = {
+		{ 0, 0, -1 },	    { 2, FL_LISTENERS_MAX - 1, -1 },
+		{ 3, 0, 0 },	    { 2, FL_LISTENERS_MAX, 1 },
+		{ 2, 1u << 31, 1 }, { 1u << 31, 1u << 31, 0 },
+	};
+	struct fl_attempt a = { .hook = FL_HOOK_LISTEN,
+				.key.proto = FL_TCP,
+				.known = (1u << FL_DIM_HOOK) | FL_KNOWS_LISTENERS };
+	struct compiled *c = NULL;
+
+	(void)state;
+	assert_int_equal(compile(rules, 2, soft, &c), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		a.listeners[FL_PER_PROCESS] = cases[i].process;
+		a.listeners[FL_PER_EXE] = cases[i].exe;
+		a.listeners[FL_PER_USER] = a.listeners[FL_PER_CGROUP] = FL_LISTENERS_MAX;
+		assert_int_equal(tag_of(c, compiled_judge(c, &a).rule), cases[i].decides);
+	}
+	a.listeners[FL_PER_PROCESS] = a.listeners[FL_PER_EXE] = 0;
+	a.known &= ~(1u << (FL_DIM_LISTENERS + FL_PER_EXE));
+	assert_int_equal(tag_of(c, compiled_judge(c, &a).rule), 1);
+	assert_int_equal(c->policy.asked[FL_HOOK_INDEX(FL_HOOK_LISTEN, FL_TCP)],
+			 1u << (FL_DIM_LISTENERS + FL_PER_PROCESS) |
+				 1u << (FL_DIM_LISTENERS + FL_PER_EXE));
+	compiled_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_policies_agree),
+		cmocka_unit_test(limits),
 		cmocka_unit_test(an_empty_policy_says_nothing),
 		cmocka_unit_test(a_rule_without_attributes_is_for_all),
 		cmocka_unit_test(what_is_asked_for_at_a_hook),

@@ -166,6 +166,33 @@ static void a_port_in_use_by_others(void **state)
 	}
 }
 
+/* So many listeners, or more, of each of the four. */
+static void limits(void **state)
+{
+	char text[512];
+
+	(void)state;
+	for (enum fl_per per = 0; per < FL_PERS; per++) {
+		const struct policy_term *t;
+		struct policy *p;
+		enum fl_per read = FL_PERS;
+
+		snprintf(text, sizeof(text), "%s    limit: {per: %s, listeners: %u}\n",
+			 RULE_AT("listen"), policy_per_text(per), per ? 4096 : 1);
+		p = good(text);
+		t = p->rules->terms;
+		assert_int_equal(p->rules->term_count, 1);
+		assert_int_equal(t->attribute, POLICY_LIMIT + per);
+		assert_int_equal(policy_dimension(t->attribute), FL_DIM_LISTENERS + per);
+		assert_false(t->negated);
+		assert_int_equal(t->words->value.first, per ? 4096 : 1);
+		assert_int_equal(t->words->value.last, 65535);
+		assert_int_equal(policy_per_parse(policy_per_text(per), &read), 0);
+		assert_int_equal(read, per);
+		policy_free(p);
+	}
+}
+
 static void values(void **state)
 {
 	struct policy *p = good(
@@ -341,7 +368,21 @@ static void mistakes_have_a_place(void **state)
 		{ RULE "    port_in_use_by_other: []\n", "f.yaml:5:27: ", "empty list" },
 		{ RULE "    not: {port_in_use_by_other: [true, 1]}\n",
 		  "f.yaml:5:40: ", "'1' is neither true nor false" },
+		{ RULE "    limit: {listeners: 5}\n", "f.yaml:5:12: ", "needs both" },
+		{ RULE "    limit: {per: user}\n", "f.yaml:5:12: ", "needs both" },
+		{ RULE "    limit: {listeners: 0, per: user}\n",
+		  "f.yaml:5:24: ", "'0' is not a number from 1 to 4096" },
+		{ RULE "    limit: {listeners: 4097, per: user}\n",
+		  "f.yaml:5:24: ", "'4097' is not a number from 1 to 4096" },
+		{ RULE "    limit: {listeners: -1, per: user}\n",
+		  "f.yaml:5:24: ", "'-1' is not a number from 1 to 4096" },
+		{ RULE "    limit: {listeners: 5, per: thread}\n",
+		  "f.yaml:5:32: ", "'thread' is none of process, user, cgroup, exe" },
+		{ RULE "    limit: {listeners: 5, per: user, ports: 1}\n", "f.yaml:5:", "ports" },
+		{ RULE "    not: {limit: {listeners: 5, per: user}}\n", "f.yaml:5:", "limit" },
 		/* what a hook has */
+		{ RULE_AT("listen, bind") "    limit: {listeners: 5, per: user}\n",
+		  "f.yaml:5:12: ", "'limit' goes with the hook listen" },
 		{ RULE_AT("listen, bind") "    port_in_use_by_other: true\n",
 		  "f.yaml:5:27: ", "not known yet at bind" },
 		{ RULE_AT("lisen"), "f.yaml:3:13: ", "'lisen'" },
@@ -629,6 +670,7 @@ int main(void)
 		cmocka_unit_test(the_design_s_example),
 		cmocka_unit_test(every_attribute),
 		cmocka_unit_test(a_port_in_use_by_others),
+		cmocka_unit_test(limits),
 		cmocka_unit_test(values),
 		cmocka_unit_test(a_word_alone_is_a_list_of_one),
 		cmocka_unit_test(verdicts_modes_and_allowances),

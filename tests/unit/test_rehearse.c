@@ -129,6 +129,34 @@ static void a_port_in_use(void **state)
 	assert_string_equal(error.why, "'perhaps' is not true or false");
 }
 
+static void limits(void **state)
+{
+	struct policy_error error;
+
+	(void)state;
+	parse("mode: enforce\nrules:\n"
+	      "- {name: many, hooks: listen, limit: {listeners: 5, per: process}, verdict: deny}\n"
+	      "- {name: more, hooks: listen, limit: {listeners: 9, per: exe}, verdict: deny}\n");
+	attempt.hook = FL_HOOK_LISTEN;
+	says("many", "-", "many");
+	assert_int_equal(said.unknown, 1u << POLICY_LIMIT);
+	attempt.words[POLICY_LIMIT] = "4";
+	attempt.words[POLICY_LIMIT_EXE] = "9";
+	says("more", "-", "more");
+	assert_int_equal(said.unknown, 0);
+	attempt.words[POLICY_LIMIT_EXE] = "8";
+	says("-", "-", "-");
+	attempt.words[POLICY_LIMIT] = "5";
+	says("many", "-", "many");
+	attempt.words[POLICY_LIMIT] = "4294967295";
+	says("many", "-", "many");
+	attempt.words[POLICY_LIMIT] = "4294967296";
+	assert_int_equal(rehearse(policy, &attempt, &said, &error), -EINVAL);
+	attempt.words[POLICY_LIMIT] = "-1";
+	assert_int_equal(rehearse(policy, &attempt, &said, &error), -EINVAL);
+	assert_string_equal(error.why, "'-1' is not a number of listeners");
+}
+
 static void a_default_in_audit(void **state)
 {
 	(void)state;
@@ -272,6 +300,7 @@ int main(void)
 		TEST(the_first_that_matches),
 		TEST(a_redirect),
 		TEST(a_port_in_use),
+		TEST(limits),
 		TEST(a_default_in_audit),
 		TEST(what_is_not_given_is_the_stricter),
 		TEST(cgroups_by_path_or_by_name),

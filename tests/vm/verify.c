@@ -8,6 +8,7 @@
  */
 #include "constants.h"
 #include "flowner.skel.h"
+#include "probe.h"
 #include "verdict.skel.h"
 
 #include <bpf/libbpf.h>
@@ -75,6 +76,7 @@ static void *verdicts_open(struct bpf_object **ret_obj)
 	s->rodata->ring_wake_bytes = 1;
 	s->rodata->can_set_retval = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 							    BPF_FUNC_set_retval, NULL) == 1;
+	s->rodata->can_lock = !probe_tracing_lock();
 	*ret_obj = s->obj;
 	return s;
 }
