@@ -44,6 +44,19 @@ static void put_time(const struct agent *agent, json_t *object, const char *key,
 					    boot_ns + (__u64)agent->realtime_offset_ns, text)));
 }
 
+static void put_limit(json_t *object, const struct policy_rule *rule)
+{
+	for (size_t i = 0; i < rule->term_count; i++) {
+		const struct policy_term *t = &rule->terms[i];
+
+		if (t->attribute >= POLICY_LIMIT)
+			json_object_set_new(
+				object, "limit",
+				json_pack("{sI ss}", "listeners", (json_int_t)t->words->value.first,
+					  "per", policy_per_text(t->attribute - POLICY_LIMIT)));
+	}
+}
+
 static json_t *rule_json(const struct agent *agent, const struct ruleset *set, size_t i)
 {
 	const struct policy_rule *rule = &set->policy->rules[i];
@@ -64,6 +77,7 @@ static json_t *rule_json(const struct agent *agent, const struct ruleset *set, s
 		json_object_set_new(object, "hits", json_integer((json_int_t)hits));
 	if (text->added)
 		json_object_set_new(object, "added", json_true());
+	put_limit(object, rule);
 	put_time(agent, object, "until", text->ends_ns);
 	return object;
 }

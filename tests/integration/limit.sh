@@ -96,6 +96,8 @@ start_daemon
 load "$(rule few process $LIMIT)"
 late=$(flowner policy show -j | jq '.ways[] | select(.hook == "listen" and .status == "on").late')
 [[ $late != true ]] || LATE=1
+same 'the limit that is in force' "$(flowner policy show -j | jq -c '.rules[].limit')" \
+	"{\"listeners\":$LIMIT,\"per\":\"process\"}"
 EXACT=1
 ! flowner doctor | grep -q 'fewer may get through' || EXACT=''
 

@@ -178,7 +178,7 @@ static void limits(void **state)
 		enum fl_per read = FL_PERS;
 
 		snprintf(text, sizeof(text), "%s    limit: {per: %s, listeners: %u}\n",
-			 RULE_AT("listen"), policy_per_text(per), per ? 4096 : 1);
+			 RULE_AT("listen"), policy_per_text(per), per ? 4096u : 1u);
 		p = good(text);
 		t = p->rules->terms;
 		assert_int_equal(p->rules->term_count, 1);
