@@ -28,7 +28,7 @@ struct json_verdict {
 	bool failed;	  /* it could not be judged */
 	bool rejected;
 	enum fl_fact port_in_use_by_other;
-	bool again;		   /* it is about a session that lives: a reauthorization */
+	bool again; /* it is about a session that lives: a reauthorization */
 	struct policy_listeners listeners;
 	__u64 count;		   /* attempts told at once */
 	const struct fl_place *to; /* of `redirect`, or NULL */

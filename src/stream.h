@@ -26,7 +26,7 @@ struct stream_verdict {
 	bool enforced, failed; /* as in json.h */
 	bool redirected;
 	enum fl_fact port_in_use_by_other;
-	bool again;	    /* as in json.h */
+	bool again; /* as in json.h */
 	struct policy_listeners listeners;
 	struct fl_place to; /* where to, when that is known */
 };

@@ -19,7 +19,7 @@ static __noinline int again_lacks(const struct fl_attempt *a)
 	state = bpf_map_lookup_elem(&policy_state, &zero);
 	slot = state ? state->slot : FL_POLICY_NONE;
 	policy = bpf_map_lookup_elem(&policies, &slot);
-	return policy && index < FL_HOOKS * 2 && policy->asked[index] & ~a->known;
+	return policy && index < FL_HOOK_INDEXES && policy->asked[index] & ~a->known;
 }
 
 /* The same session by the same interface under the same policy: the same answer, told already. */

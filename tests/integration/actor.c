@@ -938,8 +938,7 @@ static const struct told commands[] = {
 	{ "inbox", do_inbox },	     { "give", do_give },	    { "get", do_get },
 	{ "from", do_from },	     { "peer", do_peer },	    { "name", do_name },
 	{ "original", do_original }, { "option", do_option },	    { "later", do_later },
-	{ "led", do_led },
-	{ "rush", do_rush },	     { "calm", do_calm },
+	{ "led", do_led },	     { "rush", do_rush },	    { "calm", do_calm },
 };
 
 int main(int argc, char **argv)
