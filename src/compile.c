@@ -591,7 +591,7 @@ static int compile_listeners(struct work *w, enum fl_per per)
 		r = collect(w, d);
 	if (!r)
 		r = compile_numbers(w, d, other, FL_LISTENERS_UNKNOWN, &classes);
-	if (r < 0)
+	if (r)
 		return r;
 	for (__u32 i = 0; i < FL_LISTENERS_UNKNOWN; i++)
 		p->listeners[per][i] = (__u16)classes[i];
