@@ -118,7 +118,7 @@ rejects 7002
 start_daemon
 same "in force" "$(in_force)" two
 same "until" "$(ends | cut -c 1-19)" "${until:0:19}"
-exits 0 flowner policy load "$T/one.yaml" --try "$((3 * TEST_SLOW))s" # what was before stays that
+exits 0 flowner policy load "$T/one.yaml" --try "$((5 * TEST_SLOW))s" # what was before stays that
 until=$(ends)
 kill_daemon
 rejects 7001
@@ -131,7 +131,7 @@ same "in force" "$(in_force)" one
 same "on trial" "$(ends)" null
 same "hits" "$(hits)" 1
 exits 0 flowner policy clear
-exits 0 flowner policy load "$T/two.yaml" --try "$((3 * TEST_SLOW))s"
+exits 0 flowner policy load "$T/two.yaml" --try "$((5 * TEST_SLOW))s"
 until=$(ends)
 kill_daemon
 eventually 10 past "$until"
