@@ -5,7 +5,6 @@
 # test is. For each of the four, both families; after a close, a kill, a listen() that failed, an
 # exec; listeners older than the daemon, and after one that was killed and one that was stopped; and
 # many that listen at once.
-# what it sees is the kernel's doing
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
 
