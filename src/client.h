@@ -13,6 +13,8 @@
 
 #define CLIENT_SOCKET "/run/flowner/flowner.sock"
 #define CLIENT_WAIT_MS 30000
+/* For what changes something: who gives up does not stop it, and does not hear how it went. */
+#define CLIENT_CHANGE_MS 300000
 #define CLIENT_ERROR_TEXT 512
 
 struct client_request {

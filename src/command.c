@@ -168,7 +168,6 @@ static int ask_at(const struct options *o, struct client_request *request, const
 	}
 	request->socket = o->socket;
 	request->target = target;
-	request->wait_ms = CLIENT_WAIT_MS;
 	return ask(request, fn, arg);
 }
 
@@ -176,7 +175,11 @@ int command_send(const struct options *o, const char *method, const char *path, 
 		 const void *body, size_t size, response_line_fn fn, void *arg)
 {
 	struct client_request request = {
-		.method = method, .body = body, .body_size = size, .idle_ms = CLIENT_WAIT_MS
+		.method = method,
+		.body = body,
+		.body_size = size,
+		.wait_ms = CLIENT_CHANGE_MS,
+		.idle_ms = CLIENT_WAIT_MS,
 	};
 
 	return ask_at(o, &request, path, query, fn, arg);
@@ -204,7 +207,7 @@ int command_order(const struct options *o, const char *method, const char *path)
 int command_ask(const struct options *o, const char *path, const char *query, int idle_ms,
 		response_line_fn fn, void *arg)
 {
-	struct client_request request = { .idle_ms = idle_ms };
+	struct client_request request = { .wait_ms = CLIENT_WAIT_MS, .idle_ms = idle_ms };
 
 	return ask_at(o, &request, path, query, fn, arg);
 }
@@ -212,7 +215,9 @@ int command_ask(const struct options *o, const char *path, const char *query, in
 int command_ask_records(const struct options *o, const char *path, const char *query,
 			response_line_fn fn, void *arg)
 {
-	struct client_request request = { .records = true, .idle_ms = CLIENT_WAIT_MS };
+	struct client_request request = { .records = true,
+					  .wait_ms = CLIENT_WAIT_MS,
+					  .idle_ms = CLIENT_WAIT_MS };
 
 	return ask_at(o, &request, path, query, fn, arg);
 }
