@@ -3,7 +3,7 @@
  * The end of a process image: exit of its last thread, or an exec that replaces it. Marks the
  * record; never ends a flow: sockets drain, and are handed on, after their process is gone.
  */
-#include "listeners.bpf.h"
+#include "listener_counts.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 static __always_inline void image_gone(struct task_struct *task, __u32 exec_id, bool replaced)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The verbs of flow.bpf.h: how a flow enters the two maps, changes hands and leaves them. */
 #include "flow.bpf.h"
-#include "listeners.bpf.h"
+#include "listener_counts.bpf.h"
 #include "ports.bpf.h"
 
 int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s, enum fl_state state)

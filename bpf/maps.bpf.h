@@ -145,7 +145,7 @@ struct {
 	__type(value, __u64);
 } port_sums SEC(".maps") __weak;
 
-/* Whom a listener counts for: who called listen(). See listeners.bpf.h. */
+/* Whom a listener counts for: who called listen(). See listener_counts.bpf.h. */
 struct listener_of {
 	__u64 start_ns; /* of the process, whatever it executes */
 	__u32 pid;

@@ -22,7 +22,7 @@
  */
 #include "file.bpf.h"
 #include "listener.bpf.h"
-#include "listeners.bpf.h"
+#include "listener_counts.bpf.h"
 #include "ports.bpf.h"
 #include "tcp.bpf.h"
 #include "udp.bpf.h"

@@ -6,7 +6,7 @@
  */
 #include "flow.bpf.h"
 #include "listener.bpf.h"
-#include "listeners.bpf.h"
+#include "listener_counts.bpf.h"
 #include "ports.bpf.h"
 #include "tcp.bpf.h"
 

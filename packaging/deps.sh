@@ -57,7 +57,7 @@ fedora_packages() {
 		jansson-devel libcyaml-devel libyaml-devel libmnl-devel libmicrohttpd-devel \
 		ncurses-devel util-linux ;;
 	test) echo libcmocka-devel liburing-devel libpcap-devel gcc-c++ pkgconf iproute \
-		curl jq procps-ng libasan libubsan nftables tmux ;;
+		curl jq openssl procps-ng libasan libubsan nftables tmux ;;
 	lint) echo clang-tools-extra cppcheck ShellCheck ctags mandoc zsh ;;
 	fuzz) echo compiler-rt ;;
 	bench) echo bcc-tools ;;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The time as one number. CLOCK_BOOTTIME is what the kernel side stamps its records with. */
+/*
+ * The time as one number, and how far two clocks are apart. CLOCK_BOOTTIME is what the kernel side
+ * stamps its records with.
+ */
 #ifndef FLOWNER_CLOCK_H
 #define FLOWNER_CLOCK_H
 

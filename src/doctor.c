@@ -303,8 +303,9 @@ static json_t *notes_json(const struct agent *agent)
 	note_counter(notes, agent, FL_CNT_VERDICT_UNKNOWN,
 		     "of attempts something was not known that a rule asks for: taken for what "
 		     "restricts more");
-	note_counter(notes, agent, FL_CNT_REDIRECTS_FULL,
-		     "of what was redirected nobody can ask any more where it was to go");
+	note_counter(
+		notes, agent, FL_CNT_REDIRECTS_FULL,
+		"of what was redirected nobody can ask any more where it was to go, or who it was");
 	note_counter(
 		notes, agent, FL_CNT_LISTENERS_FULL,
 		"listeners found no seat at their port: 'port_in_use_by_other' may be false for "

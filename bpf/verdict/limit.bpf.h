@@ -12,7 +12,7 @@
 #define FLOWNER_VERDICT_LIMIT_BPF_H
 
 #include "attempt.bpf.h"
-#include "listeners.bpf.h"
+#include "listener_counts.bpf.h"
 #include "policy.bpf.h"
 
 /* bpf_spin_lock() in tracing programs, and so in all of these: not in 5.10 */

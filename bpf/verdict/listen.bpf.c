@@ -9,7 +9,7 @@
 #include "condemned.bpf.h"
 #include "event.bpf.h"
 #include "judge.bpf.h"
-#include "listeners.bpf.h"
+#include "listener_counts.bpf.h"
 #include "policy.bpf.h"
 #include "ports.bpf.h"
 #include "tcp.bpf.h"

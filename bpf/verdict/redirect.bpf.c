@@ -168,19 +168,23 @@ static __noinline int open(struct bpf_sock_ops *ctx, struct bpf_sock *bs, struct
 	return 0;
 }
 
-/* The flow of the end that connected is older than its SYN; it may end at any moment. */
+/* The flow of the end that connected is older than its SYN; it may end at any moment, and then it
+ * is not known who that was. */
 static __noinline int take_owner(struct fl_redirected *taken, const struct fl_key *key)
 {
 	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, key);
 
-	if (!c || !taken)
+	if (!taken)
 		return 0;
-	taken->flow_id = c->flow_id;
-	taken->owner = c->owner;
-	if (c->check != fl_check_word(key, taken->flow_id, &taken->owner)) {
+	if (c) {
+		taken->flow_id = c->flow_id;
+		taken->owner = c->owner;
+		if (c->check == fl_check_word(key, taken->flow_id, &taken->owner))
+			return 0;
 		taken->flow_id = 0;
 		__builtin_memset(&taken->owner, 0, sizeof(taken->owner));
 	}
+	count(FL_CNT_REDIRECTS_FULL);
 	return 0;
 }
 

@@ -304,7 +304,7 @@ enum fl_counter {
 	FL_CNT_ESTABLISHED_LATE, /* ESTABLISHED not told: another CPU had ended it already */
 	FL_CNT_RUNS_SKIPPED,	 /* of tracing programs, as one ran on that CPU already: repaired */
 	FL_CNT_VERDICT_SKIPPED,	 /* listen() let pass unjudged, for the same reason */
-	FL_CNT_REDIRECTS_FULL,	 /* redirected, and where it was to go can no more be asked for */
+	FL_CNT_REDIRECTS_FULL,	 /* redirected; where to, or who it was, cannot be asked for */
 	FL_CNT_LISTENERS_FULL,	 /* listeners that others who listen there are not told of */
 	FL_CNT_AGAIN_CUT,	 /* live flows cut because they are not allowed any more */
 	FL_CNT_AGAIN_LEFT,	 /* those that could not be cut, or were spared */

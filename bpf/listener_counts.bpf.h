@@ -5,13 +5,14 @@
  *
  * A count is the number of elements of `listeners` and `listeners_held` that are of it. Whoever
  * puts one in adds, whoever takes one out subtracts, and of each there is one: a count does not
- * drift.
+ * drift, but where a map was full, which is counted (FL_CNT_LISTENERS_UNCOUNTED).
+ *
  * Where a policy has limits, the verdict takes the place (verdict/limit.bpf.h) before the socket
  * listens, and the thread holds it meanwhile. When listen() fails after the verdict, the place is
  * given back at its return, or where that is not seen, at the thread's next listen() or its end.
  */
-#ifndef FLOWNER_LISTENERS_BPF_H
-#define FLOWNER_LISTENERS_BPF_H
+#ifndef FLOWNER_LISTENER_COUNTS_BPF_H
+#define FLOWNER_LISTENER_COUNTS_BPF_H
 
 #include "owner.bpf.h"
 #include <flowner/listen.h>
@@ -188,4 +189,4 @@ __weak __noinline int listeners_end(__u64 id)
 	return 1;
 }
 
-#endif /* FLOWNER_LISTENERS_BPF_H */
+#endif /* FLOWNER_LISTENER_COUNTS_BPF_H */
