@@ -19,7 +19,7 @@ debian_packages() {
 	lint) echo clang-format clang-tidy cppcheck shellcheck universal-ctags mandoc zsh ;;
 	fuzz) echo libclang-rt-dev ;;
 	bench) echo libbpf-tools ;;
-	deb) echo build-essential debhelper fakeroot git libcmocka-dev ;;
+	deb) echo build-essential debhelper fakeroot git iproute2 libcmocka-dev ;;
 	fresh-root) echo debootstrap git ;;
 	deploy) echo docker.io runc debootstrap e2fsprogs git lintian ;;
 	vm) echo qemu-system-x86 cpio gojq kmod debian-archive-keyring ;;
