@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "config.h"
 #include "enforce.h"
+#include "hooks.h"
 #include "label.h"
 #include "rules.h"
 #include "ruleset.h"
@@ -135,21 +136,6 @@ static json_t *files_json(const struct ruleset *set)
 	return array;
 }
 
-static const char *status_text(enum enforce_status status)
-{
-	switch (status) {
-	case ENFORCE_UNUSED:
-		return "unused";
-	case ENFORCE_ON:
-		return "on";
-	case ENFORCE_REFUSED:
-		return "refused";
-	case ENFORCE_SILENT:
-		return "silent";
-	}
-	return NULL;
-}
-
 static json_t *ways_json(const struct rules *rules)
 {
 	json_t *array = json_array();
@@ -160,7 +146,7 @@ static json_t *ways_json(const struct rules *rules)
 		json_array_append_new(array,
 				      json_pack("{ss ss ss ss* sb ss ss*}", "hook",
 						policy_hook_text(row->hook), "attach", row->attach,
-						"status", status_text(row->status), "error",
+						"status", hook_status_text(row->status), "error",
 						row->error ? strerror(row->error) : NULL, "late",
 						row->late, "sees", row->sees, "limit", row->limit));
 	}

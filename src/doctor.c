@@ -153,28 +153,13 @@ static void note_rights(json_t *notes, const struct agent *agent)
 						   agent->kept_for));
 }
 
-static enum hook_status status_of(const struct enforce_row *row)
-{
-	switch (row->status) {
-	case ENFORCE_UNUSED:
-		return HOOK_UNUSED;
-	case ENFORCE_ON:
-		return HOOK_ON;
-	case ENFORCE_REFUSED:
-		return HOOK_REFUSED;
-	case ENFORCE_SILENT:
-		return HOOK_SILENT;
-	}
-	return HOOK_UNUSED;
-}
-
 /* A worse one of the same hook had to be taken: the rows of a hook stand together, best first. */
 static bool is_missed(const struct enforce *e, size_t i)
 {
 	enum fl_hook hook = enforce_row(e, i)->hook;
 
 	while (++i < enforce_row_count() && enforce_row(e, i)->hook == hook)
-		if (enforce_row(e, i)->status == ENFORCE_ON && enforce_row(e, i)->limit)
+		if (enforce_row(e, i)->status == HOOK_ON && enforce_row(e, i)->limit)
 			return true;
 	return false;
 }
@@ -183,7 +168,7 @@ static void note_missing_way(json_t *notes, const struct agent *agent,
 			     const struct enforce_row *row)
 {
 	const struct hook hook = { .attach = row->attach,
-				   .status = status_of(row),
+				   .status = row->status,
 				   .error = row->error,
 				   .probe = HOOK_NO_PROBE };
 	struct remedy remedy;
@@ -224,7 +209,7 @@ static void note_policy(json_t *notes, const struct agent *agent)
 		return;
 	e = rules_enforce(agent->rules);
 	for (size_t i = 0; i < enforce_row_count(); i++) {
-		if (enforce_row(e, i)->status == ENFORCE_ON)
+		if (enforce_row(e, i)->status == HOOK_ON)
 			note_way(notes, enforce_row(e, i));
 		else if (is_missed(e, i))
 			note_missing_way(notes, agent, enforce_row(e, i));

@@ -260,7 +260,7 @@ static bool denies_early(const struct enforce *e)
 	bool early = false;
 
 	for (size_t i = 0; i < ROWS; i++)
-		early |= table[i].tested && e->rows[i].status != ENFORCE_REFUSED;
+		early |= table[i].tested && e->rows[i].status != HOOK_REFUSED;
 	return early;
 }
 
@@ -278,7 +278,7 @@ static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
 		return r;
 	set_constants(e, skel);
 	for (size_t i = 0; i < ROWS; i++) {
-		if (e->rows[i].status == ENFORCE_REFUSED)
+		if (e->rows[i].status == HOOK_REFUSED)
 			bpf_program__set_autoload(
 				bpf_object__find_program_by_name(skel->obj, e->rows[i].programs[0]),
 				false);
@@ -298,13 +298,13 @@ static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
 
 static void refuse_row(struct enforce *e, size_t row, int error)
 {
-	e->rows[row].status = ENFORCE_REFUSED;
+	e->rows[row].status = HOOK_REFUSED;
 	e->rows[row].error = -error;
 }
 
 static bool may_be_refused(const struct enforce *e, size_t row)
 {
-	return e->rows[row].tested && e->rows[row].status != ENFORCE_REFUSED;
+	return e->rows[row].tested && e->rows[row].status != HOOK_REFUSED;
 }
 
 /* An empty program first: loading all of them once more takes long. */
@@ -372,7 +372,7 @@ static bool is_wanted(const char *program, void *arg)
 		return e->limits;
 	for (size_t i = 0; i < ROWS; i++) {
 		for (size_t p = 0; p < ENFORCE_PROGRAMS && e->rows[i].programs[p]; p++) {
-			if (e->rows[i].status == ENFORCE_ON &&
+			if (e->rows[i].status == HOOK_ON &&
 			    !strcmp(e->rows[i].programs[p], program))
 				return true;
 		}
@@ -420,16 +420,16 @@ static int attach_row(struct enforce *e, size_t row)
 	struct enforce_row *r = &e->rows[row];
 	int error;
 
-	if (r->status == ENFORCE_ON)
+	if (r->status == HOOK_ON)
 		return 1;
-	if (r->status == ENFORCE_REFUSED || r->status == ENFORCE_SILENT)
+	if (r->status == HOOK_REFUSED || r->status == HOOK_SILENT)
 		return 0;
 	error = attach(e, row);
 	if (!error && (!r->tested || denies(e))) {
-		r->status = ENFORCE_ON;
+		r->status = HOOK_ON;
 		return 1;
 	}
-	r->status = error ? ENFORCE_REFUSED : ENFORCE_SILENT;
+	r->status = error ? HOOK_REFUSED : HOOK_SILENT;
 	r->error = -error;
 	detach_unwanted(e);
 	return 0;
@@ -515,8 +515,8 @@ static void attach_limits(struct enforce *e, const struct enforce_policy *p)
 static void detach_all_but(struct enforce *e, __u32 hooks)
 {
 	for (size_t i = 0; i < ROWS; i++) {
-		if (e->rows[i].status == ENFORCE_ON && !(hooks >> table[i].hook & 1))
-			e->rows[i].status = ENFORCE_UNUSED;
+		if (e->rows[i].status == HOOK_ON && !(hooks >> table[i].hook & 1))
+			e->rows[i].status = HOOK_UNUSED;
 	}
 	detach_unwanted(e);
 }
@@ -526,7 +526,7 @@ static __u32 hooks_on(const struct enforce *e)
 	__u32 hooks = 0;
 
 	for (size_t i = 0; i < ROWS; i++) {
-		if (e->rows[i].status == ENFORCE_ON)
+		if (e->rows[i].status == HOOK_ON)
 			hooks |= 1u << table[i].hook;
 	}
 	return hooks;
@@ -750,7 +750,7 @@ static void find_rows(struct enforce *e)
 		for (size_t p = 0; p < ENFORCE_PROGRAMS && row->programs[p]; p++)
 			all = all && policylinks_have(&e->links, row->programs[p]);
 		if (all)
-			row->status = ENFORCE_ON;
+			row->status = HOOK_ON;
 	}
 }
 

@@ -7,6 +7,7 @@
 #define FLOWNER_ENFORCE_H
 
 #include "fail.h"
+#include "hooks.h"
 #include <flowner/policy.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,8 +17,6 @@ struct enforce;
 struct maps;
 struct policy_text;
 struct prohibit_mark;
-
-enum enforce_status { ENFORCE_UNUSED, ENFORCE_ON, ENFORCE_REFUSED, ENFORCE_SILENT };
 
 #define ENFORCE_PROGRAMS 5 /* of one row, at most */
 
@@ -31,7 +30,7 @@ struct enforce_row {
 	const char *limit;	/* what this way cannot do, or NULL */
 	bool late;		/* the attempt succeeds first and is undone */
 	bool tested;		/* attaching proves nothing: it is seen to deny */
-	enum enforce_status status;
+	enum hook_status status;
 	int error; /* positive errno of the refusal */
 };
 

@@ -153,7 +153,7 @@ static bool is_late(const struct rules *r, __u32 hook)
 	for (size_t i = 0; i < enforce_row_count(); i++) {
 		const struct enforce_row *row = enforce_row(r->enforce, i);
 
-		if (row->hook == hook && row->status == ENFORCE_ON)
+		if (row->hook == hook && row->status == HOOK_ON)
 			return row->late;
 	}
 	return false;
