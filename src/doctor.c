@@ -201,6 +201,22 @@ static void note_prohibited(json_t *notes, int error)
 }
 
 /* What a rejected attempt looks like here, and what no rule can reach. */
+static void note_limits(json_t *notes, const struct enforce *e)
+{
+	if (enforce_limits(e) && !enforce_locks(e))
+		json_array_append_new(
+			notes,
+			json_string("policy: of several who listen at once where a limit is nearly "
+				    "reached fewer may get through than it lets, never more: this "
+				    "kernel has no lock for such programs"));
+	if (enforce_holds_places(e))
+		json_array_append_new(
+			notes,
+			json_string("policy: a listen() that fails after it was let through counts "
+				    "to a limit until its thread listens again or ends: nothing "
+				    "tells of its return"));
+}
+
 static void note_policy(json_t *notes, const struct agent *agent)
 {
 	const struct enforce *e;
@@ -229,12 +245,7 @@ static void note_policy(json_t *notes, const struct agent *agent)
 				"and recvfrom() whom it asked for, and who accepts it by "
 				"SO_ORIGINAL_DST; both in one network namespace, and in the "
 				"cgroup of flownerd"));
-	if (enforce_limits(e) && !enforce_locks(e))
-		json_array_append_new(
-			notes,
-			json_string("policy: of several who listen at once where a limit is nearly "
-				    "reached fewer may get through than it lets, never more: this "
-				    "kernel has no lock for such programs"));
+	note_limits(notes, e);
 	note_prohibited(notes, enforce_prohibits(e));
 	if (rules_deaf(agent->rules))
 		json_array_append_new(notes, json_sprintf("policy: %s", rules_deaf(agent->rules)));

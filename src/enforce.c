@@ -99,10 +99,29 @@ struct enforce {
 	bool no_census; /* this kernel refuses those programs */
 	bool guides;
 	bool limits; /* a rule has one */
+	bool deaf;   /* failed_listen is forbidden */
 };
 
+bool enforce_may_forbid(const char *word, size_t len)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (table[i].tested && hook_is_named(table[i].attach, word, len))
+			return true;
+	}
+	return hook_is_named(failed_listen.attach, word, len);
+}
+
+static void forbid(struct enforce *e, const struct hooks *hooks)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (table[i].tested && hooks_forbids(hooks, table[i].attach))
+			e->rows[i].status = HOOK_OFF;
+	}
+	e->deaf = hooks_forbids(hooks, failed_listen.attach);
+}
+
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
-		struct enforce **ret_enforce)
+		const struct hooks *hooks, struct enforce **ret_enforce)
 {
 	struct enforce *e = calloc(1, sizeof(*e));
 
@@ -116,6 +135,7 @@ int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct pr
 	e->links.dir = e->links_dir;
 	e->prohibit.mark = *mark;
 	memcpy(e->rows, table, sizeof(table));
+	forbid(e, hooks);
 	*ret_enforce = e;
 	return 0;
 }
@@ -155,6 +175,15 @@ bool enforce_limits(const struct enforce *e)
 bool enforce_locks(const struct enforce *e)
 {
 	return e->skel && e->skel->rodata->can_lock;
+}
+
+bool enforce_holds_places(const struct enforce *e)
+{
+	bool early = false;
+
+	for (size_t i = 0; i < ROWS; i++)
+		early |= table[i].tested && e->rows[i].status == HOOK_ON;
+	return e->limits && early && !bpf_program__autoload(e->skel->progs.listen_done);
 }
 
 void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum)
@@ -254,13 +283,18 @@ static void cleanup_skel(struct verdict_bpf **skel)
 	verdict_bpf__destroy(*skel);
 }
 
+static bool is_out(const struct enforce_row *row)
+{
+	return row->status == HOOK_REFUSED || row->status == HOOK_OFF;
+}
+
 /* There may be a row in whose way listen() is denied before it has changed anything. */
 static bool denies_early(const struct enforce *e)
 {
 	bool early = false;
 
 	for (size_t i = 0; i < ROWS; i++)
-		early |= table[i].tested && e->rows[i].status != HOOK_REFUSED;
+		early |= table[i].tested && !is_out(&e->rows[i]);
 	return early;
 }
 
@@ -278,14 +312,14 @@ static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
 		return r;
 	set_constants(e, skel);
 	for (size_t i = 0; i < ROWS; i++) {
-		if (e->rows[i].status == HOOK_REFUSED)
+		if (is_out(&e->rows[i]))
 			bpf_program__set_autoload(
 				bpf_object__find_program_by_name(skel->obj, e->rows[i].programs[0]),
 				false);
 	}
 	bpf_program__set_autoload(
 		bpf_object__find_program_by_name(skel->obj, failed_listen.program),
-		denies_early(e) && probe_hook(&failed_listen) == 0);
+		denies_early(e) && !e->deaf && probe_hook(&failed_listen) == 0);
 	for (size_t i = 0; e->no_census && i < CENSUS; i++)
 		bpf_program__set_autoload(bpf_object__find_program_by_name(skel->obj, census[i]),
 					  false);
@@ -304,7 +338,7 @@ static void refuse_row(struct enforce *e, size_t row, int error)
 
 static bool may_be_refused(const struct enforce *e, size_t row)
 {
-	return e->rows[row].tested && e->rows[row].status != HOOK_REFUSED;
+	return e->rows[row].tested && !is_out(&e->rows[row]);
 }
 
 /* An empty program first: loading all of them once more takes long. */
@@ -422,7 +456,7 @@ static int attach_row(struct enforce *e, size_t row)
 
 	if (r->status == HOOK_ON)
 		return 1;
-	if (r->status == HOOK_REFUSED || r->status == HOOK_SILENT)
+	if (is_out(r) || r->status == HOOK_SILENT)
 		return 0;
 	error = attach(e, row);
 	if (!error && (!r->tested || denies(e))) {

@@ -29,7 +29,7 @@ struct enforce_row {
 	const char *sees_eperm; /* the same where programs cannot choose the error, or NULL */
 	const char *limit;	/* what this way cannot do, or NULL */
 	bool late;		/* the attempt succeeds first and is undone */
-	bool tested;		/* attaching proves nothing: it is seen to deny */
+	bool tested;		/* attaching proves nothing: it is seen to deny; one may do without */
 	enum hook_status status;
 	int error; /* positive errno of the refusal */
 };
@@ -37,9 +37,13 @@ struct enforce_row {
 /*
  * CGROUP_FD where to attach; SCOPE the cgroup's id, 0 for all; PIN_DIR has the maps of track.h, and
  * below it is what the daemon that comes after a killed one continues with; MARK, see prohibit.h.
+ * What HOOKS forbids is not used.
  */
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
-		struct enforce **ret_enforce);
+		const struct hooks *hooks, struct enforce **ret_enforce);
+
+/* For hooks_forbid(): WORD names a way to judge instead of which there is another. */
+bool enforce_may_forbid(const char *word, size_t len);
 
 /* Whether PROCEED_HARD can lift here what another program denied. */
 bool enforce_lifts(void);
@@ -122,6 +126,10 @@ int enforce_prohibits(const struct enforce *e);
 /* A rule has a limit, and whether of those who listen at once as many get through as may. */
 bool enforce_limits(const struct enforce *e);
 bool enforce_locks(const struct enforce *e);
+
+/* A place that was taken for a listen() which fails comes back at the next listen() of that thread,
+ * or at its end; else at once. */
+bool enforce_holds_places(const struct enforce *e);
 
 /* 0 when there is no policy. */
 __u64 enforce_generation(const struct enforce *e);

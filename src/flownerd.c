@@ -166,7 +166,7 @@ static int power_open(struct power *p, struct agent *agent, const char *cgroup, 
 	if (p->cgroup_fd < 0)
 		return fail(f, -errno, "cannot open the cgroup '%s': %s", cgroup, strerror(errno));
 	r = enforce_new(p->cgroup_fd, scope, agent->config->pin_dir, &agent->config->authorization,
-			&p->enforce);
+			agent->hooks, &p->enforce);
 	if (!r)
 		r = rules_new(agent, p->enforce, mount, &p->rules);
 	return r ? fail(f, r, "cannot prepare for a policy: %s", strerror(-r)) : 0;
@@ -325,8 +325,10 @@ static int serve(struct config *c, struct hooks *hooks)
 
 static int choose_hooks(const struct arguments *args, struct hooks *hooks)
 {
-	const char *word = args->without ? hooks_forbid(hooks, args->without) : NULL;
+	const char *word = NULL;
 
+	if (args->without)
+		word = hooks_forbid(hooks, args->without, enforce_may_forbid);
 	if (!word)
 		return EXIT_DONE;
 	log_line(LOG_LEVEL_ERROR, "--without: '%.*s' is no hook one could do without",

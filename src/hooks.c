@@ -99,6 +99,7 @@ static const struct hook table[] = {
 
 struct hooks {
 	struct hook rows[ROWS];
+	const char *without; /* list for hooks_forbid(), or NULL */
 };
 
 int hooks_new(struct hooks **ret_hooks)
@@ -133,34 +134,57 @@ struct hook *hooks_row(struct hooks *h, size_t i)
 	return &h->rows[i];
 }
 
-static bool is_named(const struct hook *hook, const char *word, size_t len)
+/* What a word of LEN bytes names: a way of attaching, or all of ATTACH. */
+bool hook_is_named(const char *attach, const char *word, size_t len)
 {
-	char end;
-
-	if (!hook->optional || strncmp(hook->attach, word, len) != 0)
-		return false;
-	end = hook->attach[len];
-	return end == '\0' || end == '/';
+	return !strncmp(attach, word, len) && (attach[len] == '\0' || attach[len] == '/');
 }
 
-const char *hooks_forbid(struct hooks *h, const char *list)
+static bool forbid(struct hooks *h, const char *word, size_t len)
 {
-	while (*list) {
-		size_t len = strcspn(list, ",");
-		bool found = false;
+	bool found = false;
 
-		for (size_t i = 0; i < ROWS; i++) {
-			if (!is_named(&h->rows[i], list, len))
-				continue;
-			h->rows[i].status = HOOK_OFF;
-			found = true;
-		}
-		if (!found)
-			return list;
-		list += len;
-		list += *list == ',';
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!h->rows[i].optional || !hook_is_named(h->rows[i].attach, word, len))
+			continue;
+		h->rows[i].status = HOOK_OFF;
+		found = true;
+	}
+	return found;
+}
+
+/* Of a list of words the next, NULL: there is none. */
+static const char *next_word(const char *word, size_t len)
+{
+	word += len;
+	word += *word == ',';
+	return *word ? word : NULL;
+}
+
+const char *hooks_forbid(struct hooks *h, const char *list,
+			 bool (*others)(const char *word, size_t len))
+{
+	size_t len;
+
+	h->without = list;
+	for (const char *word = *list ? list : NULL; word; word = next_word(word, len)) {
+		len = strcspn(word, ",");
+		if (!forbid(h, word, len) && !others(word, len))
+			return word;
 	}
 	return NULL;
+}
+
+bool hooks_forbids(const struct hooks *h, const char *attach)
+{
+	size_t len;
+
+	for (const char *word = h->without; word; word = next_word(word, len)) {
+		len = strcspn(word, ",");
+		if (hook_is_named(attach, word, len))
+			return true;
+	}
+	return false;
 }
 
 bool hook_is_iterator(const struct hook *hook)

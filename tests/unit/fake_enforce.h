@@ -28,8 +28,9 @@ static struct {
 } enforced;
 
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
-		struct enforce **ret_enforce)
+		const struct hooks *hooks, struct enforce **ret_enforce)
 {
+	(void)hooks;
 	(void)mark;
 	(void)cgroup_fd;
 	(void)scope;
@@ -150,6 +151,12 @@ bool enforce_locks(const struct enforce *e)
 {
 	(void)e;
 	return true;
+}
+
+bool enforce_holds_places(const struct enforce *e)
+{
+	(void)e;
+	return false;
 }
 
 bool enforce_redirects(const struct enforce *e)

@@ -300,17 +300,22 @@ static void tiers(void **state)
 	assert_string_equal(hooks_tier(h), "lowest");
 }
 
+static bool others(const char *word, size_t len)
+{
+	return hook_is_named("fexit/inet_listen", word, len);
+}
+
 static void named_ones_are_off(void **state)
 {
 	struct hooks *h = *state;
 
-	assert_null(hooks_forbid(h, ""));
-	assert_null(hooks_forbid(h, "lsm,fentry/__sk_free"));
+	assert_null(hooks_forbid(h, "", others));
+	assert_null(hooks_forbid(h, "lsm,fentry/__sk_free", others));
 	assert_int_equal(hooks_row(h, row_of(h, "accept_lsm"))->status, HOOK_OFF);
 	assert_int_equal(hooks_row(h, row_of(h, "free_fentry"))->status, HOOK_OFF);
 	assert_int_equal(hooks_row(h, row_of(h, "take_fentry"))->status, HOOK_UNUSED);
 	assert_string_equal(hooks_tier(h), "no LSM");
-	assert_null(hooks_forbid(h, "fentry,kprobe"));
+	assert_null(hooks_forbid(h, "fentry,kprobe", others));
 	assert_string_equal(hooks_tier(h), "lowest");
 }
 
@@ -318,11 +323,27 @@ static void unknown_and_needed_ones_are_not_named(void **state)
 {
 	struct hooks *h = *state;
 
-	assert_string_equal(hooks_forbid(h, "ls"), "ls");
-	assert_string_equal(hooks_forbid(h, "lsm,nothing,lsm"), "nothing,lsm");
-	assert_string_equal(hooks_forbid(h, ",lsm"), ",lsm");
-	assert_string_equal(hooks_forbid(h, "sockops"), "sockops");
+	assert_string_equal(hooks_forbid(h, "ls", others), "ls");
+	assert_string_equal(hooks_forbid(h, "lsm,nothing,lsm", others), "nothing,lsm");
+	assert_string_equal(hooks_forbid(h, ",lsm", others), ",lsm");
+	assert_string_equal(hooks_forbid(h, "sockops", others), "sockops");
 	assert_int_equal(hooks_row(h, row_of(h, "track_sockops"))->status, HOOK_UNUSED);
+}
+
+static void names_of_others(void **state)
+{
+	struct hooks *h = *state;
+
+	assert_false(hooks_forbids(h, "lsm/socket_listen"));
+	assert_null(hooks_forbid(h, "lsm,fexit", others));
+	assert_int_equal(hooks_row(h, row_of(h, "accept_lsm"))->status, HOOK_OFF);
+	assert_true(hooks_forbids(h, "lsm/socket_listen"));
+	assert_true(hooks_forbids(h, "fexit/inet_listen"));
+	assert_false(hooks_forbids(h, "fmod_ret/security_socket_listen"));
+	assert_null(hooks_forbid(h, "fexit/inet_listen", others));
+	assert_true(hooks_forbids(h, "fexit/inet_listen"));
+	assert_false(hooks_forbids(h, "fexit/inet"));
+	assert_string_equal(hooks_forbid(h, "fexit/inet", others), "fexit/inet");
 }
 
 static void states_have_names(void **state)
@@ -358,6 +379,7 @@ int main(void)
 		TEST(tiers),
 		TEST(named_ones_are_off),
 		TEST(unknown_and_needed_ones_are_not_named),
+		TEST(names_of_others),
 		TEST(states_have_names),
 	};
 

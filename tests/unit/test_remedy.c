@@ -106,7 +106,7 @@ static void named_by_without(void **state)
 {
 	struct hooks *h = *state;
 
-	assert_null(hooks_forbid(h, "lsm,iter/tcp"));
+	assert_null(hooks_forbid(h, "lsm,iter/tcp", NULL));
 	expect(h, "accept_lsm", HOOK_OFF, 0, "--without", "without that");
 	expect(h, "seed_tcp", HOOK_OFF, 0, "--without", "without that");
 }

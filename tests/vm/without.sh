@@ -5,8 +5,8 @@
 case ${1:-} in
 stock) ;;
 no-lsm) echo --without lsm ;;
-no-trampolines) echo --without lsm,fentry ;;
-lowest) echo --without lsm,fentry,kprobe ;;
+no-trampolines) echo --without lsm,fentry,fmod_ret,fexit ;;
+lowest) echo --without lsm,fentry,fmod_ret,fexit,kprobe ;;
 *)
 	echo "without: no tier '${1:-}': stock no-lsm no-trampolines lowest" >&2
 	exit 2
