@@ -29,7 +29,7 @@ struct enforce_row {
 	const char *sees_eperm; /* the same where programs cannot choose the error, or NULL */
 	const char *limit;	/* what this way cannot do, or NULL */
 	bool late;		/* the attempt succeeds first and is undone */
-	bool tested;		/* attaching proves nothing: it is seen to deny; one may do without */
+	bool tested;		/* attaching proves nothing: it is seen to deny */
 	enum hook_status status;
 	int error; /* positive errno of the refusal */
 };
@@ -42,7 +42,8 @@ struct enforce_row {
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
 		const struct hooks *hooks, struct enforce **ret_enforce);
 
-/* For hooks_forbid(): WORD names a way to judge instead of which there is another. */
+/* For hooks_forbid(): WORD names a way to judge instead of which there is another, or a program
+ * that one can do without. */
 bool enforce_may_forbid(const char *word, size_t len);
 
 /* Whether PROCEED_HARD can lift here what another program denied. */

@@ -27,8 +27,8 @@ prepare() { # NAME ADDRESS PORT: FD and PORT
 # --- which way is on ---
 
 way_on() { # WAY and LATE
-	read -r LATE WAY < <(flowner policy show -j |
-		jq -r '.ways[] | select(.hook == "listen" and .status == "on") | "\(.late) \(.attach)"')
+	read -r LATE WAY < <(flowner policy show -j | jq -r '.ways[] |
+		select(.hook == "listen" and .status == "on") | "\(.late) \(.attach)"')
 }
 
 withheld_are_off() { # LIST
