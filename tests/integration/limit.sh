@@ -3,8 +3,8 @@
 # `limit: {listeners, per}`: who listens while it has as many listeners as it may is denied, and
 # nobody else. How many there are is what ss says of a namespace where nobody but the actors of this
 # test is. For each of the four, both families; after a close, a kill, a listen() that failed, an
-# exec; listeners older than the daemon, and after one that was killed and one that was stopped; and
-# many that listen at once.
+# exec; listeners older than the daemon, and after one that was killed and one that was stopped; many
+# that listen at once; and where there is no room.
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
 
@@ -260,12 +260,44 @@ dismiss one
 
 # --- nothing is left behind ---
 
-dismiss_all
+dismiss_all_but_keeper
 no_listeners() {
 	[[ $(map listeners | jq length) == 0 && $(map listeners_held | jq length) == 0 ]]
 }
+all_counts() { map listeners_counts | jq '[.[].formatted.value.listeners] | add'; }
 eventually 20 no_listeners
-same 'the sum of all counts' "$(map listeners_counts |
-	jq '[.[].formatted.value.listeners] | add')" 0
+same 'the sum of all counts' "$(all_counts)" 0
 same 'listeners that no limit counts' "$(stat_of listeners_uncounted)" 0
+
+# --- no room to note a listener: no limit counts it, which is counted ---
+
+others() { # update|delete: as many of nobody as the map holds
+	local seats value=''
+	seats=$(bpftool map show pinned "$PINS/listeners" -j | jq .max_entries)
+	[[ $1 == delete ]] || value=' value hex'$(printf ' 0%.0s' {1..40})
+	awk -v command="map $1 pinned $PINS/listeners" -v seats="$seats" -v value="$value" 'BEGIN {
+		for (i = 0; i < seats; i++)
+			printf "%s key hex %x %x 7f 0 0 0 0 7f%s\n", command, i % 256, i / 256, value
+	}' >"$T/batch"
+	bpftool batch file "$T/batch" >"$T/out" 2>&1 || fail "bpftool: $(tail -n 2 "$T/out")"
+}
+
+load "$(rule few process 1)"
+actor one
+others update
+for address in 127.0.0.1 ::1; do
+	begins one "$address" 'without room'
+	begins one "$address" 'without room'
+done
+last=$FD
+same 'listeners that no limit counts' "$(stat_of listeners_uncounted)" 4
+others delete
+begins one 127.0.0.1 'the first that is counted'
+is_denied one ::1 'the second'
+tell one close "$last"
+is_denied one ::1 'the second, after one that is not counted'
+dismiss_all_but_keeper
+eventually 20 no_listeners
+same 'the sum of all counts' "$(all_counts)" 0
+same 'listeners that no limit counts' "$(stat_of listeners_uncounted)" 4
 stop_daemon
