@@ -4,7 +4,6 @@
 # of itself what it does, and does it, both families. And what becomes of a place that was taken for
 # a listen() which then fails, where its return is seen, and where that is withheld, too.
 # timeout: 240
-# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 DENIED_PORT=7301
