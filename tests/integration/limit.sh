@@ -3,8 +3,8 @@
 # `limit: {listeners, per}`: who listens while it has as many listeners as it may is denied, and
 # nobody else. How many there are is what ss says of a namespace where nobody but the actors of this
 # test is. For each of the four, both families; after a close, a kill, a listen() that failed, an
-# exec; listeners older than the daemon, and after one that was killed and one that was stopped; many
-# that listen at once; and where there is no room.
+# exec; listeners older than the daemon, and after one that was killed and one that was stopped;
+# many that listen at once; and where there is no room.
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
 
@@ -275,9 +275,9 @@ others() { # update|delete: as many of nobody as the map holds
 	local seats value=''
 	seats=$(bpftool map show pinned "$PINS/listeners" -j | jq .max_entries)
 	[[ $1 == delete ]] || value=' value hex'$(printf ' 0%.0s' {1..40})
-	awk -v command="map $1 pinned $PINS/listeners" -v seats="$seats" -v value="$value" 'BEGIN {
+	awk -v what="map $1 pinned $PINS/listeners" -v seats="$seats" -v value="$value" 'BEGIN {
 		for (i = 0; i < seats; i++)
-			printf "%s key hex %x %x 7f 0 0 0 0 7f%s\n", command, i % 256, i / 256, value
+			printf "%s key hex %x %x 7f 0 0 0 0 7f%s\n", what, i % 256, i / 256, value
 	}' >"$T/batch"
 	bpftool batch file "$T/batch" >"$T/out" 2>&1 || fail "bpftool: $(tail -n 2 "$T/out")"
 }
