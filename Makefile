@@ -74,7 +74,8 @@ VERDICT_OBJ := $(VERDICT_SRC:bpf/verdict/%.bpf.c=$(B)/bpf/verdict/%.bpf.o)
 CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c src/screen.c)
 SKELETONS := flowner destroy verdict match slow_tcp deny
 # modules that need the skeleton: never linked into unit tests or the command line
-SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c src/enforce.c
+SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c src/enforce.c \
+	src/policyprograms.c
 # what only the library has: it stands in for libbpf there
 LIB_ONLY_SRC := src/libflowner_bpf.c
 MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC) $(LIB_ONLY_SRC),$(wildcard src/*.c))

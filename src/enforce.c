@@ -4,16 +4,15 @@
 #include "compile.h"
 #include "hooks.h"
 #include "kept.h"
-#include "layout.h"
 #include "maps.h"
 #include "pins.h"
 #include "policyhits.h"
 #include "policylinks.h"
 #include "policymaps.h"
+#include "policyprograms.h"
 #include "probe.h"
 #include "prohibit.h"
 #include "skipped.h"
-#include "verdict.skel.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -76,30 +75,34 @@ static const char *const guides[] = {
 
 #define GUIDES (sizeof(guides) / sizeof(guides[0]))
 
+/* Nobody attaches these: the daemon runs them, see reauthorize.h. */
+static const char *const judges_again[] = { "judge_again", "look_at_link" };
+
+#define AGAIN (sizeof(judges_again) / sizeof(judges_again[0]))
+
 /* Who tells that a listen() has failed for which a place was taken, see limit.bpf.h. Where it
  * cannot be had the thread's next listen() tells, or its end. */
 static const struct hook failed_listen = { .attach = "fexit/inet_listen",
 					   .program = "listen_done" };
 
 struct enforce {
-	__u64 scope;
 	char pin_dir[PATH_MAX - 32], dir[PATH_MAX - 16], links_dir[PATH_MAX];
-	struct verdict_bpf *skel; /* NULL while there is no policy */
+	struct policyprograms programs; /* none while there is no policy */
 	struct policymaps maps;
 	struct policyhits hits;
 	struct policylinks links;
 	struct prohibit prohibit;
 	struct enforce_row rows[ROWS];
 	struct fl_policy_kept kept;
-	__u64 shape; /* see layout.h */
 	__u64 generation;
 	__u64 skipped; /* runs of these programs, counted as FL_CNT_VERDICT_SKIPPED already */
 	__u32 slot, area;
+	bool probed;	/* the rows by an empty program, and what follows from that */
 	bool census;	/* some rule names cgroups */
 	bool no_census; /* this kernel refuses those programs */
 	bool guides;
 	bool limits; /* a rule has one */
-	bool deaf;   /* failed_listen is forbidden */
+	bool deaf;   /* failed_listen is forbidden, or refused */
 };
 
 bool enforce_may_forbid(const char *word, size_t len)
@@ -127,13 +130,17 @@ int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct pr
 
 	if (!e)
 		return -ENOMEM;
-	e->scope = scope;
 	snprintf(e->pin_dir, sizeof(e->pin_dir), "%s", pin_dir);
 	snprintf(e->dir, sizeof(e->dir), "%s/" PINS_POLICY, e->pin_dir);
 	snprintf(e->links_dir, sizeof(e->links_dir), "%s/links", e->dir);
 	e->links.cgroup_fd = cgroup_fd;
 	e->links.dir = e->links_dir;
 	e->prohibit.mark = *mark;
+	e->programs.shared = e->pin_dir;
+	e->programs.dir = e->dir;
+	e->programs.constants.scope = scope;
+	e->programs.constants.prohibited_mark = mark->value;
+	e->programs.constants.prohibited_mask = mark->mask;
 	memcpy(e->rows, table, sizeof(table));
 	forbid(e, hooks);
 	*ret_enforce = e;
@@ -148,7 +155,7 @@ void enforce_free(struct enforce *e, bool keep)
 		enforce_clear(e);
 	policylinks_release(&e->links);
 	prohibit_release(&e->prohibit);
-	verdict_bpf__destroy(e->skel);
+	policyprograms_unload(&e->programs);
 	free(e);
 }
 
@@ -174,7 +181,7 @@ bool enforce_limits(const struct enforce *e)
 
 bool enforce_locks(const struct enforce *e)
 {
-	return e->skel && e->skel->rodata->can_lock;
+	return e->programs.constants.can_lock;
 }
 
 bool enforce_holds_places(const struct enforce *e)
@@ -183,7 +190,7 @@ bool enforce_holds_places(const struct enforce *e)
 
 	for (size_t i = 0; i < ROWS; i++)
 		early |= table[i].tested && e->rows[i].status == HOOK_ON;
-	return e->limits && early && !bpf_program__autoload(e->skel->progs.listen_done);
+	return e->limits && early && !policyprograms_find(&e->programs, failed_listen.program);
 }
 
 void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum)
@@ -198,59 +205,26 @@ int enforce_prohibits(const struct enforce *e)
 
 __u64 enforce_generation(const struct enforce *e)
 {
-	return e->skel ? e->generation : 0;
+	return e->programs.count ? e->generation : 0;
 }
 
 int enforce_hits(const struct enforce *e, __u32 rule, __u64 *ret_hits)
 {
-	return e->skel ? policyhits_of(&e->hits, &e->maps, e->area, rule, ret_hits) : -ENOENT;
+	return e->programs.count ? policyhits_of(&e->hits, &e->maps, e->area, rule, ret_hits)
+				 : -ENOENT;
 }
 
 void enforce_count_skipped(struct enforce *e, const struct maps *m)
 {
 	__u64 skipped = 0;
 
-	for (size_t i = 0; e->skel && i < ROWS; i++)
-		skipped += skipped_runs(
-			bpf_object__find_program_by_name(e->skel->obj, table[i].programs[0]));
+	for (size_t i = 0; i < ROWS; i++)
+		skipped += skipped_runs(policyprograms_find(&e->programs, table[i].programs[0]));
 	if (skipped > e->skipped && !maps_count(m, FL_CNT_VERDICT_SKIPPED, skipped - e->skipped))
 		e->skipped = skipped;
 }
 
 /* --- loading --- */
-
-/* The maps of the tracking programs are theirs: what is pinned there under the same name is shared.
- * Ours are pinned, and those of an earlier daemon used. */
-static int find_maps(const struct enforce *e, struct verdict_bpf *skel)
-{
-	struct bpf_map *map;
-	char path[PATH_MAX];
-	int r = 0;
-
-	bpf_object__for_each_map(map, skel->obj)
-	{
-		_close_ int fd = -1;
-
-		if (bpf_map__is_internal(map))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", e->pin_dir, bpf_map__name(map));
-		fd = bpf_obj_get(path);
-		if (fd >= 0) {
-			r = bpf_map__reuse_fd(map, fd);
-		} else {
-			snprintf(path, sizeof(path), "%s/%s", e->dir, bpf_map__name(map));
-			r = bpf_map__set_pin_path(map, path);
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static __u32 ring_bytes(const struct verdict_bpf *skel)
-{
-	return bpf_map__max_entries(skel->maps.events);
-}
 
 /* Since 5.18; before, a cgroup's hook that denies is EPERM, whatever comes after it. */
 bool enforce_lifts(void)
@@ -265,22 +239,6 @@ static void say_what_is_seen(struct enforce *e, bool chooses_error)
 		if (table[i].sees_eperm)
 			e->rows[i].sees = chooses_error ? table[i].sees : table[i].sees_eperm;
 	}
-}
-
-static void set_constants(struct enforce *e, struct verdict_bpf *skel)
-{
-	skel->rodata->verdict_scope = e->scope;
-	skel->rodata->ring_wake_bytes = ring_bytes(skel) / 4;
-	skel->rodata->can_set_retval = enforce_lifts();
-	skel->rodata->can_lock = !probe_tracing_lock();
-	skel->rodata->prohibited_mark = e->prohibit.mark.value;
-	skel->rodata->prohibited_mask = e->prohibit.mark.mask;
-	say_what_is_seen(e, skel->rodata->can_set_retval);
-}
-
-static void cleanup_skel(struct verdict_bpf **skel)
-{
-	verdict_bpf__destroy(*skel);
 }
 
 static bool is_out(const struct enforce_row *row)
@@ -298,91 +256,148 @@ static bool denies_early(const struct enforce *e)
 	return early;
 }
 
-/* With the rows of which the kernel has not yet refused to load one. */
-static int try_load(struct enforce *e, struct verdict_bpf **ret_skel)
-{
-	_cleanup_(cleanup_skel) struct verdict_bpf *skel = verdict_bpf__open();
-	int r;
-
-	if (!skel)
-		return errno ? -errno : -ENOMEM;
-	e->shape = layout_shape(skel->obj); /* a map that is shared forgets its types */
-	r = find_maps(e, skel);
-	if (r < 0)
-		return r;
-	set_constants(e, skel);
-	for (size_t i = 0; i < ROWS; i++) {
-		if (is_out(&e->rows[i]))
-			bpf_program__set_autoload(
-				bpf_object__find_program_by_name(skel->obj, e->rows[i].programs[0]),
-				false);
-	}
-	bpf_program__set_autoload(
-		bpf_object__find_program_by_name(skel->obj, failed_listen.program),
-		denies_early(e) && !e->deaf && probe_hook(&failed_listen) == 0);
-	for (size_t i = 0; e->no_census && i < CENSUS; i++)
-		bpf_program__set_autoload(bpf_object__find_program_by_name(skel->obj, census[i]),
-					  false);
-	r = verdict_bpf__load(skel);
-	if (r < 0)
-		return r;
-	*ret_skel = TAKE_PTR(skel);
-	return 0;
-}
-
 static void refuse_row(struct enforce *e, size_t row, int error)
 {
 	e->rows[row].status = HOOK_REFUSED;
 	e->rows[row].error = -error;
 }
 
-static bool may_be_refused(const struct enforce *e, size_t row)
+/* By empty programs, which is soon done, and helpers that there are. */
+static void probe(struct enforce *e)
 {
-	return e->rows[row].tested && !is_out(&e->rows[row]);
-}
-
-/* An empty program first: loading all of them once more takes long. */
-static int load(struct enforce *e, struct fail *f)
-{
-	int r;
-
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct hook hook = { .attach = table[i].attach };
+		int r = table[i].tested && !is_out(&e->rows[i]) ? probe_hook(&hook) : 0;
 
-		r = may_be_refused(e, i) ? probe_hook(&hook) : 0;
 		if (r < 0)
 			refuse_row(e, i, r);
 	}
-	r = try_load(e, &e->skel);
-	if (r < 0) { /* rules on cgroups are refused then, others are not */
-		e->no_census = true;
-		r = try_load(e, &e->skel);
-		e->no_census = r == 0;
+	e->deaf |= !denies_early(e) || probe_hook(&failed_listen) < 0;
+	e->programs.constants.can_set_retval = enforce_lifts();
+	e->programs.constants.can_lock = !probe_tracing_lock();
+	say_what_is_seen(e, e->programs.constants.can_set_retval);
+	e->probed = true;
+}
+
+static bool has_census(const struct enforce_policy *p)
+{
+	return p->compiled->policy.wanted >> FL_DIM_CGROUP & 1;
+}
+
+static bool has_limits(const struct enforce_policy *p)
+{
+	const __u32 *asked = p->compiled->policy.asked;
+
+	return asked[FL_HOOK_INDEX(FL_HOOK_LISTEN, FL_TCP)] & FL_KNOWS_LISTENERS;
+}
+
+/* What a policy needs of the programs. */
+struct needs {
+	__u32 rows; /* bit 1 << row */
+	bool census, guides, failures, again;
+};
+
+static bool is_one_of(const char *program, const char *const *programs, size_t count)
+{
+	for (size_t i = 0; i < count && programs[i]; i++) {
+		if (!strcmp(programs[i], program))
+			return true;
 	}
-	for (size_t i = 0; r < 0 && i < ROWS; i++) {
-		if (!may_be_refused(e, i))
-			continue;
-		refuse_row(e, i, r);
-		r = try_load(e, &e->skel);
+	return false;
+}
+
+static bool is_needed(const char *program, void *arg)
+{
+	const struct needs *n = arg;
+
+	for (size_t i = 0; i < ROWS; i++) {
+		if (n->rows >> i & 1 && is_one_of(program, table[i].programs, ENFORCE_PROGRAMS))
+			return true;
 	}
-	if (!r)
-		r = e->skel ? policymaps_find(e->skel->obj, &e->maps) : -EIO;
-	if (r < 0)
-		return fail(f, r, "cannot load the programs with verdicts: %s", strerror(-r));
+	return (n->census && is_one_of(program, census, CENSUS)) ||
+	       (n->guides && is_one_of(program, guides, GUIDES)) ||
+	       (n->again && is_one_of(program, judges_again, AGAIN)) ||
+	       (n->failures && !strcmp(program, failed_listen.program));
+}
+
+/* The best row of that hook which is not known to be of no use. */
+static __u32 row_needed(const struct enforce *e, enum fl_hook hook)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (table[i].hook == hook && !is_out(&e->rows[i]) &&
+		    e->rows[i].status != HOOK_SILENT)
+			return 1u << i;
+	}
 	return 0;
 }
 
-static int load_first(struct enforce *e, struct fail *f)
+static struct needs needs_of(const struct enforce *e, const struct enforce_policy *p)
+{
+	struct needs n = {
+		.census = has_census(p) && !e->no_census,
+		.guides = p->redirects,
+		.failures = has_limits(p) && !e->deaf,
+		.again = p->hooks >> FL_HOOK_CONNECT_AUTHORIZATION & 1,
+	};
+
+	for (enum fl_hook hook = 0; hook < FL_HOOKS; hook++) {
+		if (p->hooks >> hook & 1)
+			n.rows |= row_needed(e, hook);
+	}
+	return n;
+}
+
+static int load_needed(struct enforce *e, struct needs needs)
+{
+	return policyprograms_load(&e->programs, is_needed, &needs);
+}
+
+/* Something of it the kernel refuses: what, and whether one can do without. */
+static int load_apart(struct enforce *e, const struct needs *needs)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ROWS; i++) {
+		if (!(needs->rows >> i & 1))
+			continue;
+		r = load_needed(e, (struct needs){ .rows = 1u << i });
+		if (r < 0 && table[i].tested) { /* another way, when it is attached */
+			refuse_row(e, i, r);
+			r = 0;
+		}
+	}
+	if (!r && needs->census) /* rules on cgroups are refused then, others are not */
+		e->no_census = load_needed(e, (struct needs){ .census = true }) < 0;
+	if (!r && needs->failures)
+		e->deaf = load_needed(e, (struct needs){ .failures = true }) < 0;
+	if (!r && (needs->guides || needs->again))
+		r = load_needed(e,
+				(struct needs){ .guides = needs->guides, .again = needs->again });
+	return r;
+}
+
+static int load(struct enforce *e, const struct needs *needs, struct fail *f)
+{
+	int r = load_needed(e, *needs);
+
+	if (r < 0)
+		r = load_apart(e, needs);
+	if (!r)
+		r = policymaps_find(policyprograms_object(&e->programs), &e->maps);
+	return r < 0 ? fail(f, r, "cannot load the programs with verdicts: %s", strerror(-r)) : 0;
+}
+
+static int load_first(struct enforce *e, const struct needs *needs, struct fail *f)
 {
 	int r = pins_make_policy(e->pin_dir);
 
 	if (r < 0)
 		return fail(f, r, "cannot create '%s': %s", e->dir, strerror(-r));
-	r = load(e, f);
+	r = load(e, needs, f);
 	if (r < 0)
 		return r;
 	e->slot = FL_POLICY_SLOTS - 1; /* the first goes to slot 0 */
-	e->kept = (struct fl_policy_kept){ .shape = e->shape, .before = FL_AREA_NONE };
+	e->kept = (struct fl_policy_kept){ .shape = e->programs.shape, .before = FL_AREA_NONE };
 	/* while the programs are attached one by one, none of them says no */
 	r = policymaps_use(&e->maps, FL_POLICY_NONE, false);
 	return r < 0 ? fail(f, r, "cannot write the policy: %s", strerror(-r)) : 0;
@@ -419,17 +434,24 @@ static void detach_unwanted(struct enforce *e)
 	policylinks_keep(&e->links, is_wanted, e);
 }
 
+/* One that the kernel refused is not loaded. */
+static int attach_program(struct enforce *e, const char *name)
+{
+	struct bpf_program *p = policyprograms_find(&e->programs, name);
+
+	return p ? policylinks_attach(&e->links, p) : -EOPNOTSUPP;
+}
+
+/* It is loaded, but where it is the next best. */
 static int attach(struct enforce *e, size_t row)
 {
-	for (size_t i = 0; i < ENFORCE_PROGRAMS && e->rows[row].programs[i]; i++) {
-		struct bpf_program *p = bpf_object__find_program_by_name(e->skel->obj,
-									 e->rows[row].programs[i]);
-		int r = p ? policylinks_attach(&e->links, p) : -EOPNOTSUPP;
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (!policyprograms_find(&e->programs, table[row].programs[0]))
+		r = load_needed(e, (struct needs){ .rows = 1u << row });
+	for (size_t i = 0; !r && i < ENFORCE_PROGRAMS && table[row].programs[i]; i++)
+		r = attach_program(e, table[row].programs[i]);
+	return r;
 }
 
 /* A listen() of ours that the program is told to deny. */
@@ -501,11 +523,10 @@ static int attach_census(struct enforce *e, const struct enforce_policy *p, stru
 {
 	int r = 0;
 
-	if (!(p->compiled->policy.wanted >> FL_DIM_CGROUP & 1))
+	if (!has_census(p))
 		return 0;
 	for (size_t i = 0; !r && i < CENSUS; i++)
-		r = policylinks_attach(&e->links,
-				       bpf_object__find_program_by_name(e->skel->obj, census[i]));
+		r = attach_program(e, census[i]);
 	e->census = true;
 	return r < 0 ? fail(f, -EOPNOTSUPP,
 			    "this kernel does not tell of new cgroups (%s), so no rule on cgroup, "
@@ -522,19 +543,11 @@ static int attach_guides(struct enforce *e, const struct enforce_policy *p, stru
 	if (!p->redirects)
 		return 0;
 	for (size_t i = 0; !r && i < GUIDES; i++)
-		r = policylinks_attach(&e->links,
-				       bpf_object__find_program_by_name(e->skel->obj, guides[i]));
+		r = attach_program(e, guides[i]);
 	if (r < 0)
 		return fail(f, -EOPNOTSUPP, "this kernel cannot redirect: %s", strerror(-r));
 	e->guides = true;
 	return 0;
-}
-
-static bool has_limits(const struct enforce_policy *p)
-{
-	const __u32 *asked = p->compiled->policy.asked;
-
-	return asked[FL_HOOK_INDEX(FL_HOOK_LISTEN, FL_TCP)] & FL_KNOWS_LISTENERS;
 }
 
 /* Nothing hangs on it but when a place comes back. */
@@ -542,8 +555,7 @@ static void attach_limits(struct enforce *e, const struct enforce_policy *p)
 {
 	e->limits |= has_limits(p);
 	if (e->limits)
-		(void)policylinks_attach(&e->links, bpf_object__find_program_by_name(
-							    e->skel->obj, failed_listen.program));
+		(void)attach_program(e, failed_listen.program);
 }
 
 static void detach_all_but(struct enforce *e, __u32 hooks)
@@ -609,7 +621,7 @@ int enforce_confirm(struct enforce *e)
 	struct fl_policy_kept kept = e->kept;
 
 	kept.trial = 0;
-	return e->skel ? write_kept(e, &kept) : -ENOENT;
+	return e->programs.count ? write_kept(e, &kept) : -ENOENT;
 }
 
 /* --- a policy --- */
@@ -663,9 +675,14 @@ static int use(struct enforce *e, const struct enforce_policy *p, __u32 slot, st
 int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail *f)
 {
 	__u32 before = hooks_on(e), slot;
-	bool first = !e->skel;
-	int r = first ? load_first(e, f) : 0;
+	bool first = !e->programs.count;
+	struct needs needs;
+	int r;
 
+	if (!e->probed)
+		probe(e);
+	needs = needs_of(e, p);
+	r = first ? load_first(e, &needs, f) : load(e, &needs, f);
 	slot = (e->slot + 1) % FL_POLICY_SLOTS;
 	if (!r)
 		r = write_policy(e, p, slot, f);
@@ -680,7 +697,7 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 	if (!r)
 		r = use(e, p, slot, f);
 	if (!r) {
-		e->census = p->compiled->policy.wanted >> FL_DIM_CGROUP & 1;
+		e->census = has_census(p);
 		e->limits = has_limits(p);
 		detach_all_but(e, p->hooks);
 		if (!(p->hooks >> FL_HOOK_CONNECT_AUTHORIZATION & 1))
@@ -701,7 +718,7 @@ int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 cla
 	struct fl_policy_key in_use = *key;
 	int r = 0;
 
-	if (!e->skel)
+	if (!e->programs.count)
 		return -ENOENT;
 	in_use.slot = e->slot;
 	if (gone)
@@ -716,16 +733,20 @@ int enforce_judge_again(const struct enforce *e, __u64 flow_id, __u32 ifindex)
 	struct fl_again asked = { .flow_id = flow_id, .interface = ifindex };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = &asked, .data_size_in = sizeof(asked));
 
-	if (!e->skel)
+	const struct bpf_program *p = policyprograms_find(&e->programs, judges_again[0]);
+
+	if (!p)
 		return -ENOENT;
-	if (bpf_prog_test_run_opts(bpf_program__fd(e->skel->progs.judge_again), &run) < 0)
+	if (bpf_prog_test_run_opts(bpf_program__fd(p), &run) < 0)
 		return -errno;
 	return (int)run.retval;
 }
 
 int enforce_link_program(const struct enforce *e)
 {
-	return e->skel ? bpf_program__fd(e->skel->progs.look_at_link) : -ENOENT;
+	const struct bpf_program *p = policyprograms_find(&e->programs, judges_again[1]);
+
+	return p ? bpf_program__fd(p) : -ENOENT;
 }
 
 void enforce_clear(struct enforce *e)
@@ -733,12 +754,11 @@ void enforce_clear(struct enforce *e)
 	e->census = false;
 	e->guides = false;
 	e->limits = false;
-	if (e->skel) /* a link that cannot be detached judges on for a moment */
+	if (e->programs.count) /* a link that cannot be detached judges on for a moment */
 		(void)policymaps_use(&e->maps, FL_POLICY_NONE, false);
 	detach_all_but(e, 0);
 	prohibit_nowhere(&e->prohibit);
-	verdict_bpf__destroy(e->skel);
-	e->skel = NULL;
+	policyprograms_unload(&e->programs);
 	e->skipped = 0;
 	(void)pins_remove_policy(e->pin_dir);
 }
@@ -748,14 +768,15 @@ void enforce_clear(struct enforce *e)
 /* 1 it is there, 0 its daemon died before a policy was in force. */
 static int read_kept(struct enforce *e, struct fail *f)
 {
-	_cleanup_(cleanup_skel) struct verdict_bpf *skel = verdict_bpf__open();
 	struct bpf_map_info info = { 0 };
 	__u32 len = sizeof(info), zero = 0;
 	char path[PATH_MAX];
 	_close_ int fd = -1;
+	__u64 shape;
+	int r = policyprograms_shape(&shape);
 
-	if (!skel)
-		return fail(f, -errno, "cannot open the programs with verdicts");
+	if (r < 0)
+		return fail(f, r, "cannot open the programs with verdicts");
 	snprintf(path, sizeof(path), "%s/policy_kept", e->dir);
 	fd = bpf_obj_get(path);
 	if (fd < 0 && errno == ENOENT)
@@ -766,7 +787,7 @@ static int read_kept(struct enforce *e, struct fail *f)
 		return fail(f, -errno, "cannot read '%s': %s", path, strerror(errno));
 	if (info.value_size == sizeof(e->kept) && !e->kept.shape)
 		return 0;
-	if (e->kept.shape == layout_shape(skel->obj))
+	if (e->kept.shape == shape)
 		return 1;
 	return fail(f, -ESTALE,
 		    "the policy at '%s' was put in force by a flownerd with another layout: remove "
@@ -810,13 +831,38 @@ static void read_resumed(const struct enforce *e, struct enforce_resumed *ret_re
 	*ret_resumed = r;
 }
 
+/* What is attached by an earlier daemon; what more this one needs it loads when it follows it. */
+static bool was_attached(const char *program, void *arg)
+{
+	const struct enforce *e = arg;
+	char path[PATH_MAX + NAME_MAX];
+
+	for (size_t i = 0; i < ROWS; i++) {
+		if (e->rows[i].status == HOOK_OFF &&
+		    is_one_of(program, table[i].programs, ENFORCE_PROGRAMS))
+			return false;
+	}
+	snprintf(path, sizeof(path), "%s/%s", e->links_dir, program);
+	return access(path, F_OK) == 0;
+}
+
+static int load_attached(struct enforce *e)
+{
+	int r;
+
+	if (!e->probed)
+		probe(e);
+	r = policyprograms_load(&e->programs, was_attached, e);
+	return r < 0 ? r : policymaps_find(policyprograms_object(&e->programs), &e->maps);
+}
+
 int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struct fail *f)
 {
 	struct fl_policy policy = { 0 };
 	int r = access(e->dir, F_OK) < 0 ? 0 : read_kept(e, f);
 
 	if (r > 0)
-		r = load(e, f) < 0 ? -EIO : 1;
+		r = load_attached(e) < 0 ? -EIO : 1;
 	if (r > 0 && (policymaps_used(&e->maps, &e->slot, &policy) < 0 || !policy.generation ||
 		      policy.area >= FL_POLICY_AREAS))
 		r = 0;
@@ -827,7 +873,7 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 	}
 	e->generation = policy.generation;
 	e->area = policy.area;
-	r = policylinks_resume(&e->links, e->skel->obj);
+	r = policylinks_resume(&e->links, policyprograms_object(&e->programs));
 	if (r < 0)
 		return fail(f, r, "cannot take over the policy at '%s': %s", e->dir, strerror(-r));
 	e->census = policylinks_have(&e->links, census[0]);

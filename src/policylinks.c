@@ -152,7 +152,8 @@ int policylinks_resume(struct policylinks *l, struct bpf_object *object)
 		char path[PATH_MAX];
 		int r = 0;
 
-		if (access(pin_of(l, bpf_program__name(p), "", path), F_OK) == 0)
+		if (bpf_program__fd(p) >= 0 &&
+		    access(pin_of(l, bpf_program__name(p), "", path), F_OK) == 0)
 			r = replace(l, p);
 		if (r < 0)
 			return r;

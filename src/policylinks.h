@@ -36,8 +36,8 @@ bool policylinks_have(const struct policylinks *l, const char *program);
 
 /*
  * Every program pinned in the directory is replaced by that of OBJECT with the same name, without a
- * moment in which neither is there. What OBJECT lacks is taken off. Negative errno: the rest is as
- * it was.
+ * moment in which neither is there. What OBJECT has not loaded is taken off. Negative errno: the
+ * rest is as it was.
  */
 int policylinks_resume(struct policylinks *l, struct bpf_object *object);
 

@@ -131,5 +131,22 @@ for WITHOUT in '' fexit lsm lsm,fexit "$TRAMPOLINES"; do
 	stop_daemon
 done
 same 'the last way' "$LATE" true
+
+# --- a policy taken over from a daemon that had a better one ---
+
+start_daemon
+actor one
+WITHOUT=''
+judged_by_way
+before=$WAY
+kill_daemon
+start_daemon --without "$TRAMPOLINES"
+way_on
+same 'the way after that' "$LATE" true
+denies 127.0.0.1
+denies ::1
+same 'hits of both' "$(flowner policy show -j | jq '.rules[0].hits')" 4
+seen+=("$TRAMPOLINES after $before: $WAY")
+stop_daemon
 printf 'without %s\n' "${seen[@]}"
 exits 2 "$BUILD/flownerd" --without lsm/socket_listens
