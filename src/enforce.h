@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The programs with verdicts: loaded when a policy is, attached only at the hooks it names, gone
- * when it is cleared. What this kernel can do at each hook, and what an application sees of it.
+ * The programs with verdicts: those that a policy needs are loaded with it, attached at the hooks
+ * it names, and gone when it is cleared. What this kernel can do at each hook, and what an
+ * application sees of it.
  */
 #ifndef FLOWNER_ENFORCE_H
 #define FLOWNER_ENFORCE_H
