@@ -320,10 +320,21 @@ static bool is_needed(const char *program, void *arg)
 	       (n->failures && !strcmp(program, failed_listen.program));
 }
 
+/* One taken over from an earlier daemon may be worse than what we would take; while it says no, a
+ * better one cannot be seen to. */
+static bool has_way(const struct enforce *e, enum fl_hook hook)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (table[i].hook == hook && !table[i].late && e->rows[i].status == HOOK_ON)
+			return true;
+	}
+	return false;
+}
+
 /* The best row of that hook which is not known to be of no use. */
 static __u32 row_needed(const struct enforce *e, enum fl_hook hook)
 {
-	for (size_t i = 0; i < ROWS; i++) {
+	for (size_t i = 0; i < ROWS && !has_way(e, hook); i++) {
 		if (table[i].hook == hook && !is_out(&e->rows[i]) &&
 		    e->rows[i].status != HOOK_SILENT)
 			return 1u << i;
@@ -493,6 +504,8 @@ static int attach_row(struct enforce *e, size_t row)
 
 static int attach_hook(struct enforce *e, enum fl_hook hook, bool late_allowed, struct fail *f)
 {
+	if (has_way(e, hook))
+		return 0;
 	for (size_t i = 0; i < ROWS; i++) {
 		if (table[i].hook != hook)
 			continue;

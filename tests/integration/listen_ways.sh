@@ -132,21 +132,24 @@ for WITHOUT in '' fexit lsm lsm,fexit "$TRAMPOLINES"; do
 done
 same 'the last way' "$LATE" true
 
-# --- a policy taken over from a daemon that had a better one ---
+# --- a policy taken over from a killed daemon: with its way, then without ---
 
+WITHOUT=''
 start_daemon
 actor one
-WITHOUT=''
 judged_by_way
 before=$WAY
-kill_daemon
-start_daemon --without "$TRAMPOLINES"
-way_on
+for WITHOUT in '' "$TRAMPOLINES"; do
+	kill_daemon
+	start_daemon ${WITHOUT:+--without "$WITHOUT"}
+	way_on
+	[[ $WITHOUT ]] || same 'the way after a kill' "$WAY" "$before"
+	denies 127.0.0.1
+	denies ::1
+	seen+=("${WITHOUT:-nothing}, after $before: $WAY")
+done
 same 'the way after that' "$LATE" true
-denies 127.0.0.1
-denies ::1
-same 'hits of both' "$(flowner policy show -j | jq '.rules[0].hits')" 4
-seen+=("$TRAMPOLINES after $before: $WAY")
+same 'hits of all' "$(flowner policy show -j | jq '.rules[0].hits')" 6
 stop_daemon
 printf 'without %s\n' "${seen[@]}"
 exits 2 "$BUILD/flownerd" --without lsm/socket_listens
