@@ -117,10 +117,10 @@ bool enforce_may_forbid(const char *word, size_t len)
 static void forbid(struct enforce *e, const struct hooks *hooks)
 {
 	for (size_t i = 0; i < ROWS; i++) {
-		if (table[i].tested && hooks_forbids(hooks, table[i].attach))
+		if (table[i].tested && hook_is_forbidden(hooks, table[i].attach))
 			e->rows[i].status = HOOK_OFF;
 	}
-	e->deaf = hooks_forbids(hooks, failed_listen.attach);
+	e->deaf = hook_is_forbidden(hooks, failed_listen.attach);
 }
 
 int enforce_new(int cgroup_fd, __u64 scope, const char *pin_dir, const struct prohibit_mark *mark,
@@ -366,7 +366,7 @@ static int load_needed(struct enforce *e, struct needs needs)
 /* Something of it the kernel refuses: what, and whether one can do without. */
 static int load_apart(struct enforce *e, const struct needs *needs)
 {
-	int r = 0;
+	int r = load_needed(e, (struct needs){ 0 }); /* the maps, whatever else */
 
 	for (size_t i = 0; !r && i < ROWS; i++) {
 		if (!(needs->rows >> i & 1))
@@ -855,6 +855,8 @@ static bool was_attached(const char *program, void *arg)
 		    is_one_of(program, table[i].programs, ENFORCE_PROGRAMS))
 			return false;
 	}
+	if (e->deaf && !strcmp(program, failed_listen.program))
+		return false;
 	snprintf(path, sizeof(path), "%s/%s", e->links_dir, program);
 	return access(path, F_OK) == 0;
 }

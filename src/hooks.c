@@ -169,13 +169,13 @@ const char *hooks_forbid(struct hooks *h, const char *list,
 	h->without = list;
 	for (const char *word = *list ? list : NULL; word; word = next_word(word, len)) {
 		len = strcspn(word, ",");
-		if (!forbid(h, word, len) && !others(word, len))
+		if (!forbid(h, word, len) && !(others && others(word, len)))
 			return word;
 	}
 	return NULL;
 }
 
-bool hooks_forbids(const struct hooks *h, const char *attach)
+bool hook_is_forbidden(const struct hooks *h, const char *attach)
 {
 	size_t len;
 

@@ -49,13 +49,14 @@ struct hook *hooks_row(struct hooks *h, size_t i); /* for the one who attaches *
 /*
  * Does without what LIST names, words with commas between: a way of attaching ("lsm", all of them)
  * or one row ("fentry/__sk_free"). LIST is kept. Returns a word that names neither an optional row
- * nor, as OTHERS says, anything elsewhere that one could do without, or NULL: there is none.
+ * nor, as OTHERS says, anything elsewhere that one could do without (NULL: there is nothing); or
+ * NULL: there is no such word.
  */
 const char *hooks_forbid(struct hooks *h, const char *list,
 			 bool (*others)(const char *word, size_t len));
 
-/* That list names ATTACH, which need not be of the table. */
-bool hooks_forbids(const struct hooks *h, const char *attach);
+/* What was forbidden names ATTACH, which need not be of the table. */
+bool hook_is_forbidden(const struct hooks *h, const char *attach);
 
 /* WORD, of LEN bytes, names ATTACH or its way of attaching. */
 bool hook_is_named(const char *attach, const char *word, size_t len);

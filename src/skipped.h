@@ -9,7 +9,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-/* How often the kernel has skipped PROGRAM since it was loaded. Known since 5.12; 0 before. */
+/* How often the kernel has skipped PROGRAM since it was loaded. Known since 5.12; 0 before, and of
+ * NULL. */
 static inline __u64 skipped_runs(const struct bpf_program *program)
 {
 	struct bpf_prog_info info = { 0 };

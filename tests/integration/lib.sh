@@ -216,6 +216,16 @@ api() { # PATH [CURL OPTIONS...]
 	curl -sS --max-time 20 --unix-socket "$SOCK" "$@" "http://flowner$path"
 }
 
+# shellcheck disable=SC2034 # used by tests
+bound_tcp() { # NAME ADDRESS [PORT]: a TCP socket of it that is bound; FD and PORT
+	local family=4
+	[[ $2 != *:* ]] || family=6
+	tell "$1" socket tcp "$family"
+	FD=${R[0]}
+	tell "$1" bind "$FD" "$2" "${3:-0}"
+	PORT=${R[1]}
+}
+
 stat_of() { # NAME: of a counter
 	flowner stats -j | jq -r ".counters.$1"
 }

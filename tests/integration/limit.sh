@@ -29,18 +29,10 @@ are() { # N WHAT: so many listen, soon
 		fail "$2: $(listening) listen, wanted $1"
 }
 
-prepare() { # NAME ADDRESS [PORT]: a socket that is bound, FD
-	local family=4
-	[[ $2 != *:* ]] || family=6
-	tell "$1" socket tcp "$family"
-	FD=${R[0]}
-	tell "$1" bind "$FD" "$2" "${3:-0}"
-}
-
 begins() { # NAME ADDRESS WHAT
 	local before
 	before=$(listening)
-	prepare "$1" "$2"
+	bound_tcp "$1" "$2"
 	try "$1" begin "$FD"
 	same "listen() of $1, $3" "${R[0]}" ok
 	are $((before + 1)) "$3"
@@ -56,7 +48,7 @@ stays() { # N WHAT
 is_denied() { # NAME ADDRESS WHAT
 	local before
 	before=$(listening)
-	prepare "$1" "$2"
+	bound_tcp "$1" "$2"
 	try "$1" begin "$FD"
 	if [[ $LATE ]]; then
 		same "listen() of $1, $3" "${R[0]}" ok
@@ -147,10 +139,9 @@ done
 load "$(rule few user 2)"
 actor one
 actor two
-prepare one 127.0.0.1
-PORT=${R[1]}
+bound_tcp one 127.0.0.1
 one=$FD
-prepare two 127.0.0.1 "$PORT"
+bound_tcp two 127.0.0.1 "$PORT"
 tell one begin "$one"
 try two begin "$FD"
 matches 'listen() where another socket listens' "${R[*]}" '^error Address already in use'

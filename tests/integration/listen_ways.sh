@@ -14,15 +14,6 @@ policy() { # RULE...
 	exits 0 flowner policy load "$T/policy.yaml"
 }
 
-prepare() { # NAME ADDRESS PORT: FD and PORT
-	local family=4
-	[[ $2 != *:* ]] || family=6
-	tell "$1" socket tcp "$family"
-	FD=${R[0]}
-	tell "$1" bind "$FD" "$2" "$3"
-	PORT=${R[1]}
-}
-
 # --- which way is on ---
 
 way_on() { # WAY and LATE
@@ -42,7 +33,7 @@ withheld_are_off() { # LIST
 # --- what it does ---
 
 denies() { # ADDRESS
-	prepare one "$1" "$DENIED_PORT"
+	bound_tcp one "$1" "$DENIED_PORT"
 	try one begin "$FD"
 	if [[ $LATE == true ]]; then
 		same "listen() by $WAY" "${R[0]}" ok
@@ -52,7 +43,7 @@ denies() { # ADDRESS
 		matches "listen() by $WAY" "${R[*]}" '^error Permission denied'
 	fi
 	tell one close "$FD"
-	prepare one "$1" 0
+	bound_tcp one "$1" 0
 	try one begin "$FD"
 	same "listen() that no rule denies, by $WAY" "${R[0]}" ok
 	tell one close "$FD"
@@ -85,18 +76,18 @@ place_of_failed() { # ADDRESS
 	[[ $LATE == true ]] || flowner doctor >"$T/doctor"
 	[[ $LATE == true ]] || ! grep -q 'nothing tells of its return' "$T/doctor" || holds=1
 	[[ $LATE == true || $WITHOUT != *fexit* ]] || same 'doctor says so' "$holds" 1
-	prepare one "$1" 0
+	bound_tcp one "$1" 0
 	first=$FD
 	actor two
 	for _ in 1 2; do
-		prepare two "$1" "$PORT"
+		bound_tcp two "$1" "$PORT"
 		busy+=("$FD")
 	done
 	tell one begin "$first"
 
 	fails two "${busy[0]}"
 	same "places held by $WAY" "$(held)" "$holds"
-	prepare two "$1" 0
+	bound_tcp two "$1" 0
 	try two begin "$FD"
 	same "the next listen() of that thread, by $WAY" "${R[0]}" ok
 	same "places held after that by $WAY" "$(held)" 0
@@ -107,7 +98,7 @@ place_of_failed() { # ADDRESS
 	dismiss two
 	same "places held when it has ended, by $WAY" "$(held)" 0
 	actor two
-	prepare two "$1" 0
+	bound_tcp two "$1" 0
 	try two begin "$FD"
 	same "listen() after that, by $WAY" "${R[0]}" ok
 	dismiss two

@@ -334,15 +334,15 @@ static void names_of_others(void **state)
 {
 	struct hooks *h = *state;
 
-	assert_false(hooks_forbids(h, "lsm/socket_listen"));
+	assert_false(hook_is_forbidden(h, "lsm/socket_listen"));
 	assert_null(hooks_forbid(h, "lsm,fexit", others));
 	assert_int_equal(hooks_row(h, row_of(h, "accept_lsm"))->status, HOOK_OFF);
-	assert_true(hooks_forbids(h, "lsm/socket_listen"));
-	assert_true(hooks_forbids(h, "fexit/inet_listen"));
-	assert_false(hooks_forbids(h, "fmod_ret/security_socket_listen"));
+	assert_true(hook_is_forbidden(h, "lsm/socket_listen"));
+	assert_true(hook_is_forbidden(h, "fexit/inet_listen"));
+	assert_false(hook_is_forbidden(h, "fmod_ret/security_socket_listen"));
 	assert_null(hooks_forbid(h, "fexit/inet_listen", others));
-	assert_true(hooks_forbids(h, "fexit/inet_listen"));
-	assert_false(hooks_forbids(h, "fexit/inet"));
+	assert_true(hook_is_forbidden(h, "fexit/inet_listen"));
+	assert_false(hook_is_forbidden(h, "fexit/inet"));
 	assert_string_equal(hooks_forbid(h, "fexit/inet", others), "fexit/inet");
 }
 
