@@ -466,8 +466,8 @@ static int compile_ids(struct work *w, enum fl_dimension d, const struct fl_clas
 		struct compiled_entry *e = &c->entries[c->entry_count++];
 		struct fl_class set;
 
-		e->key = (struct fl_policy_key){ .dimension = d };
-		memcpy(e->key.value, w->mentions[i].value.id, sizeof(e->key.value));
+		e->key = (struct value_key){ .dimension = d };
+		memcpy(e->key.id, w->mentions[i].value.id, sizeof(e->key.id));
 		r = class_of_value(w, d, &i, other, &set, &e->class);
 	}
 	return r;
@@ -556,6 +556,7 @@ static int compile_dimension(struct work *w, enum fl_dimension d)
 	struct fl_class other;
 	int r = class_where(w, d, accepts_other, &p->other[d]);
 
+	fl_question_put(&p->others, d, 0, p->other[d]);
 	if (!r)
 		r = class_where(w, d, accepts_unknown, &p->unknown[d]);
 	if (!r)
@@ -805,20 +806,20 @@ int compiled_classify(struct compiled *c, const struct plain_rule *rules, enum f
 /* As by_value() sorts ids, in the order of the dimensions. */
 static int by_key(const void *left, const void *right)
 {
-	const struct fl_policy_key *a = left, *b = &((const struct compiled_entry *)right)->key;
+	const struct value_key *a = left, *b = &((const struct compiled_entry *)right)->key;
 
 	if (a->dimension != b->dimension)
 		return a->dimension < b->dimension ? -1 : 1;
 	for (size_t i = 0; i < 3; i++) {
-		if (a->value[i] != b->value[i])
-			return a->value[i] < b->value[i] ? -1 : 1;
+		if (a->id[i] != b->id[i])
+			return a->id[i] < b->id[i] ? -1 : 1;
 	}
 	return 0;
 }
 
 static __u32 find_entry(const struct compiled *c, enum fl_dimension d, const struct term_value *v)
 {
-	struct fl_policy_key key = { .dimension = d, .value = { v->id[0], v->id[1], v->id[2] } };
+	struct value_key key = { .dimension = d, .id = { v->id[0], v->id[1], v->id[2] } };
 	const struct compiled_entry *e = bsearch(&key, c->entries, c->entry_count, sizeof(*e),
 						 by_key);
 

@@ -14,10 +14,16 @@
 
 /* What one dimension's kind needs of it; the rest is 0. */
 struct term_value {
-	__u64 id[3];	     /* as in fl_policy_key */
+	__u64 id[3];	     /* as in struct value_key */
 	struct fl_addr addr; /* with bits: a prefix, its other bits 0 */
 	__u32 bits;	     /* of 128; an IPv4 prefix has 96 more than people write */
 	__u16 first, last;   /* ports, host order, both included */
+};
+
+/* A value in the maps: an id; a file: inode and dev; a place: its directory's, and the name. */
+struct value_key {
+	enum fl_dimension dimension;
+	__u64 id[3];
 };
 
 /* One attribute of a rule: any of the values; NEGATED: none of them. */
@@ -55,7 +61,7 @@ struct compiled {
 	struct distinct classes; /* struct fl_class */
 	struct distinct blocks;	 /* struct fl_rule_block */
 	struct compiled_entry {
-		struct fl_policy_key key; /* slot 0 */
+		struct value_key key;
 		__u32 class;
 	} * entries;
 	size_t entry_count;

@@ -725,20 +725,18 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 }
 
 /* A class before the value that names it. */
-int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
+int enforce_change(struct enforce *e, const struct value_key *key, __u32 class,
 		   const struct compiled *grown, bool gone)
 {
-	struct fl_policy_key in_use = *key;
 	int r = 0;
 
 	if (!e->programs.count)
 		return -ENOENT;
-	in_use.slot = e->slot;
 	if (gone)
-		return policymaps_remove_value(&e->maps, &in_use);
+		return policymaps_remove_value(&e->maps, e->slot, key);
 	if (grown)
 		r = policymaps_set_class(&e->maps, e->slot, class, grown);
-	return r ? r : policymaps_set_value(&e->maps, &in_use, class);
+	return r ? r : policymaps_set_value(&e->maps, e->slot, key, class);
 }
 
 int enforce_judge_again(const struct enforce *e, __u64 flow_id, __u32 ifindex)

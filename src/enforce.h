@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 struct compiled;
+struct value_key;
 struct enforce;
 struct maps;
 struct policy_text;
@@ -110,7 +111,7 @@ void enforce_resumed_release(struct enforce_resumed *r);
  * The policy in use has another class for the value KEY (its slot is not read), or GONE: none. It
  * is of GROWN, when that is not NULL, and was not written before. -ENOENT no policy; -ENOSPC full.
  */
-int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
+int enforce_change(struct enforce *e, const struct value_key *key, __u32 class,
 		   const struct compiled *grown, bool gone);
 
 /* No policy any more: everything is detached. */

@@ -20,12 +20,12 @@ int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps
 		const char *name;
 		int *fd;
 	} wanted[] = {
-		{ "policy_state", &m.state },	  { "policies", &m.policies },
-		{ "policy_rules", &m.rules },	  { "policy_hits", &m.hits },
-		{ "policy_classes", &m.classes }, { "policy_blocks", &m.blocks },
-		{ "policy_values", &m.values },	  { "policy_prefixes", &m.prefixes },
-		{ "policy_ports", &m.ports },	  { "policy_kept", &m.kept },
-		{ "policy_texts", &m.texts },
+		{ "policy_state", &m.state },	    { "policies", &m.policies },
+		{ "policy_rules", &m.rules },	    { "policy_hits", &m.hits },
+		{ "policy_classes", &m.classes },   { "policy_blocks", &m.blocks },
+		{ "policy_values", &m.values },	    { "policy_places", &m.places },
+		{ "policy_prefixes", &m.prefixes }, { "policy_ports", &m.ports },
+		{ "policy_kept", &m.kept },	    { "policy_texts", &m.texts },
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -90,7 +90,12 @@ static int clear(int fd, size_t key_size, __u32 slot, __u32 (*slot_of)(const voi
 
 static __u32 slot_of_value(const void *key)
 {
-	return ((const struct fl_policy_key *)key)->slot;
+	return ((const struct fl_policy_value *)key)->slot;
+}
+
+static __u32 slot_of_place(const void *key)
+{
+	return ((const struct fl_policy_place *)key)->slot;
 }
 
 static __u32 slot_of_prefix(const void *key)
@@ -100,8 +105,10 @@ static __u32 slot_of_prefix(const void *key)
 
 static int clear_slot(const struct policymaps *m, __u32 slot)
 {
-	int r = clear(m->values, sizeof(struct fl_policy_key), slot, slot_of_value);
+	int r = clear(m->values, sizeof(struct fl_policy_value), slot, slot_of_value);
 
+	if (!r)
+		r = clear(m->places, sizeof(struct fl_policy_place), slot, slot_of_place);
 	if (!r)
 		r = clear(m->prefixes, sizeof(struct fl_policy_prefix), slot, slot_of_prefix);
 	return r;
@@ -153,20 +160,76 @@ static int write_sets(const struct policymaps *m, __u32 slot, const struct compi
 				  c->classes.size, c->classes.count);
 }
 
+/* --- values and places --- */
+
+static bool is_place(const struct value_key *key)
+{
+	return key->id[2] != 0;
+}
+
+static struct fl_policy_value value_at(__u32 slot, const struct value_key *key)
+{
+	return (struct fl_policy_value){ .slot = (__u16)slot,
+					 .dimension = (__u16)key->dimension,
+					 .dev = (__u32)key->id[1],
+					 .id = key->id[0] };
+}
+
+static struct fl_policy_place place_at(__u32 slot, const struct value_key *key)
+{
+	return (struct fl_policy_place){ .slot = slot,
+					 .dimension = key->dimension,
+					 .inode = key->id[0],
+					 .dev = key->id[1],
+					 .name = key->id[2] };
+}
+
+int policymaps_set_value(const struct policymaps *m, __u32 slot, const struct value_key *key,
+			 __u32 class)
+{
+	const struct fl_policy_value value = value_at(slot, key);
+	const struct fl_policy_place place = place_at(slot, key);
+
+	return is_place(key) ? update(m->places, &place, &class)
+			     : update(m->values, &value, &class);
+}
+
+int policymaps_remove_value(const struct policymaps *m, __u32 slot, const struct value_key *key)
+{
+	const struct fl_policy_value value = value_at(slot, key);
+	const struct fl_policy_place place = place_at(slot, key);
+	int r = is_place(key) ? bpf_map_delete_elem(m->places, &place)
+			      : bpf_map_delete_elem(m->values, &value);
+
+	return r < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int write_places(const struct policymaps *m, __u32 slot, const struct compiled *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < c->entry_count; i++) {
+		if (is_place(&c->entries[i].key))
+			r = policymaps_set_value(m, slot, &c->entries[i].key, c->entries[i].class);
+	}
+	return r;
+}
+
 static int write_values(const struct policymaps *m, __u32 slot, const struct compiled *c)
 {
-	_free_ struct fl_policy_key *keys = calloc(c->entry_count + 1, sizeof(*keys));
+	_free_ struct fl_policy_value *keys = calloc(c->entry_count + 1, sizeof(*keys));
 	_free_ __u32 *classes = calloc(c->entry_count + 1, sizeof(*classes));
+	__u32 count = 0;
 
 	if (!keys || !classes)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->entry_count; i++) {
-		keys[i] = c->entries[i].key;
-		keys[i].slot = slot;
-		classes[i] = c->entries[i].class;
+		if (is_place(&c->entries[i].key))
+			continue;
+		keys[count] = value_at(slot, &c->entries[i].key);
+		classes[count++] = c->entries[i].class;
 	}
-	return update_all(m->values, keys, sizeof(*keys), classes, sizeof(*classes),
-			  (__u32)c->entry_count);
+	return update_all(m->values, keys, sizeof(*keys), classes, sizeof(*classes), count);
 }
 
 static int write_prefixes(const struct policymaps *m, __u32 slot, const struct compiled *c)
@@ -212,6 +275,8 @@ int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 				   c->policy.rules);
 	if (!r)
 		r = write_values(m, slot, c);
+	if (!r)
+		r = write_places(m, slot, c);
 	if (!r)
 		r = write_prefixes(m, slot, c);
 	if (!r)
@@ -276,11 +341,6 @@ int policymaps_hits(const struct policymaps *m, __u32 area, __u32 rule, __u64 *r
 	return 0;
 }
 
-int policymaps_set_value(const struct policymaps *m, const struct fl_policy_key *key, __u32 class)
-{
-	return update(m->values, key, &class);
-}
-
 /* Blocks before the class that is made of them. Most have been written: they are what they are. */
 int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
 			 const struct compiled *c)
@@ -295,9 +355,4 @@ int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
 		r = update(m->blocks, &number, compiled_block(c, set->blocks[i]));
 	}
 	return r ? r : update(m->classes, &index, set);
-}
-
-int policymaps_remove_value(const struct policymaps *m, const struct fl_policy_key *key)
-{
-	return bpf_map_delete_elem(m->values, key) < 0 && errno != ENOENT ? -errno : 0;
 }

@@ -8,6 +8,7 @@
 
 struct bpf_object;
 struct compiled;
+struct value_key;
 
 struct policymaps { /* fds, the object's */
 	int state;
@@ -17,6 +18,7 @@ struct policymaps { /* fds, the object's */
 	int classes;
 	int blocks;
 	int values;
+	int places;
 	int prefixes;
 	int ports;
 	int kept;
@@ -57,7 +59,8 @@ int policymaps_hits(const struct policymaps *m, __u32 area, __u32 rule, __u64 *r
  */
 int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
 			 const struct compiled *c);
-int policymaps_set_value(const struct policymaps *m, const struct fl_policy_key *key, __u32 class);
-int policymaps_remove_value(const struct policymaps *m, const struct fl_policy_key *key);
+int policymaps_set_value(const struct policymaps *m, __u32 slot, const struct value_key *key,
+			 __u32 class);
+int policymaps_remove_value(const struct policymaps *m, __u32 slot, const struct value_key *key);
 
 #endif

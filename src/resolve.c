@@ -524,7 +524,7 @@ static void tell(struct telling *t, enum fl_dimension d, const struct term_value
 
 	if (!t->c)
 		return;
-	memcpy(change.key.value, v->id, sizeof(change.key.value));
+	memcpy(change.key.id, v->id, sizeof(change.key.id));
 	change.gone = !is_named(t->r, d, v);
 	if (!change.gone)
 		err = compiled_classify(t->c, t->r->rules, d, v, &change.class, &is_new);

@@ -29,7 +29,7 @@ struct resolve_world {
  * that is not NULL, first, then KEY -> CLASS in the slot in use; GONE: takes KEY out.
  */
 struct resolve_change {
-	struct fl_policy_key key; /* slot 0 */
+	struct value_key key;
 	__u32 class;
 	const struct compiled *grown; /* which has that class now, and had not before; or NULL */
 	bool gone;

@@ -47,12 +47,18 @@ int attempt_by_owner(struct fl_attempt *a)
 int attempt_by_socket(struct fl_attempt *a, __u64 cookie)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &cookie);
+	struct fl_key key;
 
 	if (!s)
 		return 0;
-	attempt_namespace(a, s->key.netns_cookie);
+	key = s->key;
 	a->owner = s->owner;
-	a->key.ifindex = s->key.ifindex;
+	if (!socket_is(s, cookie, &key, &a->owner)) {
+		__builtin_memset(&a->owner, 0, sizeof(a->owner));
+		return 0;
+	}
+	attempt_namespace(a, key.netns_cookie);
+	a->key.ifindex = key.ifindex;
 	return attempt_by_owner(a);
 }
 

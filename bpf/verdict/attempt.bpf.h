@@ -7,6 +7,7 @@
 
 #include "owner.bpf.h"
 #include "sock.bpf.h"
+#include <flowner/check.h>
 #include <flowner/policy.h>
 
 #define KNOWS(dimension) (1u << (dimension))
@@ -26,6 +27,13 @@ int attempt_by_device(struct fl_attempt *a, struct net_device *dev) __hidden;
 
 /* The process that asks: process context only, see owner.bpf.h. */
 int attempt_by_current(struct fl_attempt *a) __hidden;
+
+/* KEY and OWNER, read from S, are those of the flow that S was found by: see check.h. */
+static __always_inline bool socket_is(const struct fl_socket *s, __u64 flow_id,
+				      const struct fl_key *key, const struct fl_owner *owner)
+{
+	return fl_check_word(key, flow_id, owner) == *(volatile const __u64 *)&s->check;
+}
 
 static __always_inline void attempt_namespace(struct fl_attempt *a, __u64 cookie)
 {

@@ -17,32 +17,48 @@ struct match {
 	__u32 slot;
 	__u32 asked; /* bit 1 << dimension */
 	struct fl_question *question;
+	struct fl_policy_value key; /* one for all: there is not much left on the stack */
 };
+
+static __always_inline bool match_asks(const struct match *m, enum fl_dimension d)
+{
+	return m->asked >> d & 1;
+}
 
 /* What every dimension does but for the look-up: true when that is needed. */
 static __always_inline bool match_begin(struct match *m, enum fl_dimension d, __u32 *ret_class)
 {
-	*ret_class = m->policy->other[d];
-	if (!(m->asked >> d & 1))
-		return false;
-	if (!(m->attempt->known >> d & 1)) {
-		*ret_class = m->policy->unknown[d];
-		return false;
-	}
-	return true;
+	bool known = m->attempt->known >> d & 1;
+
+	*ret_class = known ? m->policy->other[d] : m->policy->unknown[d];
+	return known;
+}
+
+/* In the question so far is what no rule names. */
+static __always_inline void match_end(struct match *m, enum fl_dimension d, __u32 class)
+{
+	fl_question_put(m->question, d, m->policy->other[d], class);
 }
 
 /* By the place of the process that runs, too, with PLACE: a file nobody has told of may be new. */
-static __always_inline void match_either(struct match *m, enum fl_dimension d, __u64 a, __u64 b,
+static __always_inline void match_either(struct match *m, enum fl_dimension d, __u64 id, __u32 dev,
 					 __u32 place)
 {
-	__u32 class, found;
+	__u32 class, *found;
 
+	if (!match_asks(m, d))
+		return;
 	if (match_begin(m, d, &class)) {
-		found = value_class(m->slot, d, a, b, place);
-		class ^= (class ^ found) & (__u32)fl_mask(found ^ FL_NO_CLASS);
+		m->key.dimension = d;
+		m->key.dev = dev;
+		m->key.id = id;
+		found = bpf_map_lookup_elem(&policy_values, &m->key);
+		if (found)
+			class = *found;
+		else if (place)
+			class = place_class(m->slot, d, class);
 	}
-	fl_question_put(m->question, d, class);
+	match_end(m, d, class);
 }
 
 static __always_inline void match_value(struct match *m, enum fl_dimension d, __u64 value)
@@ -64,12 +80,14 @@ static __always_inline void match_prefix(struct match *m, enum fl_dimension d,
 	};
 	__u32 class, *found;
 
+	if (!match_asks(m, d))
+		return;
 	if (match_begin(m, d, &class)) {
 		found = bpf_map_lookup_elem(&policy_prefixes, &key);
 		if (found)
 			class = *found;
 	}
-	fl_question_put(m->question, d, class);
+	match_end(m, d, class);
 }
 
 static __always_inline void match_port(struct match *m, enum fl_dimension d, __u16 port)
@@ -77,12 +95,14 @@ static __always_inline void match_port(struct match *m, enum fl_dimension d, __u
 	__u32 index = (m->slot * 2 + (d == FL_DIM_REMOTE_PORT)) * 65536 + port;
 	__u32 class, *found;
 
+	if (!match_asks(m, d))
+		return;
 	if (match_begin(m, d, &class)) {
 		found = bpf_map_lookup_elem(&policy_ports, &index);
 		if (found) /* always */
 			class = *found;
 	}
-	fl_question_put(m->question, d, class);
+	match_end(m, d, class);
 }
 
 static __always_inline void match_numbers(struct match *m)
@@ -96,6 +116,11 @@ static __always_inline void match_numbers(struct match *m)
 	match_value(m, FL_DIM_CGROUP, a->cgroup_id);
 	match_value(m, FL_DIM_NETNS, a->key.netns_cookie);
 }
+
+#define ASKS_NEAR (1u << FL_DIM_LOCAL_ADDR | 1u << FL_DIM_LOCAL_PORT)
+#define ASKS_ROUTE                                                                                 \
+	(1u << FL_DIM_REMOTE_ADDR | 1u << FL_DIM_REMOTE_PORT | 1u << FL_DIM_INTERFACE |            \
+	 1u << FL_DIM_INTERFACE_TYPE | 1u << FL_DIM_TUNNEL_TYPE)
 
 /* In a frame of its own: the attempt and the keys would not fit in one. */
 static __noinline int match_near(struct match *m)
@@ -134,10 +159,8 @@ static __noinline int match_listeners(struct match *m)
 {
 #pragma unroll
 	for (__u32 per = 0; per < FL_PERS; per++)
-		fl_question_put(
-			m->question, FL_PLACE_LISTENERS + per,
-			match_listeners_of(m->slot, per, fl_listeners_index(m->attempt, per)));
-	fl_question_put(m->question, FL_DIM_TUNNEL_TYPE, m->policy->other[FL_DIM_TUNNEL_TYPE]);
+		match_end(m, FL_PLACE_LISTENERS + per,
+			  match_listeners_of(m->slot, per, fl_listeners_index(m->attempt, per)));
 	return 0;
 }
 
@@ -160,11 +183,6 @@ static __always_inline struct fl_rule_block *block_find(__u32 slot, __u32 number
 /* Instead of a rule: a part of the policy is not there, its maps are damaged. */
 #define NO_ANSWER 0xfffffffeu
 
-static __always_inline __u64 packed(__u32 rule, __u32 audited)
-{
-	return (__u64)audited << 32 | rule;
-}
-
 /*
  * What one block of rules says to a question, in its words: the rule in the lower half, what is
  * audited in the upper. PLACE is the slot, and twice the number of the block among those of a set.
@@ -175,8 +193,8 @@ __weak __noinline __u64 policy_block(__u64 place, __u64 a, __u64 b, __u64 c, __u
 	const struct fl_question q = { .words = { a, b, c, d } };
 	__u32 slot = place % FL_POLICY_SLOTS;
 	const struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
+	const struct fl_judgement none = { .rule = FL_NO_RULE, .audited = FL_NO_RULE };
 	struct fl_rule_block set;
-	struct fl_judgement j;
 	__u64 i = place / FL_POLICY_SLOTS;
 
 	if (!policy || i >= FL_BLOCKS)
@@ -189,7 +207,7 @@ __weak __noinline __u64 policy_block(__u64 place, __u64 a, __u64 b, __u64 c, __u
 		if (!class)
 			return NO_ANSWER;
 		if (class->blocks[i] == FL_BLOCK_NONE)
-			return packed(FL_NO_RULE, FL_NO_RULE);
+			return fl_judgement_pack(none);
 		if (dimension != FL_DIM_HOOK && class->blocks[i] == FL_BLOCK_ALL)
 			continue;
 		block = block_find(slot, class->blocks[i]);
@@ -200,11 +218,9 @@ __weak __noinline __u64 policy_block(__u64 place, __u64 a, __u64 b, __u64 c, __u
 		else
 			fl_block_meet(&set, block);
 	}
-	j = fl_block_judge(&set, &policy->enforced[i], i * FL_BLOCK_RULES);
-	return packed(j.rule, j.audited);
+	return fl_judgement_pack(fl_block_judge(&set, &policy->enforced[i], i * FL_BLOCK_RULES));
 }
 
-/* It is remembered where there is room: else the next one waits as long again. */
 static __always_inline struct fl_judgement match_anew(const struct fl_question *q, __u32 slot)
 {
 	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
@@ -217,13 +233,35 @@ static __always_inline struct fl_judgement match_anew(const struct fl_question *
 			break;
 		__u64 said = policy_block(i * FL_POLICY_SLOTS + slot, q->words[0], q->words[1],
 					  q->words[2], q->words[3]);
-		struct fl_judgement here = { .rule = (__u32)said, .audited = said >> 32 };
 
-		j = fl_judgement_join(j, here);
+		j = fl_judgement_join(j, fl_judgement_unpack(said));
 	}
-	if (j.rule != NO_ANSWER)
-		bpf_map_update_elem(&policy_answers, q, &j, BPF_ANY);
 	return j;
+}
+
+/* --- one that was --- */
+
+static __always_inline bool answer_known(const struct fl_question *q,
+					 struct fl_judgement *ret_judgement)
+{
+	struct fl_answer *a = bpf_map_lookup_elem(&policy_answers, q);
+	__u64 said;
+
+	if (!a)
+		return false;
+	said = *(volatile const __u64 *)&a->said; /* once: it may be another's in a moment */
+	*ret_judgement = fl_judgement_unpack(said);
+	return fl_seal_fits(a->sealed.words, q->words, FL_SEAL_WORDS(*q), said);
+}
+
+/* Where there is room: else the next one waits as long again. */
+static __noinline int answer_remember(const struct fl_question *q, __u64 said)
+{
+	struct fl_answer a = { .said = said };
+
+	fl_seal(a.sealed.words, q->words, FL_SEAL_WORDS(*q), said);
+	bpf_map_update_elem(&policy_answers, q, &a, BPF_ANY);
+	return 0;
 }
 
 /* --- the whole --- */
@@ -236,7 +274,9 @@ static __always_inline struct fl_judgement match_anew(const struct fl_question *
 static __noinline int policy_question(const struct fl_attempt *attempt, __u32 slot,
 				      struct fl_question *ret_question)
 {
-	struct match m = { .attempt = attempt, .slot = slot, .question = ret_question };
+	struct match m = {
+		.attempt = attempt, .slot = slot, .question = ret_question, .key.slot = slot
+	};
 	__u32 index = FL_HOOK_INDEX(attempt->hook, attempt->key.proto);
 	__u64 class;
 
@@ -245,25 +285,32 @@ static __noinline int policy_question(const struct fl_attempt *attempt, __u32 sl
 		return -2; /* ENOENT */
 	if (index >= FL_HOOK_INDEXES)
 		return -5; /* EIO */
-	*ret_question = fl_question_of(*(volatile const __u64 *)&m.policy->generation);
+	*ret_question = fl_question_of(m.policy, *(volatile const __u64 *)&m.policy->generation);
 	m.asked = m.policy->asked[index];
 	class = fl_opaque(fl_hook_class(index, fl_port_in_use(attempt)));
 	if (class >= FL_HOOK_INDEXES * FL_FACTS) /* never, which the verifier cannot know */
 		return -5;
-	fl_question_put(ret_question, FL_DIM_HOOK, m.policy->hooks[class]);
+	fl_question_put(ret_question, FL_DIM_HOOK, 0, m.policy->hooks[class]);
 	match_numbers(&m);
-	match_near(&m);
-	return attempt->hook == FL_HOOK_LISTEN ? match_listeners(&m) : match_route(&m);
+	if (m.asked & ASKS_NEAR)
+		match_near(&m);
+	if (attempt->hook == FL_HOOK_LISTEN)
+		match_listeners(&m);
+	else if (m.asked & ASKS_ROUTE)
+		match_route(&m);
+	return 0;
 }
 
 /* The rule that decides, of the policy in SLOT; -EIO as above. */
 static __noinline int policy_answer(const struct fl_question *q, __u32 slot,
 				    struct fl_judgement *ret_judgement)
 {
-	struct fl_judgement *known = bpf_map_lookup_elem(&policy_answers, q);
-
-	*ret_judgement = known ? *known : match_anew(q, slot);
-	return ret_judgement->rule == NO_ANSWER ? -5 : 0;
+	if (answer_known(q, ret_judgement))
+		return 0;
+	*ret_judgement = match_anew(q, slot);
+	if (ret_judgement->rule == NO_ANSWER)
+		return -5;
+	return answer_remember(q, fl_judgement_pack(*ret_judgement));
 }
 
 /* Which rule of the policy in SLOT decides ATTEMPT. Negative errno: the caller fails closed. */

@@ -54,36 +54,32 @@ static __always_inline __u64 name_of(struct dentry *dentry, __u64 *room)
 	return fl_name_end(fl_name_step(hash, *room));
 }
 
-static __always_inline void place_of_current(__u32 dimension, struct fl_policy_key *key)
+static __always_inline void place_of_current(__u32 dimension, struct fl_policy_place *place)
 {
-	__u64 *room = &key->value[2];
+	__u64 *room = &place->name;
 	struct dentry *dentry = dentry_of_current(dimension, room);
 	struct dentry *parent = READ_IN(room, dentry, d_parent);
 	struct inode *dir = READ_IN(room, parent, d_inode);
 	struct super_block *sb = READ_IN(room, dir, i_sb);
 
-	key->value[0] = READ_IN(room, dir, i_ino);
-	key->value[1] = READ_IN(room, sb, s_dev);
-	key->value[2] = name_of(dentry, room);
+	place->inode = READ_IN(room, dir, i_ino);
+	place->dev = READ_IN(room, sb, s_dev);
+	place->name = name_of(dentry, room);
 }
 
 /*
- * The class of a value; of a file with PLACE else that of the place of the process which runs here,
- * or of its parent. FL_NO_CLASS: nobody has named it. Not static, with numbers for arguments: it is
- * verified once, by itself, and the key is on no other's stack.
+ * The class of the place of the process which runs here, or of its parent; OTHER where nobody has
+ * named it. Not static, with numbers for arguments: it is verified once, by itself, and the key is
+ * on no other's stack.
  */
-__weak __noinline __u32 value_class(__u32 slot, __u32 dimension, __u64 a, __u64 b, __u32 place)
+__weak __noinline __u32 place_class(__u32 slot, __u32 dimension, __u32 other)
 {
-	struct fl_policy_key key = { .slot = slot, .dimension = dimension, .value = { a, b, 0 } };
-	__u32 *class = bpf_map_lookup_elem(&policy_values, &key);
+	struct fl_policy_place key = { .slot = slot, .dimension = dimension };
+	__u32 *class;
 
-	if (class)
-		return *class;
-	if (!place)
-		return FL_NO_CLASS;
 	place_of_current(dimension, &key);
-	class = bpf_map_lookup_elem(&policy_values, &key);
-	return class ? *class : FL_NO_CLASS;
+	class = bpf_map_lookup_elem(&policy_places, &key);
+	return class ? *class : other;
 }
 
 #endif /* FLOWNER_VERDICT_PLACE_BPF_H */

@@ -65,7 +65,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct fl_question);
-	__type(value, struct fl_judgement);
+	__type(value, struct fl_answer);
 } policy_answers SEC(".maps") __weak;
 
 /* Value of a dimension that some rule names -> class. */
@@ -73,9 +73,18 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 262144);
-	__type(key, struct fl_policy_key);
+	__type(key, struct fl_policy_value);
 	__type(value, __u32);
 } policy_values SEC(".maps") __weak;
+
+/* Of a file that nobody has told of: by where it is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct fl_policy_place);
+	__type(value, __u32);
+} policy_places SEC(".maps") __weak;
 
 /* Prefix -> class. */
 struct {

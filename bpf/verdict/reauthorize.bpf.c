@@ -57,6 +57,8 @@ int judge_again(struct __sk_buff *skb)
 	a.key = s->key;
 	a.owner = s->owner;
 	a.cookie = s->cookie;
+	if (!socket_is(s, asked.flow_id, &a.key, &a.owner))
+		return FL_AGAIN_GONE;
 	a.known = KNOWS_LOCAL | KNOWS_REMOTE | KNOWS(FL_DIM_NETNS) | FL_KNOWN_AGAIN;
 	a.next_hop_interface = asked.interface;
 	return again_judge(&a);

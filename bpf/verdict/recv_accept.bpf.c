@@ -4,6 +4,7 @@
  * socket; `current` is nobody here, so the process is the one that the maps name. What is rejected
  * is dropped without an answer.
  */
+#include "asked.bpf.h"
 #include "condemned.bpf.h"
 #include "judge.bpf.h"
 #include "packet.bpf.h"
@@ -11,20 +12,12 @@
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 
-/* Peers of UDP sockets that have been judged: dropped first when there are many. */
-struct peer {
-	__u64 cookie;
-	__u64 generation; /* of the policy: another one judges anew */
-	struct fl_addr remote;
-	__u32 remote_port;
-	__u32 pad;
-};
-
+/* Of UDP sockets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
-	__type(key, struct peer);
-	__type(value, __u32); /* what the program returns */
+	__type(key, struct asked);
+	__type(value, struct answered);
 } judged_peers SEC(".maps");
 
 static __noinline __u32 key_arriving(struct __sk_buff *skb, __u8 proto, struct fl_key *k)
@@ -43,6 +36,32 @@ static __always_inline __u32 judge_arrival(struct __sk_buff *skb, struct fl_atte
 {
 	attempt_by_arrival(a, skb);
 	return judge(a) != FL_REJECT;
+}
+
+static __always_inline void peer_of(const struct fl_attempt *a, __u64 generation, struct asked *p)
+{
+	p->cookie = a->cookie;
+	p->epoch = generation;
+	p->remote = a->key.remote;
+	p->remote_port = a->key.remote_port;
+}
+
+/* Not inlined, as the next: the keys would stand in a frame below which the policy is asked. */
+static __noinline int peer_known(const struct fl_attempt *a, __u64 generation)
+{
+	struct asked peer = {};
+
+	peer_of(a, generation, &peer);
+	return asked_before(&judged_peers, &peer);
+}
+
+static __noinline int peer_remember(const struct fl_attempt *a, __u64 generation, bool may)
+{
+	struct asked peer = {};
+
+	peer_of(a, generation, &peer);
+	asked_now(&judged_peers, &peer, may);
+	return may;
 }
 
 static __always_inline int syn(struct __sk_buff *skb)
@@ -65,20 +84,16 @@ static __always_inline int syn(struct __sk_buff *skb)
 static __always_inline int datagram(struct __sk_buff *skb)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_RECV_ACCEPT };
-	struct peer peer = { .generation = policy_generation() };
-	__u32 *known, verdict;
+	__u64 generation = policy_generation();
+	int may;
 
 	if (!key_arriving(skb, FL_UDP, &a.key))
 		return judge_failed() != FL_REJECT;
-	a.cookie = peer.cookie = bpf_get_socket_cookie(skb);
-	peer.remote = a.key.remote;
-	peer.remote_port = a.key.remote_port;
-	known = bpf_map_lookup_elem(&judged_peers, &peer);
-	if (known)
-		return *known & 1;
-	verdict = judge_arrival(skb, &a);
-	bpf_map_update_elem(&judged_peers, &peer, &verdict, BPF_ANY);
-	return verdict & 1;
+	a.cookie = bpf_get_socket_cookie(skb);
+	may = peer_known(&a, generation);
+	if (may >= 0)
+		return may;
+	return peer_remember(&a, generation, judge_arrival(skb, &a));
 }
 
 /* A connected UDP socket's one peer it has chosen itself. */

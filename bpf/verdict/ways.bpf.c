@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* These are not inlined: the keys would stand in frames below which the policy is asked. */
 #include "ways.bpf.h"
+#include "asked.bpf.h"
 #include "event.bpf.h"
 #include "policy.bpf.h"
-
-/* What has been asked: dropped first when there is much of it, and asked again. */
-struct way {
-	__u64 cookie;
-	__u64 epoch;
-	struct fl_addr remote;
-	__u32 remote_port;
-	__u32 interface; /* ifindex */
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
-	__type(key, struct way);
-	__type(value, __u32); /* 1: it may */
+	__type(key, struct asked);
+	__type(value, struct answered);
 } judged_ways SEC(".maps");
 
 struct way_link {
@@ -55,7 +47,7 @@ __u64 ways_epoch(void)
 	return policy_generation() << 32 | (changed ? (__u32)*changed : 0);
 }
 
-static __always_inline void way_of(const struct fl_attempt *a, __u64 epoch, struct way *w)
+static __always_inline void way_of(const struct fl_attempt *a, __u64 epoch, struct asked *w)
 {
 	w->cookie = a->cookie;
 	w->epoch = epoch;
@@ -66,20 +58,18 @@ static __always_inline void way_of(const struct fl_attempt *a, __u64 epoch, stru
 
 __noinline int way_known(const struct fl_attempt *a, __u64 epoch)
 {
-	struct way way = {};
-	__u32 *known;
+	struct asked way = {};
 
 	way_of(a, epoch, &way);
-	known = bpf_map_lookup_elem(&judged_ways, &way);
-	return known ? *known & 1 : -1;
+	return asked_before(&judged_ways, &way);
 }
 
 __noinline int way_remember(const struct fl_attempt *a, __u64 epoch, __u32 may)
 {
-	struct way way = {};
+	struct asked way = {};
 
 	way_of(a, epoch, &way);
-	bpf_map_update_elem(&judged_ways, &way, &may, BPF_ANY);
+	asked_now(&judged_ways, &way, may);
 	return 0;
 }
 

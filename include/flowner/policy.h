@@ -17,6 +17,7 @@
 #include <flowner/flow.h>
 #include <flowner/listen.h>
 #include <flowner/redirect.h>
+#include <flowner/seal.h>
 #include <flowner/verdict.h>
 
 #define FL_BLOCK_WORDS 8 /* more would not fit on the stack of the programs */
@@ -25,8 +26,7 @@
 #define FL_RULES_MAX (FL_BLOCKS * FL_BLOCK_RULES)
 #define FL_BLOCKS_MAX 65536  /* distinct blocks in one policy: 16 bits */
 #define FL_CLASSES_MAX 32768 /* distinct sets of rules in one policy: 16 bits have room for more */
-#define FL_NO_CLASS 0xffffffffu
-#define FL_POLICY_SLOTS 2 /* the policy in use, and the one being loaded or kept to roll back */
+#define FL_POLICY_SLOTS 2    /* the policy in use, and the one being loaded or kept to roll back */
 
 /* Bit i of word i / 64 is rule i of these. */
 struct fl_rule_block {
@@ -142,11 +142,21 @@ struct fl_attempt {
 /* It is a session that lives, which is judged again. */
 #define FL_KNOWN_AGAIN (1u << 30)
 
-/* Key of every policy hash: one map holds both slots, so that a flip of the slot is atomic. */
-struct fl_policy_key {
+/* Keys of the policy's hashes: one map holds both slots, so that a flip of the slot is atomic. The
+ * first is what every verdict looks for, so it is short. */
+struct fl_policy_value {
+	__u16 slot;
+	__u16 dimension;
+	__u32 dev; /* of a file; of a cgroup that is not named by its id: FL_BIRTH_* */
+	__u64 id;  /* of a file: inode */
+};
+
+struct fl_policy_place {
 	__u32 slot;
 	__u32 dimension;
-	__u64 value[3]; /* an id; a file: inode, dev; a place: its directory's, and the name */
+	__u64 inode; /* of the directory */
+	__u64 dev;
+	__u64 name; /* fl_name_end() */
 };
 
 /* Key of the prefix trie. */
@@ -156,6 +166,16 @@ struct fl_policy_prefix {
 	__u16 slot;
 	__u16 dimension;
 	struct fl_addr addr;
+};
+
+#define FL_CLASSES_A_WORD 4
+
+/*
+ * The class of each dimension, in 16 bits of word d / 4; what is left of the last word is of the
+ * generation. A policy has one answer to it.
+ */
+struct fl_question {
+	__u64 words[4];
 };
 
 /* What a rule says when it matches. */
@@ -175,7 +195,8 @@ struct fl_policy {
 	__u32 area;				  /* where its hits are counted, see below */
 	struct fl_rule_block enforced[FL_BLOCKS]; /* rules that are; the others are in audit */
 	struct fl_policy_rule defaults[FL_HOOKS]; /* when no rule matches */
-	__u32 other[FL_DIMS];			  /* class of a value that no rule names */
+	struct fl_question others;		  /* of values that no rule names */
+	__u32 other[FL_DIMS];			  /* the same: class of each dimension */
 	__u32 unknown[FL_DIMS]; /* class of a value that is not known at this moment */
 	__u32 hooks[FL_HOOK_INDEXES * FL_FACTS]; /* by fl_hook_class() */
 	/* class of so many listeners, of those of them that are too many to tell apart, unknown */
@@ -187,14 +208,6 @@ struct fl_policy {
 };
 
 #define FL_CLASSES_A_WORD 4
-
-/*
- * The class of each dimension, in 16 bits of word d / 4; what is left of the last word is of the
- * generation. A policy has one answer to it.
- */
-struct fl_question {
-	__u64 words[4];
-};
 
 /* Value of policy_state. */
 struct fl_policy_state {
@@ -319,15 +332,22 @@ struct fl_judgement {
 	__u32 audited; /* first rule in audit before it, FL_NO_RULE: none */
 };
 
+/* The same, remembered: see seal.h. */
+struct fl_answer {
+	__u64 said; /* fl_judgement_pack() */
+	struct fl_question sealed;
+};
+
 FL_RULE __u32 fl_question_class(const struct fl_question *q, enum fl_dimension d)
 {
 	return q->words[d / FL_CLASSES_A_WORD] >> d % FL_CLASSES_A_WORD * 16 & 0xffff;
 }
 
-/* Once for each dimension. */
-FL_RULE void fl_question_put(struct fl_question *q, enum fl_dimension d, __u32 class)
+/* The class of D, which is WAS, becomes CLASS. */
+FL_RULE void fl_question_put(struct fl_question *q, enum fl_dimension d, __u32 was, __u32 class)
 {
-	q->words[d / FL_CLASSES_A_WORD] |= (__u64)(class & 0xffff) << d % FL_CLASSES_A_WORD * 16;
+	q->words[d / FL_CLASSES_A_WORD] ^= (__u64)((was ^ class) & 0xffff)
+					   << d % FL_CLASSES_A_WORD * 16;
 }
 
 /* Without a branch: see fl_lowest_bit(). */
@@ -353,9 +373,24 @@ FL_RULE __u32 fl_listeners_index(const struct fl_attempt *a, enum fl_per per)
 	return listeners < FL_LISTENERS_MAX ? listeners : FL_LISTENERS_MAX;
 }
 
-FL_RULE struct fl_question fl_question_of(__u64 generation)
+/* Of what no rule names, at the hook that is in none. */
+FL_RULE struct fl_question fl_question_of(const struct fl_policy *policy, __u64 generation)
 {
-	return (struct fl_question){ .words = { [3] = generation << 32 } };
+	struct fl_question q = policy->others;
+
+	q.words[3] |= generation << 32;
+	return q;
+}
+
+/* A judgement as one number, which is read and written at once. */
+FL_RULE __u64 fl_judgement_pack(struct fl_judgement j)
+{
+	return (__u64)j.audited << 32 | j.rule;
+}
+
+FL_RULE struct fl_judgement fl_judgement_unpack(__u64 packed)
+{
+	return (struct fl_judgement){ .rule = (__u32)packed, .audited = packed >> 32 };
 }
 
 FL_RULE void fl_block_meet(struct fl_rule_block *block, const struct fl_rule_block *with)
@@ -433,7 +468,9 @@ FL_ASSERT_SIZE(fl_class, 2 * FL_BLOCKS);
 FL_ASSERT_SIZE(fl_question, 32);
 FL_ASSERT_SIZE(fl_judgement, 8);
 FL_ASSERT_SIZE(fl_attempt, 176);
-FL_ASSERT_SIZE(fl_policy_key, 32);
+FL_ASSERT_SIZE(fl_answer, 40);
+FL_ASSERT_SIZE(fl_policy_value, 16);
+FL_ASSERT_SIZE(fl_policy_place, 32);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);
 FL_ASSERT_SIZE(fl_policy_rule, 40);
 FL_ASSERT_SIZE(fl_policy_state, 24);

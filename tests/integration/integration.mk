@@ -24,6 +24,9 @@ $(B)/match.skel.h: $(B)/bpf/match.bpf.o
 $(B)/tests/match: tests/integration/match.c $(B)/libmodules.a $(B)/match.skel.h | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/libmodules.a $(DAEMON_LIBS)
 
+$(B)/tests/answers: tests/integration/answers.c $(B)/match.skel.h | $(B)/tests
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $< $(DAEMON_LIBS)
+
 $(B)/bpf/slow_tcp.bpf.o: tests/integration/slow_tcp.bpf.c | $(B)/bpf
 	$(call say,BPF )$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 $(B)/slow_tcp.skel.h: $(B)/bpf/slow_tcp.bpf.o

@@ -34,6 +34,32 @@ int match_unknown(struct __sk_buff *skb)
 	return (j.rule + 1) << 16 | ((j.audited + 1) & 0xffff);
 }
 
+#define STORM 1000
+#define STORM_QUESTIONS 512
+
+__u64 storm_known, storm_wrong;
+
+/* Questions at random, more of them than are remembered, and whether the answers are theirs. */
+SEC("tc")
+int storm(struct __sk_buff *skb)
+{
+	for (int i = 0; i < STORM; i++) {
+		__u32 n = bpf_get_prandom_u32() % STORM_QUESTIONS;
+		struct fl_question q = { .words = { n, n * 3, n * 5, n * 7 } };
+		struct fl_judgement j = { .rule = n, .audited = ~n };
+		struct fl_judgement known;
+
+		if (!answer_known(&q, &known)) {
+			answer_remember(&q, fl_judgement_pack(j));
+			continue;
+		}
+		__sync_fetch_and_add(&storm_known, 1);
+		if (known.rule != j.rule || known.audited != j.audited)
+			__sync_fetch_and_add(&storm_wrong, 1);
+	}
+	return 0;
+}
+
 /* What the others do beside matching. */
 SEC("tc")
 int nothing(struct __sk_buff *skb)

@@ -97,7 +97,7 @@ void enforce_resumed_release(struct enforce_resumed *r)
 	(void)r; /* the test's */
 }
 
-int enforce_change(struct enforce *e, const struct fl_policy_key *key, __u32 class,
+int enforce_change(struct enforce *e, const struct value_key *key, __u32 class,
 		   const struct compiled *grown, bool gone)
 {
 	(void)e;

@@ -286,7 +286,7 @@ static void values_that_come_later(void **state)
 		bool is_new = true;
 		__u32 class;
 
-		memcpy(v.id, e->key.value, sizeof(v.id));
+		memcpy(v.id, e->key.id, sizeof(v.id));
 		assert_int_equal(
 			compiled_classify(c, policy.plain, e->key.dimension, &v, &class, &is_new),
 			0);
@@ -303,7 +303,7 @@ static void values_that_come_later(void **state)
 		bool is_new;
 		__u32 class;
 
-		memcpy(v.id, e->key.value, sizeof(v.id));
+		memcpy(v.id, e->key.id, sizeof(v.id));
 		assert_int_equal(
 			compiled_classify(c, policy.plain, e->key.dimension, &v, &class, &is_new),
 			0);

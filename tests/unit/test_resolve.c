@@ -29,7 +29,7 @@
 struct maps {
 	struct compiled *c;
 	struct {
-		struct fl_policy_key key;
+		struct value_key key;
 		struct whole_set set;
 	} values[TOLD_MAX];
 	size_t count;
@@ -111,11 +111,12 @@ static void resolve(void)
 	maps.count = maps.c->entry_count;
 }
 
-static size_t maps_find(const struct fl_policy_key *key)
+static size_t maps_find(const struct value_key *key)
 {
 	size_t i = 0;
 
-	while (i < maps.count && memcmp(&maps.values[i].key, key, sizeof(*key)) != 0)
+	while (i < maps.count && (maps.values[i].key.dimension != key->dimension ||
+				  memcmp(maps.values[i].key.id, key->id, sizeof(key->id)) != 0))
 		i++;
 	return i;
 }

@@ -159,11 +159,17 @@ static void one_block_after_another(void **state)
 
 static void a_question_keeps_its_classes_apart(void **state)
 {
-	struct fl_question q = fl_question_of(0x1234567800000001);
+	static struct fl_policy policy;
+	struct fl_question q;
 
 	(void)state;
 	for (__u32 d = 0; d < FL_DIMS; d++)
-		fl_question_put(&q, d, FL_CLASSES_MAX - 1 - d);
+		fl_question_put(&policy.others, d, 0, 100 + d);
+	q = fl_question_of(&policy, 0x1234567800000001);
+	for (__u32 d = 0; d < FL_DIMS; d++)
+		assert_int_equal(fl_question_class(&q, d), 100 + d);
+	for (__u32 d = 0; d < FL_DIMS; d++)
+		fl_question_put(&q, d, 100 + d, FL_CLASSES_MAX - 1 - d);
 	for (__u32 d = 0; d < FL_DIMS; d++)
 		assert_int_equal(fl_question_class(&q, d), FL_CLASSES_MAX - 1 - d);
 	assert_int_equal(q.words[3] >> 32, 1); /* the generation */
