@@ -21,6 +21,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #define PEOPLE_BYTES_MAX (1u << 20) /* of one line of the user or group data base */
@@ -49,6 +50,7 @@ struct counterpart {
 struct resolution {
 	const struct policy *policy;
 	struct resolve_world world;
+	__u64 birth_key[2];
 	struct exefiles *files;
 	struct plain_rule *rules; /* as many as the policy's; each has its array of terms */
 	struct counterpart *parts;
@@ -264,11 +266,11 @@ static void cgroup_forget(struct resolution *r, const struct term_value *value)
 	*known = r->cgroups[--r->cgroup_count];
 }
 
-static struct fl_birth birth_of(const char *path, size_t length)
+static struct fl_birth birth_of(const struct resolution *r, const char *path, size_t length)
 {
 	struct fl_birth b;
 
-	fl_birth_begin(&b);
+	fl_birth_begin(&b, r->birth_key);
 	for (size_t i = 0; i < length; i++)
 		fl_birth_step(&b, (__u8)path[i]);
 	return b;
@@ -280,6 +282,7 @@ static int cgroup_expect(struct resolution *r, enum policy_attribute attribute, 
 	struct term_value value = { .id = { 0, FL_BIRTH_PATH } };
 	_free_ char *path = NULL;
 	size_t length = strlen(word);
+	struct fl_birth b;
 
 	if (attribute == POLICY_CONTAINER)
 		return 0;
@@ -289,10 +292,12 @@ static int cgroup_expect(struct resolution *r, enum policy_attribute attribute, 
 		path = NULL;
 		return -ENOMEM;
 	}
-	value.id[0] = birth_of(path, strlen(path)).path;
+	b = birth_of(r, path, strlen(path));
+	value.id[0] = fl_birth_path(&b);
 	if (attribute == POLICY_UNIT) {
 		value.id[1] = FL_BIRTH_NAME;
-		value.id[0] = birth_of(word, length).name;
+		b = birth_of(r, word, length);
+		value.id[0] = fl_birth_name(&b);
 	}
 	return cgroup_add(r, &value, path);
 }
@@ -715,6 +720,11 @@ int resolution_look_at_cgroups(struct resolution *r, struct compiled *c, resolve
 	return err ? err : t.error;
 }
 
+const __u64 *resolution_birth_key(const struct resolution *r)
+{
+	return r->birth_key;
+}
+
 __u32 resolution_wants(const struct resolution *r)
 {
 	__u32 wants = 0;
@@ -959,7 +969,9 @@ int resolution_new(const struct policy *policy, const struct resolve_world *worl
 		return -ENOMEM;
 	r->policy = policy;
 	r->world = *world;
-	err = resolve_all(r, error);
+	err = getrandom(r->birth_key, sizeof(r->birth_key), 0) < 0 ? -errno : 0;
+	if (!err)
+		err = resolve_all(r, error);
 	if (err) {
 		if (err != -EINVAL && err != -ENOMEM)
 			snprintf(error->why, sizeof(error->why), "cannot look names up: %s",

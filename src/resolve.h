@@ -78,6 +78,8 @@ int resolution_look_at_cgroups(struct resolution *r, struct compiled *c, resolve
 			       void *arg);
 /* FL_WANTS_*: what the policy asks of cgroups' names. */
 __u32 resolution_wants(const struct resolution *r);
+/* Two words, which nobody else knows: the names of cgroups to come are hashed with it. */
+const __u64 *resolution_birth_key(const struct resolution *r);
 /* Network namespaces once more: when some have come or gone. */
 int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn,
 			  void *arg);

@@ -104,6 +104,8 @@ int ruleset_compile(struct ruleset *set)
 	for (__u32 i = 0; i < count; i++)
 		set->places[compiled->order[i]] = i;
 	compiled->policy.wanted |= resolution_wants(set->resolution);
+	memcpy(compiled->policy.birth_key, resolution_birth_key(set->resolution),
+	       sizeof(compiled->policy.birth_key));
 	compiled_free(set->compiled);
 	set->compiled = compiled;
 	return 0;

@@ -37,6 +37,23 @@ static __always_inline __u32 *class_by(__u32 slot, __u64 value, __u32 kind)
 	return bpf_map_lookup_elem(&policy_values, &key);
 }
 
+/* Not static, with a number for an argument: verified by itself, whatever way led here. */
+__noinline int birth_read(__u32 slot)
+{
+	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
+	__u32 zero = 0;
+	struct newborn *n = bpf_map_lookup_elem(&newborn, &zero);
+
+	if (!policy || !n)
+		return 0;
+	fl_birth_begin(&n->birth, policy->birth_key);
+	for (int i = 0; i < FL_CGROUP_PATH && n->event.path[i]; i++)
+		fl_birth_step(&n->birth, n->event.path[i]);
+	if (!n->event.path[0])
+		fl_birth_unread(&n->birth);
+	return 0;
+}
+
 static __noinline int birth_in(__u32 slot, const struct fl_birth *b, __u64 id, __u64 parent)
 {
 	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
@@ -45,26 +62,15 @@ static __noinline int birth_in(__u32 slot, const struct fl_birth *b, __u64 id, _
 
 	if (!policy || !(policy->wanted >> FL_DIM_CGROUP & 1))
 		return 0;
+	birth_read(slot);
 	if (!fl_birth_class(b, policy->wanted, policy->unknown[FL_DIM_CGROUP],
-			    class_by(slot, b->path, FL_BIRTH_PATH), class_by(slot, parent, 0),
-			    class_by(slot, b->name, FL_BIRTH_NAME), &class))
+			    class_by(slot, fl_birth_path(b), FL_BIRTH_PATH),
+			    class_by(slot, parent, 0),
+			    class_by(slot, fl_birth_name(b), FL_BIRTH_NAME), &class))
 		return 0;
 	if (bpf_map_update_elem(&policy_values, &key, &class, BPF_ANY))
 		count(FL_CNT_CGROUPS_FULL);
 	return class == policy->unknown[FL_DIM_CGROUP];
-}
-
-/* Not static, with a number for an argument: verified by itself, whatever way led here. */
-__noinline int birth_read(__u32 zero)
-{
-	struct newborn *n = bpf_map_lookup_elem(&newborn, &zero);
-
-	if (!n)
-		return 0;
-	fl_birth_begin(&n->birth);
-	for (int i = 0; i < FL_CGROUP_PATH && n->event.path[i]; i++)
-		fl_birth_step(&n->birth, n->event.path[i]);
-	return 0;
 }
 
 SEC("tp_btf/cgroup_mkdir")
@@ -82,11 +88,8 @@ int BPF_PROG(cgroup_born, struct cgroup *cgrp, const char *path)
 	__builtin_memset(n->event.path, 0, sizeof(n->event.path));
 	length = bpf_probe_read_kernel_str(n->event.path, sizeof(n->event.path), path);
 	n->event.id = BPF_CORE_READ(cgrp, kn, id);
-	birth_read(zero);
-	if (length <= 0 || length == sizeof(n->event.path)) {
-		n->event.path[0] = 0;
-		fl_birth_unread(&n->birth);
-	}
+	if (length <= 0 || length == sizeof(n->event.path))
+		n->event.path[0] = 0; /* nothing is known of it */
 	for (__u32 slot = 0; slot < FL_POLICY_SLOTS; slot++)
 		unknown |= birth_in(slot, &n->birth, n->event.id, parent);
 	if (!unknown)

@@ -8,12 +8,13 @@
 #define FLOWNER_BIRTH_H
 
 #include <flowner/rule.h>
+#include <flowner/siphash.h>
 #include <linux/types.h>
 
 /* Second half of a value of FL_DIM_CGROUP; 0: the first is a cgroup's id. */
 enum fl_birth_kind {
-	FL_BIRTH_PATH = 1, /* hash of the path of a cgroup that some rule names */
-	FL_BIRTH_NAME = 2, /* of the name of a unit, when nothing above it is named by any rule */
+	FL_BIRTH_PATH = 1, /* fl_birth_path() of a cgroup that some rule names */
+	FL_BIRTH_NAME = 2, /* fl_birth_name() of a unit, when nothing above it is named */
 };
 
 /* What rules ask of cgroups: beside the dimensions in fl_policy.wanted. */
@@ -23,25 +24,32 @@ enum fl_birth_kind {
 #define FL_BIRTH_SEED 0xcbf29ce484222325ULL
 #define FL_BIRTH_PRIME 0x100000001b3ULL
 
-/* A path, byte by byte. */
+/*
+ * A path, byte by byte. Anybody may have cgroups of their own and choose their names: what makes
+ * one the same as one that a rule names is hashed with a key they do not know.
+ */
 struct fl_birth {
-	__u64 path;		   /* hash */
-	__u64 name;		   /* of the last component */
-	__u64 above;		   /* of the one before */
+	struct fl_siphash path;
+	struct fl_siphash name; /* the last component */
+	struct fl_siphash nothing;
+	__u64 part, above;	   /* of that one and the one before: for two known words */
 	__u32 length, dots, start; /* of the name: its bytes, its dots, its first four bytes */
 	__u32 pad;
 };
 
-FL_RULE void fl_birth_begin(struct fl_birth *b)
+FL_RULE void fl_birth_begin(struct fl_birth *b, const __u64 key[2])
 {
-	b->path = b->name = b->above = FL_BIRTH_SEED;
+	fl_siphash_begin(&b->nothing, key);
+	b->path = b->name = b->nothing;
+	b->part = b->above = FL_BIRTH_SEED;
 	b->length = b->dots = b->start = b->pad = 0;
 }
 
-/* Of a path that is too long nothing is known. */
+/* Of a path that is too long nothing is known, whatever was read of it. */
 FL_RULE void fl_birth_unread(struct fl_birth *b)
 {
-	fl_birth_begin(b);
+	b->path = b->name = b->nothing;
+	b->part = b->above = FL_BIRTH_SEED;
 	b->length = 64;
 	b->dots = 1;
 	b->start = (__u32)'_' << 24;
@@ -57,12 +65,25 @@ FL_RULE void fl_birth_step(struct fl_birth *b, __u8 c)
 {
 	__u64 in_name = fl_mask(c ^ '/'), full = fl_mask(b->start >> 24);
 
-	b->path = (b->path ^ c) * FL_BIRTH_PRIME;
-	b->above = fl_birth_choose(in_name, b->above, b->name);
-	b->name = fl_birth_choose(in_name, (b->name ^ c) * FL_BIRTH_PRIME, FL_BIRTH_SEED);
+	fl_siphash_add(&b->path, c);
+	fl_siphash_add(&b->name, c);
+	for (int i = 0; i < 4; i++)
+		b->name.v[i] = fl_birth_choose(in_name, b->name.v[i], b->nothing.v[i]);
+	b->above = fl_birth_choose(in_name, b->above, b->part);
+	b->part = fl_birth_choose(in_name, (b->part ^ c) * FL_BIRTH_PRIME, FL_BIRTH_SEED);
 	b->start = (__u32)(fl_birth_choose(full, b->start, b->start << 8 | c) & in_name);
 	b->dots = (__u32)((b->dots + 1 + fl_mask(c ^ '.')) & in_name);
 	b->length = (__u32)((b->length + 1) & in_name);
+}
+
+FL_RULE __u64 fl_birth_path(const struct fl_birth *b)
+{
+	return fl_siphash_end(&b->path);
+}
+
+FL_RULE __u64 fl_birth_name(const struct fl_birth *b)
+{
+	return fl_siphash_end(&b->name);
 }
 
 #define FL_BIRTH_START(a, b, c, d) ((__u32)(a) << 24 | (b) << 16 | (c) << 8 | (d))

@@ -22,11 +22,13 @@
 
 enum { OTHER, NAMED, UNKNOWN };
 
+static const __u64 key[2] = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
+
 static struct fl_birth birth_of(const char *path)
 {
 	struct fl_birth b;
 
-	fl_birth_begin(&b);
+	fl_birth_begin(&b, key);
 	for (size_t i = 0; path[i]; i++)
 		fl_birth_step(&b, (__u8)path[i]);
 	return b;
@@ -45,8 +47,48 @@ static void the_parts_of_a_path(void **state)
 	assert_int_equal(c.length, 10);
 	assert_int_equal(c.dots, 2);
 	assert_int_equal(c.start, FL_BIRTH_START('.', 'y', '.', 's'));
-	assert_true(b.name == birth_of("/x").name);
-	assert_true(b.path != birth_of("/a.b/lxcx").path);
+}
+
+static __u64 path_of(const char *path)
+{
+	const struct fl_birth b = birth_of(path);
+
+	return fl_birth_path(&b);
+}
+
+static __u64 name_of(const char *path)
+{
+	const struct fl_birth b = birth_of(path);
+
+	return fl_birth_name(&b);
+}
+
+static void paths_and_names_are_told_apart(void **state)
+{
+	const __u64 another_key[2] = { key[0], key[1] + 1 };
+	struct fl_birth b;
+
+	(void)state;
+	assert_true(name_of("/a.b/lxc/x") == name_of("/x"));
+	assert_true(name_of("/a.b/lxc/x") == name_of("x"));
+	assert_true(name_of("/a.b/lxc/x") != name_of("/a.b/lxcx"));
+	assert_true(path_of("/a.b/lxc/x") != path_of("/a.b/lxcx"));
+	assert_true(path_of("/x") != path_of("x"));
+	fl_birth_begin(&b, another_key);
+	fl_birth_step(&b, 'x');
+	assert_true(fl_birth_path(&b) != path_of("x"));
+}
+
+/* The example of the paper: key 00 01 ... 0f, message 00 01 ... 0e. */
+static void it_is_siphash(void **state)
+{
+	struct fl_siphash h;
+
+	(void)state;
+	fl_siphash_begin(&h, key);
+	fl_siphash_add(&h, 0x0706050403020100);
+	fl_siphash_add(&h, 0x0f0e0d0c0b0a0908); /* its length in the last byte */
+	assert_true(fl_siphash_end(&h) == 0xa129ca6149be45e5);
 }
 
 static const char unit[] = "named.service", container[] = HEX64;
@@ -140,7 +182,10 @@ static void a_path_that_was_not_read_is_not_known(void **state)
 	__u32 class;
 
 	(void)state;
+	b = birth_of("/x/named.service");
 	fl_birth_unread(&b);
+	assert_true(fl_birth_path(&b) != path_of("/x/named.service"));
+	assert_true(fl_birth_name(&b) != name_of("named.service"));
 	assert_int_equal(fl_birth_class(&b, FL_WANTS_UNITS, UNKNOWN, NULL, NULL, NULL, &class), 1);
 	assert_int_equal(class, UNKNOWN);
 	assert_int_equal(
@@ -152,6 +197,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_parts_of_a_path),
+		cmocka_unit_test(paths_and_names_are_told_apart),
+		cmocka_unit_test(it_is_siphash),
 		cmocka_unit_test(never_wrong),
 		cmocka_unit_test(what_is_not_known_above_is_not_known_below),
 		cmocka_unit_test(a_path_that_was_not_read_is_not_known),
