@@ -126,19 +126,25 @@ static __always_inline void listeners_subtract(const struct listener_of *of)
 	listeners_fewer(of->exe_inode, of->exe_dev, FL_PER_EXE);
 }
 
-/* What a thread holds it needs no more. 1: it held something. */
-__weak __noinline int listeners_give_back(__u64 thread)
+/* What is in MAP by KEY is a listener no more. 1: it was one; who deletes it counts. */
+static __always_inline int listeners_take(void *map, __u64 key)
 {
-	struct listener_of *held = bpf_map_lookup_elem(&listeners_held, &thread);
+	struct listener_of *its = bpf_map_lookup_elem(map, &key);
 	struct listener_of of;
 
-	if (!held)
+	if (!its)
 		return 0;
-	of = *held;
-	if (bpf_map_delete_elem(&listeners_held, &thread))
+	of = *its;
+	if (bpf_map_delete_elem(map, &key))
 		return 0;
 	listeners_subtract(&of);
 	return 1;
+}
+
+/* What a thread holds it needs no more. 1: it held something. */
+__weak __noinline int listeners_give_back(__u64 thread)
+{
+	return listeners_take(&listeners_held, thread);
 }
 
 /* Flow ID listens, by `current`, who may hold a place for it. Once for each flow, like the rest. */
@@ -177,16 +183,7 @@ __weak __noinline int listeners_deny(void)
 /* Flow ID listens no more. 1: it had a place. */
 __weak __noinline int listeners_end(__u64 id)
 {
-	struct listener_of *its = bpf_map_lookup_elem(&listeners, &id);
-	struct listener_of of;
-
-	if (!its)
-		return 0;
-	of = *its;
-	if (bpf_map_delete_elem(&listeners, &id))
-		return 0;
-	listeners_subtract(&of);
-	return 1;
+	return listeners_take(&listeners, id);
 }
 
 #endif /* FLOWNER_LISTENER_COUNTS_BPF_H */
