@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # CONNECT_AUTHORIZATION: judged when the route is chosen, by the interface it goes out by, before
 # the first packet. Two network namespaces and several ways from one to the other: what the
-# application gets and how soon, what left by any interface (seen by a capture), what was told and
-# counted. What a link is, is known of every kind that this kernel can make.
+# application gets and how soon, what left by any interface and what arrived at the peer (both seen
+# by a capture), what was told and counted. What a link is, is known of every kind that this kernel
+# can make.
 # timeout: 240
 # modules: vxlan wireguard ip_gre
 . "$(dirname "$0")/lib.sh"
@@ -39,6 +40,7 @@ machine() {
 	link 1
 	INODE=$(stat -L -c %i "/proc/$HERE/ns/net")
 	NETNS=$THERE
+	start_told peer "$BUILD/tests/wire" arrives
 	actor server
 	NETNS=$HERE
 	start_told wire "$BUILD/tests/wire" # shows what leaves
@@ -114,13 +116,26 @@ way_call() { # tcp: connect(); udp: connect(), then send()
 way_later() { timed later "$FD" "$2" "$3"; } # connect() that does not wait
 way_sendto() { timed sendto "$FD" "$2" "$3"; }
 
+on_the_wire() { # WHAT ANSWER PROTO PORT: here and at the peer
+	local at
+	for at in wire peer; do
+		tell "$at" seen "$4"
+		case $2$3 in
+		oktcp) matches "$1: seen by $at" "${R[*]}" '^>syn >ack' ;;
+		okudp) same "$1: seen by $at" "${R[*]}" '>udp' ;;
+		*) same "$1: seen by $at" "${R[*]}" '' ;;
+		esac
+	done
+}
+
 attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
-	local wire port=$(($4 + CELL)) answer=$5 rule=$6 verdict=$7 type=ipv4
+	local port=$(($4 + CELL)) answer=$5 rule=$6 verdict=$7 type=ipv4
 	local what="$1 of $2 to $3 $port, $MODE"
 	CELL=$((CELL + 1))
 	[[ $MODE == enforce || $answer == ok ]] || answer=ok
 	[[ $3 != fd* ]] || type=ipv6
 	tell wire seen "$port"
+	tell peer seen "$port"
 	serve "$2" "$3" "$port"
 	new "$2" "$3"
 	"way_$1" "$2" "$3" "$port"
@@ -128,13 +143,7 @@ attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
 	if [[ $answer == ok ]]; then
 		tell server "$([[ $2 == tcp ]] && echo accept || echo recv)" "$SERVER"
 	fi
-	tell wire seen "$port"
-	wire=${R[*]}
-	case $answer$2 in
-	oktcp) matches "$what: on the wire" "$wire" '^>syn >ack' ;;
-	okudp) same "$what: on the wire" "$wire" '>udp' ;;
-	*) same "$what: on the wire" "$wire" '' ;;
-	esac
+	on_the_wire "$what" "$answer" "$2" "$port"
 	if [[ $rule != - ]]; then
 		HITS[$rule]=$((${HITS[$rule]:-0} + 1))
 		[[ $verdict == soft ]] || echo "$rule $verdict $MODE $2 $type" \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What goes over the loopback interface of a network namespace, read and written by AF_PACKET:
+ * What leaves by the interfaces of a network namespace, or what arrives by them, read by AF_PACKET:
  * beside all sockets, and beside the agent. Told what to do as an actor is, see told.h.
  *
  * seen PORT     packets since the last time that have PORT at an end, each once and in order, a
  *               word each: > to it, < from it; and what it is: syn syn-ack ack rst fin udp
  * syn6 N PORT, udp6 N PORT       a packet from [::1]:9 to [::1]:PORT with N extension headers
+ *
+ * usage: wire [arrives]
  */
 #include "told.h"
 
@@ -27,6 +29,7 @@
 #define WORDS_MAX 400 /* of one answer */
 
 static int wire = -1;
+static int direction = PACKET_OUTGOING; /* loopback shows each packet twice */
 
 /* --- reading --- */
 
@@ -75,7 +78,6 @@ static const char *kind_of(const struct packet *p)
 	return tcp->fin ? "fin" : "ack";
 }
 
-/* Loopback shows each packet twice, going out and coming in. */
 static ssize_t next_packet(unsigned char *buf, size_t size)
 {
 	for (;;) {
@@ -83,7 +85,7 @@ static ssize_t next_packet(unsigned char *buf, size_t size)
 		socklen_t len = sizeof(from);
 		ssize_t n = recvfrom(wire, buf, size, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
 
-		if (n < 0 || from.sll_pkttype == PACKET_OUTGOING)
+		if (n < 0 || from.sll_pkttype == direction)
 			return n;
 	}
 }
@@ -233,9 +235,12 @@ static const struct told commands[] = {
 	{ "who", do_who },
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int bytes = 16 << 20; /* nobody may have asked for long */
+
+	if (argc > 1 && strcmp(argv[1], "arrives") == 0)
+		direction = PACKET_HOST;
 
 	/* without the link header: what begins is an IP header */
 	wire = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL));
