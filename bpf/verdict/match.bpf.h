@@ -278,14 +278,16 @@ static __noinline int policy_question(const struct fl_attempt *attempt, __u32 sl
 		.attempt = attempt, .slot = slot, .question = ret_question, .key.slot = slot
 	};
 	__u32 index = FL_HOOK_INDEX(attempt->hook, attempt->key.proto);
-	__u64 class;
+	__u64 class, generation;
 
 	m.policy = bpf_map_lookup_elem(&policies, &slot);
 	if (!m.policy || slot >= FL_POLICY_SLOTS)
 		return -2; /* ENOENT */
 	if (index >= FL_HOOK_INDEXES)
 		return -5; /* EIO */
-	*ret_question = fl_question_of(m.policy, *(volatile const __u64 *)&m.policy->generation);
+	generation = m.policy->generation;
+	barrier();
+	*ret_question = fl_question_of(m.policy, generation);
 	m.asked = m.policy->asked[index];
 	class = fl_opaque(fl_hook_class(index, fl_port_in_use(attempt)));
 	if (class >= FL_HOOK_INDEXES * FL_FACTS) /* never, which the verifier cannot know */
