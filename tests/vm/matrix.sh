@@ -57,14 +57,20 @@ stop_all() {
 	((! ${#pids[@]})) || kill "${pids[@]}" 2>/dev/null || true
 }
 
+# In whatever order the machine's jq writes keys.
 results() { # KERNEL...
-	local kernel
+	local kernel said status=0
 	for kernel; do
-		{ grep -a '^{"kernel"' "$OUT/$kernel.txt" || true; } |
-			jq -c --arg machine "$kernel" '{machine: $machine} + .'
+		if said=$(grep -a '^{.*"kernel":' "$OUT/$kernel.txt"); then
+			jq -c --arg machine "$kernel" '{machine: $machine} + .' <<<"$said"
+		else
+			echo "matrix: no tier of $kernel says what it came to" >&2
+			status=1
+		fi
 	done >"$OUT/results.jsonl"
 	"$VM/table.sh" show "$OUT/results.jsonl"
-	"$VM/table.sh" check "$OUT/results.jsonl"
+	"$VM/table.sh" check "$OUT/results.jsonl" || status=1
+	return "$status"
 }
 
 main() {
