@@ -90,7 +90,7 @@ static int clear(int fd, size_t key_size, __u32 slot, __u32 (*slot_of)(const voi
 
 static __u32 slot_of_value(const void *key)
 {
-	return ((const struct fl_policy_value *)key)->slot;
+	return fl_policy_kind_slot(((const struct fl_policy_value *)key)->kind);
 }
 
 static __u32 slot_of_place(const void *key)
@@ -169,10 +169,8 @@ static bool is_place(const struct value_key *key)
 
 static struct fl_policy_value value_at(__u32 slot, const struct value_key *key)
 {
-	return (struct fl_policy_value){ .slot = (__u16)slot,
-					 .dimension = (__u16)key->dimension,
-					 .dev = (__u32)key->id[1],
-					 .id = key->id[0] };
+	return (struct fl_policy_value){ fl_policy_kind(slot, key->dimension, (__u32)key->id[1]),
+					 key->id[0] };
 }
 
 static struct fl_policy_place place_at(__u32 slot, const struct value_key *key)

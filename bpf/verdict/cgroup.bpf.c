@@ -30,9 +30,7 @@ static __always_inline bool is_cgroup2(struct cgroup *cgrp)
 
 static __always_inline __u32 *class_by(__u32 slot, __u64 value, __u32 kind)
 {
-	struct fl_policy_value key = {
-		.slot = slot, .dimension = FL_DIM_CGROUP, .dev = kind, .id = value
-	};
+	struct fl_policy_value key = { fl_policy_kind(slot, FL_DIM_CGROUP, kind), value };
 
 	return bpf_map_lookup_elem(&policy_values, &key);
 }
@@ -57,7 +55,7 @@ __noinline int birth_read(__u32 slot)
 static __noinline int birth_in(__u32 slot, const struct fl_birth *b, __u64 id, __u64 parent)
 {
 	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
-	struct fl_policy_value key = { .slot = slot, .dimension = FL_DIM_CGROUP, .id = id };
+	struct fl_policy_value key = { fl_policy_kind(slot, FL_DIM_CGROUP, 0), id };
 	__u32 class;
 
 	if (!policy || !(policy->wanted >> FL_DIM_CGROUP & 1))
@@ -104,13 +102,13 @@ int BPF_PROG(cgroup_born, struct cgroup *cgrp, const char *path)
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(cgroup_gone, struct cgroup *cgrp, const char *path)
 {
-	struct fl_policy_value key = { .dimension = FL_DIM_CGROUP };
+	struct fl_policy_value key = {};
 
 	if (!is_cgroup2(cgrp))
 		return 0;
 	key.id = BPF_CORE_READ(cgrp, kn, id);
 	for (__u32 slot = 0; slot < FL_POLICY_SLOTS; slot++) {
-		key.slot = slot;
+		key.kind = fl_policy_kind(slot, FL_DIM_CGROUP, 0);
 		bpf_map_delete_elem(&policy_values, &key);
 	}
 	return 0;

@@ -49,8 +49,7 @@ static __always_inline void match_either(struct match *m, enum fl_dimension d, _
 	if (!match_asks(m, d))
 		return;
 	if (match_begin(m, d, &class)) {
-		m->key.dimension = d;
-		m->key.dev = dev;
+		m->key.kind = fl_policy_kind(m->slot, d, dev);
 		m->key.id = id;
 		found = bpf_map_lookup_elem(&policy_values, &m->key);
 		if (found)
@@ -274,9 +273,7 @@ static __noinline int answer_remember(const struct fl_question *q, __u64 said)
 static __noinline int policy_question(const struct fl_attempt *attempt, __u32 slot,
 				      struct fl_question *ret_question)
 {
-	struct match m = {
-		.attempt = attempt, .slot = slot, .question = ret_question, .key.slot = slot
-	};
+	struct match m = { .attempt = attempt, .slot = slot, .question = ret_question };
 	__u32 index = FL_HOOK_INDEX(attempt->hook, attempt->key.proto);
 	__u64 class, generation;
 

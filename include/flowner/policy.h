@@ -142,13 +142,14 @@ struct fl_attempt {
 /* It is a session that lives, which is judged again. */
 #define FL_KNOWN_AGAIN (1u << 30)
 
-/* Keys of the policy's hashes: one map holds both slots, so that a flip of the slot is atomic. The
- * first is what every verdict looks for, so it is short. */
+/*
+ * Keys of the policy's hashes: one map holds both slots, so that a flip of the slot is atomic. The
+ * first is what every verdict looks for: short, and in words, since a processor waits for what was
+ * written in parts and is read as a whole.
+ */
 struct fl_policy_value {
-	__u16 slot;
-	__u16 dimension;
-	__u32 dev; /* of a file; of a cgroup that is not named by its id: FL_BIRTH_* */
-	__u64 id;  /* of a file: inode */
+	__u64 kind; /* fl_policy_kind() */
+	__u64 id;   /* of a file: inode */
 };
 
 struct fl_policy_place {
@@ -325,6 +326,17 @@ FL_RULE int fl_policy_exempts(const struct fl_policy_state *state, const struct 
 	if (!fl_policy_exempt(proc->pid, state->daemon_pid))
 		return 0;
 	return proc->pid == 1 || proc->start_ns / FL_TICK_NS == state->daemon_ticks;
+}
+
+/* DEV of a file; of a cgroup that is not named by its id: FL_BIRTH_*. */
+FL_RULE __u64 fl_policy_kind(__u32 slot, enum fl_dimension d, __u32 dev)
+{
+	return (__u64)dev << 32 | (__u32)d << 16 | slot;
+}
+
+FL_RULE __u32 fl_policy_kind_slot(__u64 kind)
+{
+	return kind & 0xffff;
 }
 
 /* What a policy says to an attempt. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a verdict costs with 1 to 10000 rules, and with rules that are made to be dear: nanoseconds
- * over a program that only takes the attempt, medians of one run in which they take turns. `known`:
+ * over a program that only takes the attempt, the least of many short turns: what else a machine
+ * does only adds. `known`:
  * the same classes were asked for before; `anew`: never, and that it was is made up with the help
  * of the clock; `1 by 1`: the same rules read in C until one matches.
  * usage: verdicts [ROUNDS]
@@ -22,8 +23,9 @@
 #define RULES 10000
 #define TERMS (FL_DIMS - 1)
 #define ATTEMPTS 16
-#define REPEAT 5000
-#define ROUNDS_MAX 100
+#define REPEAT 500
+#define ROUNDS 60
+#define SELDOM 20 /* rounds for a turn of what takes long */
 #define NS 1000000000ull
 
 enum { NOTHING, KNOWN, ANEW, ONE_BY_ONE, WAYS };
@@ -33,8 +35,6 @@ static struct {
 	struct term terms[RULES][TERMS];
 	struct term_value values[RULES][TERMS];
 } policy;
-
-static double cost[WAYS][ROUNDS_MAX];
 
 static __u64 now_ns(void)
 {
@@ -173,17 +173,10 @@ static double one_by_one(size_t rules, const struct fl_attempt *attempts)
 	return (double)(now_ns() - start) / (double)turns / ATTEMPTS;
 }
 
-static int by_cost(const void *left, const void *right)
+static void least(double *cost, double now)
 {
-	const double *a = left, *b = right;
-
-	return *a < *b ? -1 : *a > *b;
-}
-
-static double median(int way, size_t rounds)
-{
-	qsort(cost[way], rounds, sizeof(cost[way][0]), by_cost);
-	return cost[way][rounds / 2];
+	if (now < *cost)
+		*cost = now;
 }
 
 static int load(const struct match_bpf *skel, size_t rules, struct compiled **ret_compiled,
@@ -208,25 +201,23 @@ static int measure(const struct match_bpf *skel, const char *name, size_t rules,
 		   struct fl_attempt (*attempt)(size_t rules, size_t n))
 {
 	struct fl_attempt attempts[ATTEMPTS];
-	double compile_ms, write_ms, nothing;
+	double cost[WAYS] = { 1e9, 1e9, 1e9, 1e9 }, compile_ms, write_ms;
 	struct compiled *c = NULL;
 	int r = load(skel, rules, &c, &compile_ms, &write_ms);
 
 	for (size_t n = 0; n < ATTEMPTS; n++)
 		attempts[n] = attempt(rules, n);
 	for (size_t i = 0; !r && i < rounds; i++) {
-		cost[NOTHING][i] = run(bpf_program__fd(skel->progs.nothing), attempts);
-		cost[KNOWN][i] = run(bpf_program__fd(skel->progs.match), attempts);
-		cost[ANEW][i] = run(bpf_program__fd(skel->progs.match_unknown), attempts);
-		cost[ONE_BY_ONE][i] = one_by_one(rules, attempts);
+		least(&cost[NOTHING], run(bpf_program__fd(skel->progs.nothing), attempts));
+		least(&cost[KNOWN], run(bpf_program__fd(skel->progs.match), attempts));
+		least(&cost[ANEW], run(bpf_program__fd(skel->progs.match_unknown), attempts));
+		if (i % SELDOM == 0)
+			least(&cost[ONE_BY_ONE], one_by_one(rules, attempts));
 	}
-	if (!r) {
-		nothing = median(NOTHING, rounds);
+	if (!r)
 		printf("%-6s %6zu %8.0f %8.0f %11.0f %9u %7u %9.0f %9.0f\n", name, rules,
-		       median(KNOWN, rounds) - nothing, median(ANEW, rounds) - nothing,
-		       median(ONE_BY_ONE, rounds), c->classes.count, c->blocks.count, compile_ms,
-		       write_ms);
-	}
+		       cost[KNOWN] - cost[NOTHING], cost[ANEW] - cost[NOTHING], cost[ONE_BY_ONE],
+		       c->classes.count, c->blocks.count, compile_ms, write_ms);
 	compiled_free(c);
 	return r;
 }
@@ -235,13 +226,13 @@ int main(int argc, char **argv)
 {
 	static const size_t sizes[] = { 1, 100, 1000, RULES };
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 9;
+	size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : ROUNDS;
 	struct match_bpf *skel;
 	int r = 0;
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	skel = match_bpf__open_and_load();
-	if (!skel || !rounds || rounds > ROUNDS_MAX) {
+	if (!skel || !rounds) {
 		fprintf(stderr, "verdicts: cannot load: %s\n", strerror(errno));
 		return 1;
 	}
