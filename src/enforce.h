@@ -108,8 +108,8 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 void enforce_resumed_release(struct enforce_resumed *r);
 
 /*
- * The policy in use has another class for the value KEY (its slot is not read), or GONE: none. It
- * is of GROWN, when that is not NULL, and was not written before. -ENOENT no policy; -ENOSPC full.
+ * The policy in use has another class for the value KEY, or GONE: none. It is of GROWN, when that
+ * is not NULL, and was not written before. -ENOENT no policy; -ENOSPC full.
  */
 int enforce_change(struct enforce *e, const struct value_key *key, __u32 class,
 		   const struct compiled *grown, bool gone);

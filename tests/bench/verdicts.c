@@ -2,9 +2,8 @@
 /*
  * What a verdict costs with 1 to 10000 rules, and with rules that are made to be dear: nanoseconds
  * over a program that only takes the attempt, the least of many short turns: what else a machine
- * does only adds. `known`:
- * the same classes were asked for before; `anew`: never, and that it was is made up with the help
- * of the clock; `1 by 1`: the same rules read in C until one matches.
+ * does only adds. `known`: the same classes were asked for before; `anew`: never, and that it was
+ * is made up with the help of the clock; `1 by 1`: the same rules read in C until one matches.
  * usage: verdicts [ROUNDS]
  */
 #include "compile.h"
