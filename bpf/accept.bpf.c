@@ -4,6 +4,7 @@
  * hook table turns on the first that is seen to fire; and the first touch of a socket, which is
  * what is left when accept() was given no address buffer and no better hook is there.
  */
+#include "mptcp.bpf.h"
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
 #include <linux/net.h>
@@ -18,7 +19,7 @@ extern const volatile long accept_syscalls[2];
 extern const volatile long socketcall_syscall;
 
 /* A child socket cannot be in a second life: its flow id is its cookie. */
-static __always_inline void accepted(struct sock *sk)
+static __always_inline void accepted_tcp(struct sock *sk)
 {
 	__u64 cookie = sock_existing_cookie(sk);
 
@@ -31,6 +32,35 @@ static __always_inline void accepted(struct sock *sk)
 	if (bpf_map_lookup_elem(&socket_to_process, &cookie) || !sock_in_scope(sk, scope_cgroup_id))
 		return;
 	flow_accept_late(cookie);
+}
+
+__noinline int mptcp_accepted(__u64 connection)
+{
+	struct mptcp_walk w;
+
+	if (!mptcp_exists())
+		return 0;
+	w = mptcp_walk((struct sock *)connection);
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < MPTCP_PATHS; i++) {
+		struct sock *path = mptcp_next(&w);
+		__u64 id;
+
+		if (!path)
+			break;
+		id = mptcp_flow(&w, path);
+		if (id)
+			flow_accepted(id);
+	}
+	return 0;
+}
+
+static __always_inline void accepted(struct sock *sk)
+{
+	if (is_mptcp(sk))
+		mptcp_accepted(address_of(sk));
+	else
+		accepted_tcp(sk);
 }
 
 SEC("lsm/sock_graft")
@@ -63,13 +93,9 @@ int BPF_KPROBE(accept_kprobe, struct sock *sk, struct socket *parent)
 static __always_inline void peer_asked(struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock *bs = ctx->sk;
-	struct tcp_sock *tp;
 
-	if (!bs || ctx->protocol != IPPROTO_TCP)
-		return;
-	tp = bpf_skc_to_tcp_sock(bs);
-	if (tp)
-		accepted((struct sock *)tp);
+	if (bs && (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_MPTCP))
+		accepted((struct sock *)address_of(bs));
 }
 
 SEC("cgroup/getpeername4")
@@ -134,16 +160,30 @@ int BPF_PROG(accept_syscall, void *regs, long ret)
 }
 
 /* First touch: the process that reads or writes an unaccepted passive socket has accepted it. */
+static __always_inline bool waits(__u64 cookie)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &cookie);
+
+	return s && !s->accepted && s->role == FL_ROLE_ACCEPTOR;
+}
+
 static __always_inline void touched(struct sock *sk)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
-	struct fl_socket *s;
 
-	if (!cookie)
-		return;
-	s = bpf_map_lookup_elem(&socket_to_process, &cookie);
-	if (s && !s->accepted && s->role == FL_ROLE_ACCEPTOR)
+	if (cookie && waits(cookie))
 		flow_accepted(cookie);
+}
+
+/* Paths that came to it since have the owner of the first. */
+static __noinline int touched_mptcp(struct sock *sk)
+{
+	struct mptcp_walk w = mptcp_walk(sk);
+	struct sock *path = mptcp_next(&w);
+
+	if (path && waits(mptcp_flow(&w, path)))
+		mptcp_accepted(address_of(sk));
+	return 0;
 }
 
 static __always_inline bool is_inet(struct sock *sk)
@@ -157,8 +197,12 @@ SEC("tp_btf/sock_send_length")
 int BPF_PROG(touch_send, struct sock *sk, int ret, int flags)
 {
 	note_fired(FL_PROBE_TOUCH);
-	if (is_inet(sk) && sk->sk_protocol == IPPROTO_TCP)
+	if (!is_inet(sk))
+		return 0;
+	if (sk->sk_protocol == IPPROTO_TCP)
 		touched(sk);
+	else if (is_mptcp(sk))
+		touched_mptcp(sk);
 	return 0;
 }
 
@@ -171,5 +215,7 @@ int BPF_PROG(touch_recv, struct sock *sk, int ret, int flags)
 		touched(sk);
 	else if (sk->sk_protocol == IPPROTO_UDP && ret >= 0)
 		udp_received(sk);
+	else if (is_mptcp(sk))
+		touched_mptcp(sk);
 	return 0;
 }

@@ -27,6 +27,16 @@ static __always_inline __u32 task_login_uid(struct task_struct *task)
 	return BPF_CORE_READ(task, loginuid.val);
 }
 
+/* A pointer as a number: what the verifier knows of one it lets be read by name only, and gives to
+ * no function that takes a number. */
+static __always_inline __u64 address_of(const void *pointer)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return address;
+}
+
 /* The cookie a socket already has, 0 when nobody asked for it yet. */
 static __always_inline __u64 sock_existing_cookie(struct sock *sk)
 {

@@ -19,6 +19,21 @@ int flow_tell(enum fl_record_type type, __u64 id, const struct fl_socket *s, enu
 	return 0;
 }
 
+int flow_owner(__u64 id, struct fl_owner *ret_owner)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_key key;
+
+	if (!s)
+		return -ENOENT;
+	key = s->key;
+	*ret_owner = s->owner;
+	if (fl_check_word(&key, id, ret_owner) == *(volatile const __u64 *)&s->check)
+		return 0;
+	__builtin_memset(ret_owner, 0, sizeof(*ret_owner));
+	return -ENOENT; /* it ended meanwhile, and the element is another's */
+}
+
 /* Another socket may already stand at a local-only key: the newest is shown, all are counted. */
 static __always_inline __u32 flow_members(__u64 id, const struct fl_key *key)
 {
@@ -271,20 +286,40 @@ static __noinline int flow_replace_owner(__u64 id, struct fl_socket *s, const st
 	return 0;
 }
 
+/* Whose it was already: most servers accept in the process that listens. */
+static __always_inline void accept_same(__u64 id, struct fl_socket *s)
+{
+	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, &s->key);
+
+	s->accepted = 1;
+	if (c && c->flow_id == id)
+		c->accepted = 1;
+}
+
+/* By pointer: a copy of it would be one word too many on the stack of 5.10. */
+static __always_inline int accept_tell(const __u64 *id)
+{
+	struct fl_socket *s;
+
+	count(FL_CNT_ACCEPTED);
+	if (!events_watched())
+		return 0;
+	s = bpf_map_lookup_elem(&socket_to_process, id); /* the old element may be gone */
+	if (s)
+		flow_tell(FL_EVENT_ACCEPT, *id, s, FL_STATE_ESTABLISHED);
+	return 0;
+}
+
 int flow_accept(__u64 id)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
 	struct fl_owner o = {};
-	struct fl_connection *c;
 
 	if (!s || s->role != FL_ROLE_ACCEPTOR || s->accepted)
 		return 0;
 	owner_current(&o);
 	if (owner_equal(&s->owner, &o)) {
-		c = bpf_map_lookup_elem(&l7_connections, &s->key);
-		s->accepted = 1;
-		if (c && c->flow_id == id)
-			c->accepted = 1;
+		accept_same(id, s);
 	} else {
 		process_flow_added(process_current(&o));
 		if (flow_replace_owner(id, s, &o, FL_ROLE_ACCEPTOR)) {
@@ -292,13 +327,29 @@ int flow_accept(__u64 id)
 			return 0;
 		}
 	}
-	count(FL_CNT_ACCEPTED);
-	if (!events_watched())
+	return accept_tell(&id);
+}
+
+int flow_accept_with(__u64 id, __u64 sibling)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &sibling);
+	struct fl_owner o;
+
+	if (!s || !s->accepted || flow_owner(sibling, &o))
 		return 0;
-	s = bpf_map_lookup_elem(&socket_to_process, &id); /* the old element may be gone */
-	if (s)
-		flow_tell(FL_EVENT_ACCEPT, id, s, FL_STATE_ESTABLISHED);
-	return 0;
+	s = bpf_map_lookup_elem(&socket_to_process, &id);
+	if (!s || s->role != FL_ROLE_ACCEPTOR || s->accepted)
+		return 0;
+	if (owner_equal(&s->owner, &o)) {
+		accept_same(id, s);
+	} else {
+		process_flow_added(bpf_map_lookup_elem(&processes, &o.proc));
+		if (flow_replace_owner(id, s, &o, FL_ROLE_ACCEPTOR)) {
+			process_flow_removed(&o.proc);
+			return 0;
+		}
+	}
+	return accept_tell(&id);
 }
 
 int flow_accept_late(__u64 id)

@@ -79,6 +79,9 @@ static __always_inline bool socket_ended_lately(__u64 cookie)
 
 /* The verbs, in flow.bpf.c: __hidden functions are verified in the caller's context. */
 
+/* Who owns flow ID, as of one moment. -ENOENT: nobody, or it is just ending. */
+int flow_owner(__u64 id, struct fl_owner *ret_owner) __hidden;
+
 /* S is complete but for its check word. 0, or -EEXIST when the flow is already known. */
 int flow_insert(__u64 id, struct fl_socket *s, enum fl_state state) __hidden;
 
@@ -98,6 +101,9 @@ static __always_inline int flow_open(__u64 id, struct fl_socket *s, enum fl_stat
  * accept in the process that listens; then nothing but the flag changes.
  */
 int flow_accept(__u64 id) __hidden;
+
+/* Of one path of an MPTCP connection, which is taken over with SIBLING, an accepted one. */
+int flow_accept_with(__u64 id, __u64 sibling) __hidden;
 
 /* The same of a connection whose CLOSE has its place in the ring: the owner follows it. */
 int flow_accept_late(__u64 id) __hidden;

@@ -5,6 +5,7 @@
  * way or a table of io_uring. `current` is the reader: holders come from the task walked.
  */
 #include "file.bpf.h"
+#include "mptcp.bpf.h"
 #include "owner.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -29,12 +30,39 @@ static __always_inline void tell_progress(struct bpf_iter_meta *meta)
 		bpf_seq_write(meta->seq, &nobody, sizeof(nobody));
 }
 
+static __noinline int tell_holder(struct bpf_iter__task_file *ctx, __u64 cookie)
+{
+	struct fl_holder holder = { .cookie = cookie, .fd = ctx->fd };
+	struct task_struct *task = ctx->task;
+
+	if (!task || !is_wanted(cookie))
+		return 0;
+	owner_of_task(task, &holder.owner);
+	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+	return 0;
+}
+
+/* Who has the connection has all its paths. */
+static __noinline int tell_holder_of_paths(struct bpf_iter__task_file *ctx, struct sock *sk)
+{
+	struct mptcp_walk w = mptcp_walk(sk);
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < MPTCP_PATHS; i++) {
+		struct sock *path = mptcp_next(&w);
+
+		if (!path)
+			break;
+		tell_holder(ctx, mptcp_flow(&w, path));
+	}
+	return 0;
+}
+
 SEC("iter/task_file")
 int find_holders(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct fl_holder holder = {};
 	struct socket *socket;
 	struct sock *sk;
 
@@ -47,11 +75,6 @@ int find_holders(struct bpf_iter__task_file *ctx)
 	sk = can_tracing_socket ? socket->sk : BPF_CORE_READ(socket, sk);
 	if (!sk)
 		return 0;
-	holder.cookie = sock_existing_cookie(sk);
-	if (!is_wanted(holder.cookie))
-		return 0;
-	holder.fd = ctx->fd;
-	owner_of_task(task, &holder.owner);
-	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
-	return 0;
+	return is_mptcp(sk) ? tell_holder_of_paths(ctx, sk)
+			    : tell_holder(ctx, sock_existing_cookie(sk));
 }

@@ -16,6 +16,16 @@
 
 #define EEXIST 17
 
+/* The daemon looks at everybody's descriptors: a socket that its process closes meanwhile is closed
+ * when the daemon lets go of it. */
+static __always_inline bool current_walks(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fl_config *c = config_get();
+
+	return c && c->walker == (__u32)BPF_CORE_READ(task, tgid);
+}
+
 /* All but the name. */
 static __always_inline void owner_ids_of_task(struct task_struct *task, struct fl_owner *o)
 {

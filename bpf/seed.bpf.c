@@ -23,6 +23,7 @@
 #include "file.bpf.h"
 #include "listener.bpf.h"
 #include "listener_counts.bpf.h"
+#include "mptcp.bpf.h"
 #include "ports.bpf.h"
 #include "tcp.bpf.h"
 #include "udp.bpf.h"
@@ -184,17 +185,22 @@ static __always_inline void seed_share(struct sock *sk, const struct fl_owner *o
 }
 
 /* Whoever holds it stands for who called listen(). Before the flow is in: its end takes it out. */
-static __noinline int seed_listener(struct task_struct *task, __u64 id)
+static __always_inline void seed_listener(const struct listener_of *of, __u64 id)
 {
-	struct listener_of of = {};
-	int r;
+	int r = bpf_map_update_elem(&listeners, &id, of, BPF_NOEXIST);
 
-	listener_of_task(task, &of);
-	r = bpf_map_update_elem(&listeners, &id, &of, BPF_NOEXIST);
 	if (!r)
-		listeners_add(&of);
+		listeners_add(of);
 	else if (r != -EEXIST)
 		count(FL_CNT_LISTENERS_UNCOUNTED);
+}
+
+static __noinline int seed_listener_held(struct task_struct *task, __u64 id)
+{
+	struct listener_of of = {};
+
+	listener_of_task(task, &of);
+	seed_listener(&of, id);
 	return 0;
 }
 
@@ -224,9 +230,53 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 	} else if (state == FL_STATE_LISTEN) {
 		s.role = FL_ROLE_LISTENER;
 		seed_share(sk, &s.owner);
-		seed_listener(task, id);
+		seed_listener_held(task, id);
 	}
 	return seed_insert(sk, id, &s, state);
+}
+
+/*
+ * MPTCP connections that somebody has: their paths, of which nobody has a descriptor, are found by
+ * the other walk. By cookie, which without the helper they have not. The daemon empties it.
+ */
+struct held_connection {
+	struct fl_owner owner;
+	struct listener_of of;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct held_connection);
+} held_connections SEC(".maps");
+
+static __noinline int note_connection(struct task_struct *task, struct sock *sk)
+{
+	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	struct held_connection held = {};
+	__u64 cookie = seed_cookie(sk);
+	int r;
+
+	if (!cookie)
+		return 0;
+	owner_of_task(task, &held.owner);
+	listener_of_task(task, &held.of);
+	r = bpf_map_update_elem(&held_connections, &cookie, &held, BPF_NOEXIST);
+	if (r && r != -EEXIST)
+		count(FL_CNT_SOCKETS_FULL);
+	seed_process(task, &held.owner, net_cookie_probed(net), sk);
+	return 0;
+}
+
+/* Of the connection that TP is a path of. */
+static __always_inline struct held_connection *connection_held(struct tcp_sock *tp)
+{
+	struct mptcp_subflow_context *path = mptcp_path(tp);
+	__u64 cookie = path ? sock_existing_cookie(BPF_CORE_READ(path, conn)) : 0;
+
+	return cookie ? bpf_map_lookup_elem(&held_connections, &cookie) : NULL;
 }
 
 static __always_inline bool is_inet(struct sock *sk)
@@ -258,13 +308,18 @@ int seed_files(struct bpf_iter__task_file *ctx)
 		seed_held(task, sk, FL_TCP);
 	else if (proto == IPPROTO_UDP && !udp_is_known(sk))
 		seed_held(task, sk, FL_UDP);
+	else if (is_mptcp(sk))
+		note_connection(task, sk);
 	return 0;
 }
 
-/* No descriptor holds it. Established: it waits for accept(), till then the listener's. */
-static __noinline int seed_unheld(struct sock *sk, __u8 state)
+/* No descriptor holds it, but perhaps the connection it is a path of. Established: it waits for
+ * accept(), till then the listener's. */
+static __noinline int seed_unheld(struct tcp_sock *tp, __u8 state)
 {
 	struct fl_socket s = { .accepted = 1 };
+	struct sock *sk = (struct sock *)tp;
+	struct held_connection *held;
 	struct fl_connection *listener;
 	__u64 id;
 
@@ -274,7 +329,15 @@ static __noinline int seed_unheld(struct sock *sk, __u8 state)
 	key_from_sock(sk, FL_TCP, &s.key);
 	if (!tcp_is_new(sk, &s, &id))
 		return 0;
-	if (state == FL_STATE_ESTABLISHED || state == FL_STATE_CLOSE_WAIT) {
+	held = connection_held(tp);
+	if (held) {
+		s.owner = held->owner;
+		s.role = state == FL_STATE_LISTEN ? FL_ROLE_LISTENER : FL_ROLE_EXISTING;
+		if (state == FL_STATE_LISTEN) {
+			seed_share(sk, &s.owner);
+			seed_listener(&held->of, id);
+		}
+	} else if (state == FL_STATE_ESTABLISHED || state == FL_STATE_CLOSE_WAIT) {
 		s.role = FL_ROLE_ACCEPTOR;
 		s.accepted = 0;
 		listener = listener_find(&s.key);
@@ -298,6 +361,6 @@ int seed_tcp(struct bpf_iter__tcp *ctx)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(skc);
 	if (tp && sock_in_scope((struct sock *)tp, scope_cgroup_id))
-		seed_unheld((struct sock *)tp, state);
+		seed_unheld(tp, state);
 	return 0;
 }

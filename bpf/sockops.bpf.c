@@ -7,6 +7,7 @@
 #include "flow.bpf.h"
 #include "listener.bpf.h"
 #include "listener_counts.bpf.h"
+#include "mptcp.bpf.h"
 #include "ports.bpf.h"
 #include "tcp.bpf.h"
 
@@ -47,6 +48,21 @@ static __always_inline void want_state_changes(struct bpf_sock_ops *ctx)
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
+/* The process that runs here; of a path beside the first who has the others. */
+static __always_inline struct fl_process *opener(struct tcp_sock *tp, __u64 cookie,
+						 struct fl_owner *ret_owner)
+{
+	__u64 sibling = mptcp_sibling_of(tp, cookie);
+
+	if (!sibling && !mptcp_by_worker(tp)) {
+		owner_current(ret_owner);
+		return process_current(ret_owner);
+	}
+	if (flow_owner(sibling, ret_owner))
+		return NULL;
+	return bpf_map_lookup_elem(&processes, &ret_owner->proc);
+}
+
 /* Process context; the tuple is complete and the SYN has not left. */
 static __noinline int opened_active(struct bpf_sock_ops *ctx, struct bpf_sock *bs,
 				    struct tcp_sock *tp)
@@ -60,8 +76,7 @@ static __noinline int opened_active(struct bpf_sock_ops *ctx, struct bpf_sock *b
 	id = tcp_flow_id(bs, s.cookie);
 	s.opened_ns = bpf_ktime_get_boot_ns();
 	key_from_tcp(tp, &s.key);
-	owner_current(&s.owner);
-	p = process_current(&s.owner);
+	p = opener(tp, s.cookie, &s.owner);
 	if (flow_open(id, &s, FL_STATE_SYN_SENT))
 		return 0;
 	process_flow_added(p);
@@ -111,6 +126,17 @@ static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *
 	process_flow_added(bpf_map_lookup_elem(&processes, &s.owner.proc));
 	flow_tell(FL_EVENT_OPEN, s.cookie, &s, FL_STATE_ESTABLISHED);
 	return session_established(s.cookie, &s);
+}
+
+/* After opened_passive(), in whose frame there is no room for it. */
+static __noinline int joined_passive(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	__u64 sibling = mptcp_sibling_of(tp, cookie);
+
+	if (sibling)
+		flow_accept_with(cookie, sibling);
+	return 0;
 }
 
 /* While daemons take turns each hook has a program of both: the second finds what the first did. */
@@ -166,22 +192,13 @@ static __noinline int listening(struct bpf_sock_ops *ctx, struct bpf_sock *bs, s
 	return 0;
 }
 
-/* The daemon looks at everybody's descriptors: a socket that its process closes meanwhile is closed
- * when the daemon lets go of it. */
-static __always_inline bool current_walks(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct fl_config *c = config_get();
-
-	return c && c->walker == (__u32)BPF_CORE_READ(task, tgid);
-}
-
 /* The holder of the socket lock is `current`, unless it came to abort somebody else's socket. */
 static __always_inline bool in_owner_context(struct tcp_sock *tp)
 {
 	struct sock *sk = (struct sock *)tp;
 
-	return sk->sk_lock.owned && sk->sk_err != ECONNABORTED && !current_walks();
+	return sk->sk_lock.owned && sk->sk_err != ECONNABORTED && !current_walks() &&
+	       !mptcp_by_worker(tp);
 }
 
 /* accept() without an address buffer shows itself at the first act in process context. */
@@ -262,15 +279,17 @@ int track_sockops(struct bpf_sock_ops *ctx)
 	tp = bpf_skc_to_tcp_sock(bs);
 	if (!tp)
 		return 1;
-	if (op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == FL_STATE_CLOSE)
+	if (op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == FL_STATE_CLOSE) {
 		state_closed(bs, tp, bpf_get_socket_cookie(ctx), ctx->args[0]);
-	else if (op == BPF_SOCK_OPS_STATE_CB)
+	} else if (op == BPF_SOCK_OPS_STATE_CB) {
 		state_changed(bs, tp, bpf_get_socket_cookie(ctx), ctx->args[1]);
-	else if (op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+	} else if (op == BPF_SOCK_OPS_TCP_CONNECT_CB) {
 		opened_active(ctx, bs, tp);
-	else if (op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+	} else if (op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
 		opened_passive(ctx, bs, tp);
-	else
+		joined_passive(ctx, tp);
+	} else {
 		listening(ctx, bs, tp);
+	}
 	return 1;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* UDP in process context: bind, send, receive and close of a socket (see udp.bpf.h). */
+#include "mptcp.bpf.h"
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -237,6 +238,13 @@ static __noinline int open_silent(struct bpf_sock *ctx, struct fl_udp *u)
 	return 0;
 }
 
+/* What is left to see of accept() where no better hook was: a worker will close the paths. */
+static __always_inline void release_mptcp(struct bpf_sock *ctx)
+{
+	if (!current_walks())
+		mptcp_accepted(address_of(ctx)); /* the context is the socket itself */
+}
+
 /* close() of the last descriptor: in process context, before the port is free again. */
 SEC("cgroup/sock_release")
 int udp_release(struct bpf_sock *ctx)
@@ -244,6 +252,8 @@ int udp_release(struct bpf_sock *ctx)
 	struct fl_udp *u;
 	__u64 id;
 
+	if (ctx->protocol == IPPROTO_MPTCP)
+		release_mptcp(ctx);
 	if (ctx->protocol != IPPROTO_UDP)
 		return 1;
 	u = bpf_sk_storage_get(&udp_sockets, ctx, 0, 0);

@@ -632,6 +632,16 @@ static void set_seeded(struct fl_config *config, void *arg)
 	config->seeded = 1; /* the next reconciliation knows better */
 }
 
+/* What one walk has noted for the other. */
+static void empty(const struct bpf_map *map)
+{
+	int fd = bpf_map__fd(map);
+	__u64 key;
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0 && bpf_map_delete_elem(fd, &key) == 0)
+		;
+}
+
 int track_seed(struct track *t)
 {
 	__u64 before = 0, after = 0;
@@ -647,6 +657,7 @@ int track_seed(struct track *t)
 		if (t->links[i] && hook_is_seed(hooks_at(t->hooks, i)))
 			r = iterate(hooks_at(t->hooks, i), t->links[i]);
 	}
+	empty(t->skel->maps.held_connections);
 	if (!r)
 		r = maps_configure(&t->maps, set_walked, NULL);
 	if (!r)

@@ -142,8 +142,17 @@ enum sock_flags {
 	SOCK_DONE = 1, /* a FIN was received */
 };
 
+struct inet_sock {
+	unsigned long inet_flags; /* 6.7 */
+};
+
+struct inet_sock___bits {
+	__u8 bind_address_no_port : 1;
+};
+
 struct inet_connection_sock {
 	__u32 icsk_user_timeout; /* milliseconds, 0 = none */
+	void *icsk_ulp_data;
 };
 
 struct tcp_sock {
@@ -158,6 +167,21 @@ struct tcp_sock {
 	__u64 bytes_received;
 	__u64 bytes_retrans;
 	__u64 bytes_sent;
+	bool is_mptcp;
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct mptcp_sock {
+	struct list_head conn_list;
+};
+
+struct mptcp_subflow_context { /* in icsk_ulp_data */
+	struct list_head node;
+	struct sock *tcp_sock;
+	struct sock *conn;
 };
 
 struct sk_buff {
@@ -245,6 +269,7 @@ struct signal_struct {
 };
 
 struct task_struct {
+	unsigned int flags;
 	struct mm_struct *mm;
 	int pid;
 	int tgid;

@@ -119,7 +119,8 @@ int flowner_find_at(struct flowner *handle, const struct fl_key *key, __u64 time
 /* By flow id; one that has ended is asked from the daemon. -ENOENT. */
 int flowner_find_id(struct flowner *handle, __u64 id, struct flowner_flow *ret_flow);
 
-/* The flow of a socket of the caller's: its first session (SO_COOKIE). -ENOENT, -ENOTSOCK... */
+/* The flow of a socket of the caller's: its first session (SO_COOKIE). -ENOENT, also of an MPTCP
+ * socket, whose paths have cookies of their own: by their ends they are found; -ENOTSOCK... */
 int flowner_find_fd(struct flowner *handle, int fd, struct flowner_flow *ret_flow);
 
 /*

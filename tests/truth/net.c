@@ -31,7 +31,8 @@ int sock_limits(int fd)
 
 static int sock_of(int af, int type)
 {
-	_close_ int fd = socket(af, type | SOCK_CLOEXEC, 0);
+	int protocol = type == SOCK_STREAM && stage.mptcp ? IPPROTO_MPTCP : 0;
+	_close_ int fd = socket(af, type | SOCK_CLOEXEC, protocol);
 	int r;
 
 	if (fd < 0)
@@ -371,4 +372,11 @@ bool family_here(uint32_t family)
 	at = loopback(1, 0);
 	fd = sock_new(SOCK_DGRAM);
 	return fd >= 0 && sock_bind(fd, &at) == 0;
+}
+
+bool mptcp_here(void)
+{
+	_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+
+	return fd >= 0;
 }

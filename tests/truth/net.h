@@ -29,6 +29,11 @@ struct conn {
 
 /* Whether this host has FAMILY; makes it the stage's. */
 bool family_here(uint32_t family);
+bool mptcp_here(void);
+
+#ifndef IPPROTO_MPTCP /* glibc 2.32 */
+#define IPPROTO_MPTCP 262
+#endif
 
 int sock_new(int type); /* SOCK_STREAM or SOCK_DGRAM, close-on-exec, with time limits */
 int sock_limits(int fd);

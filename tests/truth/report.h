@@ -19,6 +19,7 @@
 #define ARGS_BYTES 1024
 #define COMM_BYTES 16
 #define HOLDERS 2
+#define MPTCP_FAMILIES 3 /* added to a family: by MPTCP */
 
 enum truth_role {
 	ROLE_OPENER,
@@ -62,7 +63,7 @@ struct session {
 	atomic_int state; /* enum slot_state */
 	uint32_t image;
 	uint32_t scenario;
-	uint32_t family;
+	uint32_t family; /* and MPTCP_FAMILIES */
 	uint32_t n;
 	uint32_t flags;
 	uint16_t proto;
@@ -101,6 +102,7 @@ struct ledger {
 struct stage {
 	uint32_t scenario; /* row of the table */
 	uint32_t family;   /* enum family */
+	uint32_t mptcp;	   /* 1: sockets for TCP are of MPTCP */
 	uint32_t n;	   /* round */
 	uint32_t storm;	   /* sessions a storm makes */
 	uint32_t netns;	   /* of new sockets: 0 where the test began, else numbered as made */

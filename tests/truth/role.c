@@ -16,7 +16,7 @@
 #include "report.h"
 #include "role.h"
 
-#define NUMBERS 10 /* ledger, scenario, family, n, storm, ctl, a, b, /proc, netns */
+#define NUMBERS 11 /* ledger, scenario, family, n, storm, ctl, a, b, /proc, netns, mptcp */
 
 struct command {
 	char text[NUMBERS][24];
@@ -34,7 +34,8 @@ static int command_line(struct command *c, const char *role, int ctl, uint64_t a
 					    a,
 					    b,
 					    (uint64_t)proc_dir,
-					    stage.netns };
+					    stage.netns,
+					    stage.mptcp };
 
 	*c = (struct command){ .argv = { (char *)"truth-role", (char *)"--as", (char *)role } };
 	for (int i = 0; i < NUMBERS; i++) {
@@ -81,7 +82,8 @@ int play_role(int argc, char **argv)
 				.family = (uint32_t)number[2],
 				.n = (uint32_t)number[3],
 				.storm = (uint32_t)number[4],
-				.netns = (uint32_t)number[9] };
+				.netns = (uint32_t)number[9],
+				.mptcp = (uint32_t)number[10] };
 	proc_dir = (int)number[8];
 	if (ledger_attach((int)number[0]) < 0)
 		return 2;

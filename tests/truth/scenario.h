@@ -80,6 +80,10 @@ int vrf_tied(void);
 int vrf_any(void);
 int vrf_closed(void);
 
+/* scenario_mptcp.c */
+int mptcp_joined(void);
+int mptcp_joined_queued(void);
+
 /* scenario_udp.c */
 int udp_connected(void);
 int udp_unbound(void);

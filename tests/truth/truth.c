@@ -24,53 +24,58 @@
 #define V6 (1 << FAMILY_V6)
 #define MAPPED (1 << FAMILY_MAPPED)
 #define ALL (V4 | V6 | MAPPED)
-#define ONCE 256 /* not repeated -n times */
+#define ONCE 256  /* not repeated -n times */
+#define MPTCP 512 /* once more with MPTCP sockets */
+#define ALL_MP (ALL | MPTCP)
+#define BOTH_MP (V4 | V6 | MPTCP)
 
 struct scenario {
 	const char *name;
 	int (*run)(void);
-	unsigned int families; /* and ONCE */
+	unsigned int families; /* and ONCE, MPTCP */
 	const char *help;
 };
 
 static const struct scenario table[] = {
-	{ "tcp_plain", tcp_plain, ALL, "accept(addr), both ends talk" },
-	{ "tcp_accept_recv", tcp_accept_recv, ALL, "accept(NULL), first touch is recv" },
-	{ "tcp_accept_send", tcp_accept_send, ALL, "accept(NULL), first touch is send" },
-	{ "tcp_accept_untouched", tcp_accept_untouched, ALL, "accept(NULL), closed without I/O" },
-	{ "tcp_prefork", tcp_prefork, ALL, "workers accept on an inherited listener" },
-	{ "tcp_inetd_addr", tcp_inetd_addr, ALL, "accept(addr), a forked child serves" },
-	{ "tcp_inetd_null", tcp_inetd_null, ALL, "accept(NULL), a forked child serves" },
-	{ "tcp_passed_addr", tcp_passed_addr, V4 | V6, "accept(addr), passed by SCM_RIGHTS" },
-	{ "tcp_passed_null", tcp_passed_null, V4 | V6, "accept(NULL), passed by SCM_RIGHTS" },
-	{ "tcp_passed_unconnected", tcp_passed_unconnected, V4 | V6,
+	{ "tcp_plain", tcp_plain, ALL_MP, "accept(addr), both ends talk" },
+	{ "tcp_accept_recv", tcp_accept_recv, ALL_MP, "accept(NULL), first touch is recv" },
+	{ "tcp_accept_send", tcp_accept_send, ALL_MP, "accept(NULL), first touch is send" },
+	{ "tcp_accept_untouched", tcp_accept_untouched, ALL_MP,
+	  "accept(NULL), closed without I/O" },
+	{ "tcp_prefork", tcp_prefork, ALL_MP, "workers accept on an inherited listener" },
+	{ "tcp_inetd_addr", tcp_inetd_addr, ALL_MP, "accept(addr), a forked child serves" },
+	{ "tcp_inetd_null", tcp_inetd_null, ALL_MP, "accept(NULL), a forked child serves" },
+	{ "tcp_passed_addr", tcp_passed_addr, BOTH_MP, "accept(addr), passed by SCM_RIGHTS" },
+	{ "tcp_passed_null", tcp_passed_null, BOTH_MP, "accept(NULL), passed by SCM_RIGHTS" },
+	{ "tcp_passed_unconnected", tcp_passed_unconnected, BOTH_MP,
 	  "socket() here, passed, connect() there" },
-	{ "tcp_shared_socket", tcp_shared_socket, V4 | V6,
+	{ "tcp_shared_socket", tcp_shared_socket, BOTH_MP,
 	  "socket() in parent, connect() in child" },
-	{ "tcp_fork_after_listen", tcp_fork_after_listen, ALL,
+	{ "tcp_fork_after_listen", tcp_fork_after_listen, ALL_MP,
 	  "listen() in parent, accept() in child" },
-	{ "tcp_reuseport", tcp_reuseport, ALL,
+	{ "tcp_reuseport", tcp_reuseport, ALL_MP,
 	  "SO_REUSEPORT group, one left in its member's queue" },
-	{ "tcp_thread_comm", tcp_thread_comm, V4 | V6, "a thread with a name of its own" },
-	{ "tcp_leader_exited", tcp_leader_exited, V4 | V6, "a thread whose leader has exited" },
-	{ "tcp_backlog_closed", tcp_backlog_closed, ALL, "never accepted" },
-	{ "tcp_backlog_reset", tcp_backlog_reset, ALL, "reset in the queue, accepted afterwards" },
+	{ "tcp_thread_comm", tcp_thread_comm, BOTH_MP, "a thread with a name of its own" },
+	{ "tcp_leader_exited", tcp_leader_exited, BOTH_MP, "a thread whose leader has exited" },
+	{ "tcp_backlog_closed", tcp_backlog_closed, ALL_MP, "never accepted" },
+	{ "tcp_backlog_reset", tcp_backlog_reset, ALL_MP,
+	  "reset in the queue, accepted afterwards" },
 	{ "tcp_backlog_full", tcp_backlog_full, V4 | V6 | ONCE,
 	  "timed out: SYNs dropped by a full queue" },
-	{ "tcp_nonblocking", tcp_nonblocking, ALL, "non-blocking connect() and poll()" },
+	{ "tcp_nonblocking", tcp_nonblocking, ALL_MP, "non-blocking connect() and poll()" },
 	{ "tcp_refused", tcp_refused, ALL, "nobody listens" },
-	{ "tcp_draining", tcp_draining, ALL, "the process exits, its data drains" },
-	{ "tcp_half_closed", tcp_half_closed, V4 | V6, "shutdown(SHUT_WR) long before close()" },
+	{ "tcp_draining", tcp_draining, ALL_MP, "the process exits, its data drains" },
+	{ "tcp_half_closed", tcp_half_closed, BOTH_MP, "shutdown(SHUT_WR) long before close()" },
 	{ "tcp_reconnect", tcp_reconnect, ALL, "AF_UNSPEC, then connect() again on one socket" },
 	{ "tcp_relisten", tcp_relisten, ALL, "shutdown() of a listener, then listen() again" },
 	{ "tcp_self_connect", tcp_self_connect, V4 | V6, "a socket connected to itself" },
 	{ "tcp_tuple_reuse", tcp_tuple_reuse, ALL,
 	  "the same endpoints by one process after the other" },
-	{ "proc_activation", proc_activation, ALL,
+	{ "proc_activation", proc_activation, ALL_MP,
 	  "listener inherited over exec (socket activation)" },
-	{ "proc_connect_exec", proc_connect_exec, V4 | V6, "connect(), then exec" },
+	{ "proc_connect_exec", proc_connect_exec, BOTH_MP, "connect(), then exec" },
 	{ "proc_exec_connect", proc_exec_connect, V4 | V6, "exec, then connect()" },
-	{ "proc_orphan", proc_orphan, V4 | V6, "the parent has exited before connect()" },
+	{ "proc_orphan", proc_orphan, BOTH_MP, "the parent has exited before connect()" },
 	{ "proc_setuid", proc_setuid, V4 | V6, "root lets go before connect() and accept()" },
 	{ "proc_pid_reuse", proc_pid_reuse, V4, "two processes in a row with one pid" },
 	{ "proc_pidns", proc_pidns, V4 | V6, "own pid namespace: pid 1 there" },
@@ -107,6 +112,9 @@ static const struct scenario table[] = {
 	{ "vrf_tied", vrf_tied, ALL, "the same endpoints in two VRFs of one namespace" },
 	{ "vrf_any", vrf_any, ALL, "one unbound listener for all VRFs (l3mdev_accept)" },
 	{ "vrf_closed", vrf_closed, V4 | V6, "an unbound listener is none for a VRF" },
+	{ "mptcp_joined", mptcp_joined, V4 | V6, "paths that the kernel opens by itself" },
+	{ "mptcp_joined_queued", mptcp_joined_queued, V4 | V6,
+	  "the same before the connection is accepted" },
 	{ "udp_connected", udp_connected, ALL, "both ends bind and connect()" },
 	{ "udp_unbound", udp_unbound, ALL, "connect() without bind(), a server that answers" },
 	{ "udp_many_peers", udp_many_peers, ALL, "one server, several clients" },
@@ -139,7 +147,8 @@ const struct role roles[] = {
 	{ "activated", role_activated }, { NULL, NULL },
 };
 
-static const char *const family_names[] = { "v4", "v6", "mapped" };
+static const char *const family_names[] = { "v4",	"v6",	    "mapped",
+					    "v4-mptcp", "v6-mptcp", "mapped-mptcp" };
 
 struct options {
 	unsigned int rounds;
@@ -164,6 +173,11 @@ static const char *scenario_name(uint32_t i)
 static const char *family_name(uint32_t i)
 {
 	return family_names[i];
+}
+
+static const char *stage_family(void)
+{
+	return family_name(stage.family + (stage.mptcp ? MPTCP_FAMILIES : 0));
 }
 
 static const struct names names = { scenario_name, family_name };
@@ -228,9 +242,9 @@ static int run_stage(const struct scenario *sc)
 
 static void note(FILE *out, const struct scenario *sc, const char *what, const char *why)
 {
-	fprintf(stderr, "%s/%s: %s: %s\n", sc->name, family_name(stage.family), what, why);
-	fprintf(out, "{\"scenario\":\"%s\",\"family\":\"%s\",\"%s\":", sc->name,
-		family_name(stage.family), what);
+	fprintf(stderr, "%s/%s: %s: %s\n", sc->name, stage_family(), what, why);
+	fprintf(out, "{\"scenario\":\"%s\",\"family\":\"%s\",\"%s\":", sc->name, stage_family(),
+		what);
 	report_text(out, why, strlen(why));
 	fprintf(out, "}\n");
 }
@@ -259,25 +273,37 @@ static void run_rounds(const struct options *o, const struct scenario *sc, FILE 
 	tally->run++;
 }
 
+/* In the stage's family, which this host HAS or not. */
+static void run_family(const struct options *o, const struct scenario *sc, bool has, FILE *out,
+		       struct tally *tally)
+{
+	if (has) {
+		run_rounds(o, sc, out, tally);
+		return;
+	}
+	note(out, sc, "skipped", "this address family is not available");
+	tally->skipped++;
+}
+
 static int run_table(const struct options *o, FILE *out, struct tally *tally)
 {
-	bool here[3];
+	bool here[MPTCP_FAMILIES], mptcp = mptcp_here();
 
-	for (uint32_t f = 0; f < 3; f++)
+	for (uint32_t f = 0; f < MPTCP_FAMILIES; f++)
 		here[f] = family_here(f);
 	for (uint32_t i = 0; i < SCENARIOS; i++) {
-		if (!selected(o, &table[i]))
-			continue;
-		for (uint32_t f = 0; f < 3; f++) {
-			if (!(table[i].families & 1u << f))
-				continue;
-			stage = (struct stage){ .scenario = i, .family = f, .storm = o->storm };
-			if (here[f]) {
-				run_rounds(o, &table[i], out, tally);
-				continue;
-			}
-			note(out, &table[i], "skipped", "this address family is not available");
-			tally->skipped++;
+		const struct scenario *sc = &table[i];
+
+		for (uint32_t f = 0; f < 2 * MPTCP_FAMILIES && selected(o, sc); f++) {
+			uint32_t family = f % MPTCP_FAMILIES;
+
+			stage = (struct stage){ .scenario = i,
+						.family = family,
+						.mptcp = f >= MPTCP_FAMILIES,
+						.storm = o->storm };
+			if (sc->families & 1u << family && (!stage.mptcp || sc->families & MPTCP))
+				run_family(o, sc, here[family] && (mptcp || !stage.mptcp), out,
+					   tally);
 		}
 	}
 	if (atomic_load(&ledger->full))
