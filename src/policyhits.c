@@ -5,9 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 /* --- what was missed, beside the texts of the policy --- */
 
@@ -106,8 +104,6 @@ int policyhits_begin(struct policyhits *h, const struct policymaps *m,
 void policyhits_end(struct policyhits *h, const struct policymaps *m,
 		    const struct policyhits_move *move)
 {
-	/* programs that began with the old policy count there still: wait for them, if we can */
-	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 	for (__u32 rule = 0; rule < move->rules; rule++) {
 		__u64 *missed = &h->missed[move->to][rule], hits = 0;
 

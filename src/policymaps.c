@@ -7,7 +7,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PORTS 65536u
@@ -282,6 +284,16 @@ int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 	return r ? r : update(m->policies, &slot, &policy);
 }
 
+/*
+ * Programs that run now may have begun with the slot of before, and the next policy will be written
+ * over that: a verdict that was held up in between would be of both. Not on kernels with CPUs that
+ * have no tick (nohz_full), where there is nothing like it.
+ */
+static void wait_for_programs(void)
+{
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
 int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed)
 {
 	struct fl_policy_state state = { .slot = slot,
@@ -289,8 +301,11 @@ int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed)
 					 .daemon_pid = (__u32)getpid(),
 					 .daemon_ticks = procfs_own_ticks() };
 	__u32 zero = 0;
+	int r = update(m->state, &zero, &state);
 
-	return update(m->state, &zero, &state);
+	if (!r)
+		wait_for_programs();
+	return r;
 }
 
 int policymaps_used(const struct policymaps *m, __u32 *ret_slot, struct fl_policy *ret_policy)

@@ -39,7 +39,8 @@ int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 int policymaps_no_hits(const struct policymaps *m, __u32 area, __u32 rules);
 
 /*
- * From now on SLOT is the policy, or FL_POLICY_NONE. One write: every verdict is of one of them.
+ * From now on SLOT is the policy, or FL_POLICY_NONE. One write: every verdict is of one of them,
+ * and when this returns all that were of the one before are done.
  * FAIL_CLOSED: what cannot be judged is rejected. This process is never denied.
  */
 int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed);
