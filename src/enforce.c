@@ -498,7 +498,10 @@ static int attach_row(struct enforce *e, size_t row)
 	}
 	r->status = error ? HOOK_REFUSED : HOOK_SILENT;
 	r->error = -error;
-	detach_unwanted(e);
+	for (size_t i = 0; i < ENFORCE_PROGRAMS && table[row].programs[i]; i++) {
+		if (!is_wanted(table[row].programs[i], e))
+			policylinks_drop(&e->links, table[row].programs[i]);
+	}
 	return 0;
 }
 

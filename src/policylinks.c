@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *pin_of(const struct policylinks *l, const char *name, const char *more,
 			  char path[PATH_MAX])
@@ -31,14 +32,16 @@ static struct policylink *find(const struct policylinks *l, const char *program)
 
 bool policylinks_have(const struct policylinks *l, const char *program)
 {
-	return find(l, program);
+	const struct policylink *at = find(l, program);
+
+	return at && !at->parked;
 }
 
 static int add(struct policylinks *l, const char *program, struct bpf_link *link)
 {
 	if (l->count == POLICYLINKS_MAX)
 		return -E2BIG;
-	l->links[l->count++] = (struct policylink){ program, link };
+	l->links[l->count++] = (struct policylink){ program, link, false };
 	return 0;
 }
 
@@ -62,14 +65,24 @@ static int pin(const struct policylinks *l, const char *name, struct bpf_link *l
 	return rename(fresh, path) < 0 ? -errno : 0;
 }
 
+static int unpark(const struct policylinks *l, struct policylink *at)
+{
+	int r = at->parked ? pin(l, at->program, at->link) : 0;
+
+	if (!r)
+		at->parked = false;
+	return r;
+}
+
 int policylinks_attach(struct policylinks *l, struct bpf_program *p)
 {
 	const char *name = bpf_program__name(p);
+	struct policylink *at = find(l, name);
 	struct bpf_link *link;
 	int r;
 
-	if (find(l, name))
-		return 0;
+	if (at)
+		return unpark(l, at);
 	if (bpf_program__fd(p) < 0)
 		return -EOPNOTSUPP;
 	link = is_cgroup(p) ? bpf_program__attach_cgroup(p, l->cgroup_fd) : bpf_program__attach(p);
@@ -94,19 +107,49 @@ static void drop(const struct policylinks *l, const char *name, struct bpf_link 
 	bpf_link__destroy(link);
 }
 
+void policylinks_drop(struct policylinks *l, const char *program)
+{
+	struct policylink *at = find(l, program);
+
+	if (!at)
+		return;
+	drop(l, at->program, at->link);
+	*at = l->links[--l->count];
+}
+
+static void park(const struct policylinks *l, struct policylink *at)
+{
+	char path[PATH_MAX];
+
+	unlink(pin_of(l, at->program, "", path));
+	at->parked = true;
+}
+
+static bool can_come_back(const struct bpf_link *link)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_link__fd(link), &info, &len) == 0 &&
+	       info.type == BPF_LINK_TYPE_CGROUP;
+}
+
 void policylinks_keep(struct policylinks *l, bool (*wanted)(const char *program, void *arg),
 		      void *arg)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < l->count; i++) {
-		const struct policylink *at = &l->links[i];
+		struct policylink *at = &l->links[i];
+		bool is_wanted = wanted && wanted(at->program, arg);
 
-		if (wanted && wanted(at->program, arg)) {
-			l->links[kept++] = *at;
+		if (wanted && !is_wanted && !can_come_back(at->link)) {
+			park(l, at);
+		} else if (!is_wanted) {
+			drop(l, at->program, at->link);
 			continue;
 		}
-		drop(l, at->program, at->link);
+		l->links[kept++] = *at;
 	}
 	l->count = kept;
 }

@@ -22,15 +22,23 @@ struct policylinks {
 	struct policylink {
 		const char *program; /* the object's */
 		struct bpf_link *link;
+		bool parked; /* attached, and nobody asks for it */
 	} links[POLICYLINKS_MAX];
 };
 
 /* Attaches P and pins it; that it is attached already is fine. Negative errno. */
 int policylinks_attach(struct policylinks *l, struct bpf_program *p);
 
-/* Detaches every program that WANTED says no of (all when it is NULL). */
+/*
+ * Detaches every program that WANTED says no of (all when it is NULL). One that is not of a cgroup
+ * can be attached only once before Linux 5.13: as long as another may be wanted it is parked,
+ * without a pin, and goes on being asked by the kernel, of what no rule is about.
+ */
 void policylinks_keep(struct policylinks *l, bool (*wanted)(const char *program, void *arg),
 		      void *arg);
+
+/* Detaches PROGRAM, which will not be wanted again. */
+void policylinks_drop(struct policylinks *l, const char *program);
 
 bool policylinks_have(const struct policylinks *l, const char *program);
 
