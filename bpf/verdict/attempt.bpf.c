@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "attempt.bpf.h"
+#include "mptcp.bpf.h"
 #include <flowner/link.h>
 
 /* Through a pointer that is NULL one reads 0. */
@@ -44,22 +45,43 @@ int attempt_by_owner(struct fl_attempt *a)
 	return 0;
 }
 
-int attempt_by_socket(struct fl_attempt *a, __u64 cookie)
+/* What the maps say of flow ID: its owner into A, its key. -ENOENT: nothing. */
+static __noinline int flow_of(__u64 id, struct fl_attempt *a, struct fl_key *ret_key)
 {
-	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &cookie);
-	struct fl_key key;
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
 
 	if (!s)
-		return 0;
-	key = s->key;
+		return -2;
+	*ret_key = s->key;
 	a->owner = s->owner;
-	if (!socket_is(s, cookie, &key, &a->owner)) {
-		__builtin_memset(&a->owner, 0, sizeof(a->owner));
+	if (socket_is(s, id, ret_key, &a->owner))
 		return 0;
-	}
+	__builtin_memset(&a->owner, 0, sizeof(a->owner));
+	return -2;
+}
+
+int attempt_by_socket(struct fl_attempt *a, __u64 cookie)
+{
+	struct fl_key key;
+
+	if (flow_of(cookie, a, &key))
+		return 0;
 	attempt_namespace(a, key.netns_cookie);
 	a->key.ifindex = key.ifindex;
 	return attempt_by_owner(a);
+}
+
+int attempt_by_caller(struct fl_attempt *a, struct tcp_sock *tp)
+{
+	__u64 sibling = tp ? mptcp_sibling_of(tp, a->cookie) : 0;
+	struct fl_key key;
+
+	if (!sibling && !(tp && mptcp_by_worker(tp)))
+		attempt_by_current(a);
+	else if (!flow_of(sibling, a, &key))
+		attempt_by_owner(a);
+	a->known = fl_opaque(a->known); /* what follows is the same for all of them */
+	return 0;
 }
 
 /* Not static, with numbers for arguments: verified once, by itself. interface_type << 32 | that of

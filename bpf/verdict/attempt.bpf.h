@@ -28,6 +28,10 @@ int attempt_by_device(struct fl_attempt *a, struct net_device *dev) __hidden;
 /* The process that asks: process context only, see owner.bpf.h. */
 int attempt_by_current(struct fl_attempt *a) __hidden;
 
+/* The same of the socket TP, which may be NULL: a path of MPTCP that the kernel opens beside the
+ * first is asked for by who has the others. A has the cookie. */
+int attempt_by_caller(struct fl_attempt *a, struct tcp_sock *tp) __hidden;
+
 /* KEY and OWNER, read from S, are those of the flow that S was found by: see check.h. */
 static __always_inline bool socket_is(const struct fl_socket *s, __u64 flow_id,
 				      const struct fl_key *key, const struct fl_owner *owner)

@@ -78,7 +78,7 @@ static __noinline int attempt_by_connection(struct fl_attempt *a, struct tcp_soc
 	a->known = KNOWS_LOCAL | KNOWS_REMOTE;
 	attempt_namespace(a, a->key.netns_cookie);
 	attempt_by_device(a, BPF_CORE_READ(sk, sk_dst_cache, dev));
-	return attempt_by_current(a);
+	return attempt_by_caller(a, tp);
 }
 
 static __always_inline void connecting(struct bpf_sock_ops *ctx, struct bpf_sock *sk)

@@ -110,7 +110,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family, e
 	a.cookie = bpf_get_socket_cookie(ctx);
 	a.known = KNOWS_REMOTE | KNOWS_IF(a.key.local_port, KNOWS_LOCAL);
 	attempt_namespace(&a, bpf_get_netns_cookie(ctx));
-	attempt_by_current(&a);
+	attempt_by_caller(&a, bpf_skc_to_tcp_sock(sk));
 	return go(ctx, sk, family, call, &a.key, judge_or_redirect(&a));
 }
 
