@@ -265,6 +265,8 @@ static void refuse_row(struct enforce *e, size_t row, int error)
 /* By empty programs, which is soon done, and helpers that there are. */
 static void probe(struct enforce *e)
 {
+	__u32 bit;
+
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct hook hook = { .attach = table[i].attach };
 		int r = table[i].tested && !is_out(&e->rows[i]) ? probe_hook(&hook) : 0;
@@ -275,6 +277,8 @@ static void probe(struct enforce *e)
 	e->deaf |= !denies_early(e) || probe_hook(&failed_listen) < 0;
 	e->programs.constants.can_set_retval = enforce_lifts();
 	e->programs.constants.can_lock = !probe_tracing_lock();
+	if (probe_enumerator("INET_FLAGS_BIND_ADDRESS_NO_PORT", &bit) == 0)
+		e->programs.constants.no_port_flag = 1ULL << bit;
 	say_what_is_seen(e, e->programs.constants.can_set_retval);
 	e->probed = true;
 }

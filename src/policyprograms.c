@@ -51,6 +51,7 @@ static void set_constants(const struct policyprograms *p, struct verdict_bpf *sk
 	skel->rodata->ring_wake_bytes = bpf_map__max_entries(skel->maps.events) / 4;
 	skel->rodata->can_set_retval = c->can_set_retval;
 	skel->rodata->can_lock = c->can_lock;
+	skel->rodata->no_port_flag = c->no_port_flag;
 	skel->rodata->prohibited_mark = c->prohibited_mark;
 	skel->rodata->prohibited_mask = c->prohibited_mask;
 }

@@ -20,6 +20,7 @@ struct verdict_bpf;
 struct policyprograms_constants {
 	__u64 scope; /* cgroup id, 0: all */
 	__u32 prohibited_mark, prohibited_mask;
+	__u64 no_port_flag; /* of inet_sock.inet_flags; 0: there is none */
 	bool can_set_retval, can_lock;
 };
 

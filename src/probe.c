@@ -5,6 +5,7 @@
 #include "privileges.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -137,6 +138,35 @@ int probe_tracing_storage(void)
 int probe_tracing_lock(void)
 {
 	return probe_tracing_helper(BPF_FUNC_spin_lock);
+}
+
+static int find_enumerator(const struct btf *btf, const char *name, __u32 *ret_value)
+{
+	for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		for (__u32 i = 0; btf_is_enum(t) && i < btf_vlen(t); i++) {
+			const struct btf_enum *e = &btf_enum(t)[i];
+
+			if (strcmp(btf__name_by_offset(btf, e->name_off), name) != 0)
+				continue;
+			*ret_value = (__u32)e->val;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+int probe_enumerator(const char *name, __u32 *ret_value)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int r;
+
+	if (!btf)
+		return -errno;
+	r = find_enumerator(btf, name, ret_value);
+	btf__free(btf);
+	return r;
 }
 
 int probe_tracing_load(void)

@@ -6,6 +6,8 @@
 #ifndef FLOWNER_PROBE_H
 #define FLOWNER_PROBE_H
 
+#include <linux/types.h>
+
 #include "fail.h"
 
 struct hook;
@@ -23,6 +25,10 @@ int probe_helper(int helper);
 
 /* Whether tracing programs may look at socket storage. 0, or negative errno. */
 int probe_tracing_storage(void);
+
+/* The value that the kernel's enumerator NAME has: of an enum without a name, which CO-RE cannot
+ * ask for. 0, -ENOENT there is none, or negative errno: the kernel's types are not to be had. */
+int probe_enumerator(const char *name, __u32 *ret_value);
 
 /* Whether tracing programs may take a lock. 0, or negative errno. */
 int probe_tracing_lock(void);

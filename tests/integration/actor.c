@@ -38,6 +38,9 @@
 
 #define WAIT_S 20	   /* no command waits longer */
 #define SO_ORIGINAL_DST 80 /* of netfilter: IP6T_SO_ORIGINAL_DST, too */
+#ifndef IPPROTO_MPTCP	   /* glibc 2.32 */
+#define IPPROTO_MPTCP 262
+#endif
 
 struct address {
 	struct sockaddr_storage any;
@@ -115,10 +118,11 @@ static unsigned long long cookie_of(int fd)
 
 static int new_socket(const char *proto, int family)
 {
+	int type = strcmp(proto, "udp") ? SOCK_STREAM : SOCK_DGRAM;
+	int protocol = strcmp(proto, "mptcp") ? 0 : IPPROTO_MPTCP;
+	int fd = socket(family, type | SOCK_CLOEXEC, protocol);
 	struct timeval limit = { .tv_sec = WAIT_S };
 	int one = 1;
-	int fd = socket(family, (strcmp(proto, "udp") ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC,
-			0);
 
 	if (fd < 0)
 		return fails();
@@ -373,6 +377,7 @@ static int do_option(const struct command *c)
 		{ "patience", IPPROTO_TCP, TCP_USER_TIMEOUT }, /* ms */
 		{ "mark", SOL_SOCKET, SO_MARK },
 		{ "device", SOL_SOCKET, SO_BINDTOIFINDEX },
+		{ "portless", IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT },
 	};
 	unsigned int value = (unsigned int)bytes_of(c, 3);
 	socklen_t len = sizeof(value);

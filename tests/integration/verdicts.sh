@@ -18,6 +18,8 @@ TABLE='
    bind         bind        udp   server  DENIED        ECONNREFUSED datagram   ok ok datagram
    bind_chosen  bind        tcp   server  DENIED        -            -          ok ok session
    bind_chosen  bind        udp   server  DENIED        -            -          ok ok datagram
+   bind_later   bind        tcp   client  DENIED        -            -          ok ok session
+   bind_later   bind        udp   client  DENIED        -            -          ok ok datagram
    listen       listen      tcp   server  DENIED        ECONNREFUSED refused    ok ok session
    connect      connect     tcp   client  DENIED        nothing      none       ok ok session
    connect      connect     udp   client  DENIED        nothing      none       ok ok datagram
@@ -27,8 +29,9 @@ TABLE='
    arrive       recv_accept udp   server  nothing       ok           datagrams  ok ok datagrams
 '
 
-# The network type of the server's socket and of what is between the two; and what bind_chosen binds
-# to, for which a rule knows no port: the last digit is that of the verdict.
+# The network type of the server's socket and of what is between the two; and what bind_chosen and
+# bind_later (IP_BIND_ADDRESS_NO_PORT) bind to, for which a rule knows no port: the last digit is
+# that of the verdict.
 #  family  server            client            types      bind_chosen
 FAMILIES='
    v4      127.0.0.1         127.0.0.1         ipv4 ipv4  127.0.0.7
@@ -172,6 +175,29 @@ attempt_bind_chosen() {
 	ID=$id
 }
 
+attempt_bind_later() { # connect() will choose the port
+	local id server address=$CHOSEN$V
+	new server "$SERVER"
+	server=$FD
+	tell server bind "$FD" "$SERVER" 0
+	PORT=${R[1]}
+	[[ $PROTO != tcp ]] || tell server begin "$FD"
+	new client "$address"
+	id=$ID
+	tell client option "$FD" portless 1
+	try client bind "$FD" "$address" 0
+	IT=$(word)
+	OTHER=-
+	if [[ $IT == ok ]]; then
+		same "the port until then" "${R[2]}" 0
+		tell client call "$FD" "$CLIENT" "$PORT"
+		[[ $PROTO == tcp ]] || tell client send "$FD"
+		try server "$([[ $PROTO == tcp ]] && echo accept || echo recv)" "$server"
+		OTHER=$(word)
+	fi
+	ID=$id
+}
+
 attempt_listen() {
 	local id
 	new server "$SERVER"
@@ -271,7 +297,7 @@ judged() { # WIRE
 expect() { # TIMES
 	local verdict=${VERDICTS[$V]} enforced=true kind=enforced outcome=success
 	local rule=$HOOK-$verdict role=null type=$SERVER_TYPE
-	[[ $ATTEMPT != bind_chosen ]] || rule=bind_chosen-$verdict
+	[[ $ATTEMPT != bind_[cl]* ]] || rule=bind_chosen-$verdict
 	HITS[$rule]=$((${HITS[$rule]:-0} + $1))
 	[[ $verdict != proceed_soft ]] || return 0
 	[[ $MODE == enforce ]] || enforced=false kind=audited
@@ -284,6 +310,7 @@ expect() { # TIMES
 	kind=${HOOK}_${verdict}_$kind
 	COUNTED[$kind]=$((${COUNTED[$kind]:-0} + $1))
 	[[ $ATTEMPT != bind_chosen ]] || PORT=chosen
+	[[ $ATTEMPT != bind_later ]] || PORT=null
 	echo "$rule $HOOK $verdict $enforced $outcome $PROTO $type ${ACTOR_PID[$JUDGED]} $ID" \
 		"$role $PORT" >>"$T/wanted"
 }
@@ -313,7 +340,7 @@ cell() {
 		matches "$what: on the wire" "$wire" "${WIRE[$wanted]}"
 		times=$(judged "$wire")
 		[[ $IT != nothing ]] || echo "$PROTO $PORT" >>"$T/waiting"
-		[[ $MODE == audit || $ATTEMPT == bind_chosen ]] || rehearsed
+		[[ $MODE == audit || $ATTEMPT == bind_[cl]* ]] || rehearsed
 	fi
 	expect "$times"
 }
@@ -326,7 +353,7 @@ table() {
 		while read -r ATTEMPT HOOK PROTO JUDGED IT_REJECTED OTHER_REJECTED \
 			WIRE_REJECTED IT_ELSE OTHER_ELSE WIRE_ELSE; do
 			[[ $ATTEMPT ]] || continue
-			[[ $ATTEMPT != bind_chosen || $CHOSEN != - ]] || continue
+			[[ $ATTEMPT != bind_[cl]* || $CHOSEN != - ]] || continue
 			CELL=$((CELL + 1))
 			for V in "${!VERDICTS[@]}"; do cell; done
 		done <<<"$TABLE"
