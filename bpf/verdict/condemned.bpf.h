@@ -3,27 +3,39 @@
 #ifndef FLOWNER_VERDICT_CONDEMNED_BPF_H
 #define FLOWNER_VERDICT_CONDEMNED_BPF_H
 
-#include "vmlinux.h"
-#include <bpf/bpf_helpers.h>
+#include "tcp.bpf.h"
 
-/* SO_COOKIE -> CLOCK_BOOTTIME. A cookie is never used again, so what stays here does no harm. */
+/* Which flow it is that was denied: the socket may listen again, as another. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u64);
-	__type(value, __u64);
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64); /* flow id, 0: none */
 } condemned SEC(".maps") __weak;
 
-static __always_inline void condemn(__u64 cookie)
+static __always_inline void condemn(struct bpf_sock *sk, __u64 id)
 {
-	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 *denied = bpf_sk_storage_get(&condemned, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
-	bpf_map_update_elem(&condemned, &cookie, &now, BPF_ANY);
+	if (denied)
+		*denied = id;
+	else
+		count(FL_CNT_STORAGE_FULL); /* open until the daemon has ended it */
 }
 
-static __always_inline bool is_condemned(__u64 cookie)
+static __always_inline void pardon(struct bpf_sock *sk)
 {
-	return bpf_map_lookup_elem(&condemned, &cookie) != NULL;
+	__u64 *denied = bpf_sk_storage_get(&condemned, sk, 0, 0);
+
+	if (denied)
+		*denied = 0;
+}
+
+static __always_inline bool is_condemned(struct bpf_sock *sk, __u64 cookie)
+{
+	__u64 *denied = bpf_sk_storage_get(&condemned, sk, 0, 0);
+
+	return denied && *denied == tcp_flow_id(sk, cookie);
 }
 
 #endif /* FLOWNER_VERDICT_CONDEMNED_BPF_H */

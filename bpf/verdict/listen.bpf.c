@@ -10,6 +10,7 @@
 #include "event.bpf.h"
 #include "judge.bpf.h"
 #include "listener_counts.bpf.h"
+#include "mptcp.bpf.h"
 #include "policy.bpf.h"
 #include "ports.bpf.h"
 #include "tcp.bpf.h"
@@ -32,12 +33,21 @@ static __always_inline bool selftest_denies(void)
 	return (__u32)BPF_CORE_READ(task, tgid) == state->selftest_pid;
 }
 
-static __always_inline bool is_tcp(struct sock *sk)
+/* The TCP socket that is to listen, NULL: none. Of MPTCP it is the path, which is there when it is
+ * bound; before, its own socket says as little. */
+static __always_inline struct sock *tcp_of(struct sock *sk)
 {
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	struct mptcp_walk w;
+	struct sock *path;
 
-	return (family == AF_INET || family == AF_INET6) &&
-	       BPF_CORE_READ(sk, sk_protocol) == FL_TCP;
+	if (family != AF_INET && family != AF_INET6)
+		return NULL;
+	if (!is_mptcp(sk))
+		return BPF_CORE_READ(sk, sk_protocol) == FL_TCP ? sk : NULL;
+	w = mptcp_walk(sk);
+	path = mptcp_next(&w);
+	return path ? path : sk;
 }
 
 static __always_inline void addr_from_words(struct fl_addr *a, __u64 first, __u64 second)
@@ -134,9 +144,9 @@ static __noinline int listen_judge(struct sock *sk, bool again)
 
 static __always_inline int listening(struct socket *sock, int ret)
 {
-	struct sock *sk = BPF_CORE_READ(sock, sk);
+	struct sock *sk = ret ? NULL : tcp_of(BPF_CORE_READ(sock, sk));
 
-	if (ret || !sk || !is_tcp(sk))
+	if (!sk)
 		return ret;
 	if (selftest_denies()) /* wherever the daemon lives */
 		return -EACCES;
@@ -197,11 +207,13 @@ int listen_late(struct bpf_sock_ops *ctx)
 	if (listen_judge((struct sock *)tp, false)) {
 		if (!told)
 			listeners_deny();
-		condemn(cookie);
+		condemn(sk, id);
 		ring_the_bell();
-	} else if (told) {
-		listeners_begin(id);
+		return 1;
 	}
+	pardon(sk);
+	if (told)
+		listeners_begin(id);
 	return 1;
 }
 
@@ -217,5 +229,5 @@ int listen_late_arrival(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->protocol != FL_TCP || sk->state != BPF_TCP_LISTEN)
 		return 1;
-	return !is_condemned(bpf_get_socket_cookie(skb));
+	return !is_condemned(sk, bpf_get_socket_cookie(skb));
 }

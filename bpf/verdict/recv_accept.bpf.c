@@ -64,14 +64,14 @@ static __noinline int peer_remember(const struct fl_attempt *a, __u64 generation
 	return may;
 }
 
-static __always_inline int syn(struct __sk_buff *skb)
+static __always_inline int syn(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_RECV_ACCEPT };
 	__u32 off;
 	__u8 flags;
 
 	a.cookie = bpf_get_socket_cookie(skb);
-	if (is_condemned(a.cookie))
+	if (is_condemned(sk, a.cookie))
 		return 0;
 	off = key_arriving(skb, FL_TCP, &a.key);
 	if (!off || !load(skb, off + 13, &flags, 1))
@@ -113,6 +113,6 @@ int verdict_recv_accept(struct __sk_buff *skb)
 	if (!sk)
 		return 1;
 	if (sk->protocol == FL_TCP && sk->state == BPF_TCP_LISTEN)
-		return syn(skb);
+		return syn(skb, sk);
 	return is_open(sk) ? datagram(skb) : 1;
 }

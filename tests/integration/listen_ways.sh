@@ -59,6 +59,25 @@ judged_by_way() {
 	same "hits by $WAY" "$(flowner policy show -j | jq '.rules[0].hits')" 2
 }
 
+# --- a policy that does not ask, between two that do: the same way, and no socket is remembered ---
+
+asked_again() { # ADDRESS
+	local before=$WAY
+	bound_tcp one "$1" "$DENIED_PORT"
+	try one begin "$FD"
+	[[ $LATE != true ]] || try one accept "$FD" # until it is ended
+	policy '  - {name: nobody, hooks: connect, remote: {port: 9}, verdict: reject}'
+	tell one begin "$FD"
+	policy "  - {name: nobody, hooks: listen, local: {port: $DENIED_PORT}, verdict: reject," \
+		'allow_async: true}'
+	way_on
+	same "the way, asked again" "$WAY" "$before"
+	tell one connect tcp "$1" "$DENIED_PORT"
+	tell one close "${R[0]}"
+	tell one close "$FD"
+	denies "$1"
+}
+
 # --- a place for a listen() that fails: two of them, `one` has the first ---
 
 fails() { # NAME FD: listen() where another socket does
@@ -112,6 +131,7 @@ for WITHOUT in '' fexit lsm lsm,fexit "$TRAMPOLINES"; do
 	start_daemon ${WITHOUT:+--without "$WITHOUT"}
 	actor one
 	judged_by_way
+	for address in 127.0.0.1 ::1; do asked_again "$address"; done
 	for address in 127.0.0.1 ::1; do
 		place_of_failed "$address"
 		dismiss one
