@@ -13,7 +13,11 @@
 
 #define IPPROTO_MPTCP 262
 #define PF_KTHREAD 0x00200000
-#define MPTCP_PATHS 9 /* eight beside the first is the most that the kernel lets be configured */
+
+/* As many are looked at: eight beside the first are the most that kernels up to 6.18 let be
+ * configured. Of more, which 7.2 allows, those behind have no holders here, and stay the listener's
+ * and interim when they came before accept(). */
+#define MPTCP_PATHS 9
 
 /* A kernel built without has no such type, and the verifier drops what asks for it. */
 static __always_inline bool mptcp_exists(void)

@@ -58,8 +58,10 @@ static __always_inline struct fl_process *opener(struct tcp_sock *tp, __u64 cook
 		owner_current(ret_owner);
 		return process_current(ret_owner);
 	}
-	if (flow_owner(sibling, ret_owner))
+	if (flow_owner(sibling, ret_owner)) {
+		count(FL_CNT_NO_LISTENER);
 		return NULL;
+	}
 	return bpf_map_lookup_elem(&processes, &ret_owner->proc);
 }
 

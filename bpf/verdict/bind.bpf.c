@@ -183,8 +183,10 @@ int verdict_unbind(struct bpf_sock *sk)
 		return 1;
 	held = *b;
 	bpf_map_delete_elem(&bind_held, &cookie);
-	if (fl_check_word(&held.key, cookie, &held.owner) != held.check)
-		return 1; /* it was forgotten in this moment: the element is another's */
+	if (fl_check_word(&held.key, cookie, &held.owner) != held.check) {
+		count(FL_CNT_VERDICT_UNTOLD); /* forgotten just now: the element is another's */
+		return 1;
+	}
 	e = event_reserve(FL_EVENT_UNBIND);
 	if (!e)
 		return 1;

@@ -279,7 +279,7 @@ enum fl_counter {
 	FL_CNT_SOCKETS_FULL,	 /* socket_to_process refused an entry */
 	FL_CNT_PROCESSES_FULL,	 /* processes or process_text refused an entry */
 	FL_CNT_STORAGE_FULL,	 /* socket storage could not be had */
-	FL_CNT_NO_LISTENER,	 /* passive open whose listener was not known: no interim owner */
+	FL_CNT_NO_LISTENER,	 /* no owner: no listener, or of an MPTCP path no other is known */
 	FL_CNT_END_REPAIRED,	 /* end seen by the tracepoint only */
 	FL_CNT_END_RECONCILED,	 /* end found by reconciliation only */
 	FL_CNT_UDP_IDLE,	 /* UDP peers ended by the sweep: silent for udp_idle */
