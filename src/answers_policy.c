@@ -6,6 +6,7 @@
 #include "enforce.h"
 #include "hooks.h"
 #include "label.h"
+#include "quantity.h"
 #include "rules.h"
 #include "ruleset.h"
 #include "wallclock.h"

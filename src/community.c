@@ -4,7 +4,7 @@
  * that follows the specification (Zeek, Suricata, Elastic), which is all it is for.
  */
 #include "address.h"
-#include "json.h"
+#include "community.h"
 #include "sha1.h"
 #include <string.h>
 

@@ -77,10 +77,4 @@ int config_load(struct config *c, const char *path);
 /* Same, of text in memory; NAME stands for the file in the error line. */
 int config_parse(struct config *c, const char *text, size_t size, const char *name);
 
-/* "10m", "1h", "30s", "500ms" (ns, us, ms, s, m, h, d) to nanoseconds; pure. -EINVAL. */
-int duration_parse(const char *text, uint64_t *ret_ns);
-
-/* "16MiB", "64KiB", "1GiB", "65536" to bytes; pure. -EINVAL. */
-int size_parse(const char *text, uint64_t *ret_bytes);
-
 #endif

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "address.h"
 #include "cleanup.h"
+#include "community.h"
 #include "conntrack.h"
 #include "filter.h"
 #include "flowtext.h"

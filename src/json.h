@@ -70,8 +70,4 @@ json_t *json_notice(const struct json_context *ctx, const struct json_event *eve
 /* {"error":"..."} */
 json_t *json_error(const char *sentence);
 
-/* Community id v1, "1:" + base64(sha1): BUF has 31 bytes at least. */
-#define COMMUNITY_ID_TEXT 31
-const char *community_id(const struct fl_key *key, char *buf);
-
 #endif

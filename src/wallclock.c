@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Points in time to text and back; UTC only, no time zone database, no locale. */
 #include "wallclock.h"
-#include "config.h"
+#include "quantity.h"
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>

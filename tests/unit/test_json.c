@@ -5,6 +5,7 @@
  * vectors. Text that is no UTF-8. Times to text and back.
  */
 #include "address.h"
+#include "community.h"
 #include "conntrack.h"
 #include "filter.h"
 #include "holders.h"
