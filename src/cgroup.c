@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The cgroup2 mount, as the mount table tells it, and ids of cgroup directories. Paths to ids is
- * here; ids back to paths, with their cache, is names.c.
+ * The cgroup2 mount, as the mount table tells it, and ids of cgroup directories. All of them are
+ * found by cgroupwalk.c; ids back to paths, with their cache, is names.c.
  */
 #include "cgroup.h"
 
 #include "cleanup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,73 +117,6 @@ int cgroup_id(int fd, __u64 *ret_id)
 		return -EINVAL;
 	memcpy(ret_id, u.handle.f_handle, sizeof(*ret_id));
 	return 0;
-}
-
-struct each {
-	int (*fn)(void *arg, __u64 id, const char *path);
-	void *arg;
-	char path[PATH_MAX]; /* of the directory at hand, "" for the root */
-};
-
-static int each_below(struct each *e, int fd);
-
-static int each_child(struct each *e, int parent, const char *name)
-{
-	size_t len = strlen(e->path);
-	_close_ int fd = -1;
-	int r;
-
-	if (len + strlen(name) + 2 > sizeof(e->path))
-		return 0;
-	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	snprintf(e->path + len, sizeof(e->path) - len, "/%s", name);
-	r = each_below(e, fd);
-	e->path[len] = '\0';
-	return r;
-}
-
-static int each_below(struct each *e, int fd)
-{
-	const struct dirent *entry;
-	__u64 id = 0;
-	int r = 0, copy;
-	DIR *dir;
-
-	if (cgroup_id(fd, &id))
-		return 0;
-	r = e->fn(e->arg, id, *e->path ? e->path : "/");
-	if (r)
-		return r;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0)
-		return -errno;
-	dir = fdopendir(copy);
-	if (!dir) {
-		r = -errno;
-		close(copy);
-		return r;
-	}
-	while (!r && (entry = readdir(dir))) {
-		if (entry->d_type == DT_DIR && *entry->d_name != '.')
-			r = each_child(e, fd, entry->d_name);
-	}
-	closedir(dir);
-	return r;
-}
-
-int cgroup_each(const char *mount, int (*fn)(void *arg, __u64 id, const char *path), void *arg)
-{
-	struct each e = { .fn = fn, .arg = arg };
-	_close_ int fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	__u64 id;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = cgroup_id(fd, &id);
-	return r ? r : each_below(&e, fd);
 }
 
 int cgroup_is_host_namespace(bool *ret_host)

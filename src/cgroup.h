@@ -19,8 +19,11 @@ int cgroup_mount_from(const char *mountinfo, char **ret_path);
 int cgroup_id(int fd, __u64 *ret_id);
 
 /*
- * FN for every cgroup below the mount point MOUNT, its root ("/") first. What is removed meanwhile
- * is passed over. FN's first non-zero value ends the walk and is returned.
+ * FN for every cgroup below the mount point MOUNT, its root ("/") first, a parent before what is
+ * below it, however they are called and how deep they stand. PATH has less than PATH_MAX bytes: of
+ * one that stands deeper it is that of the nearest above which has room. What is removed meanwhile
+ * is passed over. FN's first non-zero value ends the walk and is returned; -errno: some could not
+ * be looked at.
  */
 int cgroup_each(const char *mount, int (*fn)(void *arg, __u64 id, const char *path), void *arg);
 

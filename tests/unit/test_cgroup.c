@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which line of a mount table is cgroup2, and ids of its directories where there is one. */
+/* Which line of a mount table is cgroup2, and its directories where there is one: ids, and all. */
 #include "cgroup.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,6 +118,8 @@ static int check_one(void *arg, __u64 id, const char *path)
 	struct stat st;
 
 	assert_int_equal(*path, '/');
+	if (strlen(mount) + strlen(path) >= sizeof(full) / 2) /* of a deeper one, as below */
+		return 0;
 	snprintf(full, sizeof(full), "%s%s", mount, path);
 	if (stat(full, &st)) /* others remove theirs meanwhile */
 		assert_int_equal(errno, ENOENT);
@@ -150,6 +153,167 @@ static void every_cgroup_the_root_first(void **state)
 	free(mount);
 }
 
+/* --- a tree of ours, however its parts are called --- */
+
+#define LEVELS 700 /* more than a process may have descriptors here */
+#define FILES_MAX 64
+
+struct tree {
+	char *mount;
+	char top[64], name[256];
+	int fd; /* the top */
+	__u64 ids[LEVELS], dots, last;
+	size_t told, deep, longest;
+};
+
+static __u64 make_at(int parent, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(mkdirat(parent, name, 0755), 0);
+	assert_int_equal(fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return st.st_ino;
+}
+
+static int open_at(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static int down(int fd, const char *name)
+{
+	int below = open_at(fd, name);
+
+	close(fd);
+	return below;
+}
+
+/* Each level has a name as long as may be. */
+static void make_levels(struct tree *t)
+{
+	int fd = open_at(t->fd, ".");
+
+	for (size_t i = 0; i < LEVELS; i++) {
+		t->ids[i] = make_at(fd, t->name);
+		fd = down(fd, t->name);
+	}
+	t->last = make_at(fd, "s");
+	close(fd);
+}
+
+static void remove_levels(const struct tree *t)
+{
+	int fd = open_at(t->fd, ".");
+
+	for (size_t i = 0; i < LEVELS; i++)
+		fd = down(fd, t->name);
+	assert_int_equal(unlinkat(fd, "s", AT_REMOVEDIR), 0);
+	for (size_t i = 0; i < LEVELS; i++) {
+		fd = down(fd, "..");
+		assert_int_equal(unlinkat(fd, t->name, AT_REMOVEDIR), 0);
+	}
+	close(fd);
+}
+
+static int look_for_ours(void *arg, __u64 id, const char *path)
+{
+	struct tree *t = arg;
+	size_t length = strlen(t->top);
+
+	if (strncmp(path, t->top, length) != 0 || (path[length] && path[length] != '/'))
+		return 0;
+	assert_true(strlen(path) < PATH_MAX);
+	if (id == t->dots)
+		assert_string_equal(path + length, "/...hidden");
+	for (size_t i = 0; i < LEVELS; i++)
+		t->deep += id == t->ids[i];
+	if (id == t->last || id == t->ids[LEVELS - 1]) /* not of a path that is not theirs */
+		assert_int_equal(strlen(path), t->longest);
+	else if (strlen(path) > t->longest)
+		t->longest = strlen(path);
+	t->told++;
+	return 0;
+}
+
+static void none_is_left_out(void **state)
+{
+	struct tree t = { .fd = -1 };
+	struct rlimit before, few = { FILES_MAX, FILES_MAX };
+	int root;
+
+	(void)state;
+	if (cgroup_mount(&t.mount)) {
+		print_message("no cgroup2 mounted here\n");
+		skip();
+	}
+	snprintf(t.top, sizeof(t.top), "/test_cgroup.%d", getpid());
+	memset(t.name, 'n', sizeof(t.name) - 1);
+	root = open_at(AT_FDCWD, t.mount);
+	if (mkdirat(root, t.top + 1, 0755)) {
+		print_message("no cgroups may be made here\n");
+		skip();
+	}
+	t.fd = open_at(root, t.top + 1);
+	t.dots = make_at(t.fd, "...hidden");
+	make_levels(&t);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(cgroup_each(t.mount, look_for_ours, &t), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	remove_levels(&t);
+	assert_int_equal(unlinkat(t.fd, "...hidden", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(root, t.top + 1, AT_REMOVEDIR), 0);
+	close(t.fd);
+	close(root);
+	free(t.mount);
+	assert_int_equal(t.deep, LEVELS);
+	assert_int_equal(t.told, LEVELS + 3);
+	assert_true(t.longest > PATH_MAX - 2 * sizeof(t.name));
+}
+
+/* What is removed under the walk ends nothing but itself. */
+static int remove_it(void *arg, __u64 id, const char *path)
+{
+	struct tree *t = arg;
+	int root;
+
+	if (id == t->last) {
+		root = open_at(AT_FDCWD, t->mount);
+		assert_int_equal(unlinkat(t->fd, "b", AT_REMOVEDIR), 0);
+		assert_int_equal(unlinkat(root, t->top + 1, AT_REMOVEDIR), 0);
+		close(root);
+	}
+	t->told += !strcmp(path, "/");
+	return 0;
+}
+
+static void one_that_goes_meanwhile(void **state)
+{
+	struct tree t = { .fd = -1 };
+	int root;
+
+	(void)state;
+	if (cgroup_mount(&t.mount))
+		skip();
+	snprintf(t.top, sizeof(t.top), "/test_cgroup.%d", getpid());
+	root = open_at(AT_FDCWD, t.mount);
+	if (mkdirat(root, t.top + 1, 0755))
+		skip();
+	t.fd = open_at(root, t.top + 1);
+	t.last = make_at(t.fd, "b");
+	assert_int_equal(cgroup_each(t.mount, remove_it, &t), 0);
+	assert_int_equal(t.told, 1);
+	assert_int_equal(unlinkat(root, t.top + 1, AT_REMOVEDIR), -1);
+	assert_int_equal(errno, ENOENT);
+	close(t.fd);
+	close(root);
+	free(t.mount);
+}
+
 static void id_of_what_is_no_cgroup(void **state)
 {
 	int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -180,6 +344,7 @@ int main(void)
 		cmocka_unit_test(mount_tables),	     cmocka_unit_test(no_table),
 		cmocka_unit_test(id_is_the_inode),   cmocka_unit_test(id_of_what_is_no_cgroup),
 		cmocka_unit_test(namespace_is_told), cmocka_unit_test(every_cgroup_the_root_first),
+		cmocka_unit_test(none_is_left_out),  cmocka_unit_test(one_that_goes_meanwhile),
 	};
 
 	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
