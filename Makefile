@@ -71,17 +71,19 @@ BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 VERDICT_SRC := $(wildcard bpf/verdict/*.bpf.c)
 VERDICT_OBJ := $(VERDICT_SRC:bpf/verdict/%.bpf.c=$(B)/bpf/verdict/%.bpf.o)
 # main files and the command line's; everything else in src/ is a module that anything may link
-CLI_SRC := src/flowner.c $(wildcard src/cmd_*.c src/client.c src/table.c src/screen.c)
+CLI_SRC := $(addprefix src/cli/,flowner.c client.c table.c screen.c) $(wildcard src/cli/cmd_*.c)
 SKELETONS := flowner destroy verdict match slow_tcp deny
 # modules that need the skeleton: never linked into unit tests or the command line
-SKEL_SRC := src/track.c src/constants.c src/destroy.c src/confine.c src/enforce.c \
-	src/policyprograms.c
+SKEL_SRC := $(addprefix src/,kernel/track.c kernel/constants.c kernel/destroy.c daemon/confine.c \
+	policy/enforce.c policy/policyprograms.c)
 # what only the library has: it stands in for libbpf there
-LIB_ONLY_SRC := src/libflowner_bpf.c
-MOD_SRC := $(filter-out src/flownerd.c $(CLI_SRC) $(SKEL_SRC) $(LIB_ONLY_SRC),$(wildcard src/*.c))
+LIB_ONLY_SRC := src/lib/libflowner_bpf.c
+SRC_DIRS := $(wildcard src/*)
+MOD_SRC := $(filter-out src/daemon/flownerd.c $(CLI_SRC) $(SKEL_SRC) $(LIB_ONLY_SRC), \
+	$(wildcard src/*/*.c))
 say = $(if $(V),,@$(info $(1) $@))
-o = $(patsubst src/%.c,$(B)/%.o,$(1))
-CLI_MOD := $(call o,$(filter-out src/flowner.c,$(CLI_SRC)))
+o = $(patsubst %.c,$(B)/%.o,$(1))
+CLI_MOD := $(call o,$(filter-out src/cli/flowner.c,$(CLI_SRC)))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%, \
 	$(filter-out %.bpf.c,$(wildcard tests/integration/*.c)))
@@ -90,7 +92,7 @@ TEST_BINS := $(patsubst tests/integration/%.c,$(B)/tests/%, \
 .DELETE_ON_ERROR:
 all: $(B)/flownerd $(B)/flowner
 
-include src/libflowner.mk packaging/manuals.mk packaging/install.mk
+include src/lib/libflowner.mk packaging/manuals.mk packaging/install.mk
 -include $(wildcard tests/*/*.mk)
 
 # --- the kernel side: several sources, one object, one skeleton ---
@@ -112,11 +114,11 @@ $(B)/verdict.skel.h: $(B)/verdict.bpf.o
 $(call o,$(SKEL_SRC)): $(patsubst %,$(B)/%.skel.h,flowner destroy verdict)
 
 # --- daemon and command line ---
-$(B)/%.o: src/%.c | $(B)
+$(B)/src/%.o: src/%.c | $(SRC_DIRS:%=$(B)/%)
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -c $< -o $@
 $(B)/libmodules.a: $(call o,$(MOD_SRC))
 	$(call say,AR  )rm -f $@ && $(AR) rcs $@ $^
-$(B)/flownerd: $(call o,src/flownerd.c $(SKEL_SRC)) $(B)/libmodules.a
+$(B)/flownerd: $(call o,src/daemon/flownerd.c $(SKEL_SRC)) $(B)/libmodules.a
 	$(call say,LINK)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(B)/flowner: $(call o,$(CLI_SRC)) $(B)/libmodules.a
 	$(call say,LINK)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
@@ -167,11 +169,11 @@ surface-update: $(B)/flowner.bpf.o
 	@tests/surface.sh update $(BPFTOOL) $<
 
 format:
-	clang-format -i $(wildcard include/*/*.h src/*.[ch] bpf/*.[ch] bpf/*/*.[ch] tests/*/*.[ch] \
-		packaging/*/*.[ch])
+	clang-format -i $(wildcard include/*/*.h src/*/*.[ch] bpf/*.[ch] bpf/*/*.[ch] \
+		tests/*/*.[ch] packaging/*/*.[ch])
 
-$(B) $(B)/bpf $(B)/bpf/verdict $(B)/unit $(B)/tests:
+$(B) $(B)/bpf $(B)/bpf/verdict $(B)/unit $(B)/tests $(SRC_DIRS:%=$(B)/%):
 	@mkdir -p $@
 clean:
 	rm -rf build
--include $(wildcard $(B)/*.d $(B)/bpf/*.d $(B)/bpf/verdict/*.d $(B)/unit/*.d $(B)/tests/*.d)
+-include $(wildcard $(B)/src/*/*.d $(B)/bpf/*.d $(B)/bpf/verdict/*.d $(B)/unit/*.d $(B)/tests/*.d)

@@ -12,8 +12,8 @@ cd "$(dirname "$0")/.."
 bpftool=$1 object=$2
 shift 2
 flags=("$@")
-all='spdx columns guards length printk sleep surface table windows manuals format shellcheck
-	cppcheck tidy'
+all='spdx columns guards length layers printk sleep surface table windows manuals format
+	shellcheck cppcheck tidy'
 failed=0
 jobs=$(nproc)
 
@@ -63,6 +63,27 @@ check_length() { # of a function with its signature: 60 lines, 40 in bpf/
 			if (lines > ($2 ~ /^bpf\// ? 40 : 60))
 				print $2 ":" at["line"] ": " $1 "() has " lines " lines"
 		}'
+}
+
+layers='text:
+host: text
+flow: text host
+kernel: text host flow
+policy: text host flow kernel
+daemon: text host flow kernel policy
+lib: text host flow kernel
+cli: text host flow policy'
+
+check_layers() { # a folder of src/ includes of the others what its line says
+	local folder may
+	for folder in src/*; do
+		grep -q "^${folder#src/}:" <<<"$layers" || echo "$folder: is in no layer"
+	done
+	while read -r folder may; do
+		grep -HnoE '^#include "[a-z]+/[a-z_0-9]+\.h"' "src/${folder%:}"/*.[ch] |
+			grep -v 'include "flowner/' |
+			grep -vE "\"(${folder%:}${may:+|${may// /|}})/" || true
+	done <<<"$layers"
 }
 
 check_printk() { grep -rn bpf_printk bpf || true; }

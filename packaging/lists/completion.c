@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
-#include "flowtext.h"
+#include "cli/command.h"
+#include "flow/flowtext.h"
 #include "lists.h"
-#include "options.h"
-#include "policywords.h"
+#include "cli/options.h"
+#include "policy/policywords.h"
 
 /* --- what values may be --- */
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "text/cleanup.h"
 
 static const struct {
 	const char *name;

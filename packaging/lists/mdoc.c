@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arguments.h"
-#include "command.h"
-#include "config.h"
+#include "daemon/arguments.h"
+#include "cli/command.h"
+#include "host/config.h"
 #include "lists.h"
-#include "options.h"
-#include "policywords.h"
-#include "settings.h"
+#include "cli/options.h"
+#include "policy/policywords.h"
+#include "host/settings.h"
 
 #define COLUMNS_MAX 72
 

@@ -6,9 +6,9 @@
  * is made up with the help of the clock; `1 by 1`: the same rules read in C until one matches.
  * usage: verdicts [ROUNDS]
  */
-#include "compile.h"
+#include "policy/compile.h"
 #include "match.skel.h"
-#include "policymaps.h"
+#include "policy/policymaps.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -31,8 +31,8 @@ $(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libmodules.a
 	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^) $(DAEMON_LIBS)
 $(B)/fuzz/libmodules.a: $(FUZZ_OBJ)
 	rm -f $@ && ar rcs $@ $^
-$(FUZZ_OBJ): $(B)/fuzz/obj/%.o: src/%.c | $(B)/fuzz/obj
+$(FUZZ_OBJ): $(B)/fuzz/obj/%.o: src/%.c | $(SRC_DIRS:src/%=$(B)/fuzz/obj/%)
 	$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
-$(B)/fuzz/obj:
+$(SRC_DIRS:src/%=$(B)/fuzz/obj/%):
 	mkdir -p $@
--include $(wildcard $(B)/fuzz/*.d $(B)/fuzz/obj/*.d)
+-include $(wildcard $(B)/fuzz/*.d $(B)/fuzz/obj/*/*.d)

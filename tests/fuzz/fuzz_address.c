@@ -3,7 +3,7 @@
  * Fuzzes address_parse() and endpoint_parse(): what was read, written out and read again is the
  * same. endpoint_format() writes no prefixes, so the spelling of those is here.
  */
-#include "address.h"
+#include "text/address.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Any string as a cgroup path: what comes back is a name within its bound, or nothing is. */
-#include "names.h"
+#include "host/names.h"
 
 #include <stddef.h>
 #include <stdint.h>

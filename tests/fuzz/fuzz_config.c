@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Any bytes as flowner.yaml: refused or within bounds, and C stays releasable either way. */
-#include "config.h"
+#include "host/config.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * and its value. A filter cannot be written out; instead the same values, given again in the
  * opposite order, must make a filter that says the same of a number of flows.
  */
-#include "filter.h"
-#include "netns.h"
+#include "flow/filter.h"
+#include "host/netns.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fuzzes flow_id_parse() and the words of protocols and states: read, written, read again is equal.
  */
-#include "flowtext.h"
+#include "flow/flowtext.h"
 
 #include <stdint.h>
 #include <stdlib.h>

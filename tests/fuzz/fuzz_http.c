@@ -3,7 +3,7 @@
  * The response parser on arbitrary bytes, in pieces: the first byte says how large they are. The
  * same bytes in one piece must give the same status, verdict and lines.
  */
-#include "response.h"
+#include "text/response.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * says, must give the same records as in one piece, and only such as say the truth about their
  * lengths.
  */
-#include "intake.h"
+#include "flow/intake.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Any bytes as a line of the history: refused, or a flow that ended and has an id. Input: the line;
  * or, behind a NUL, the values of the fields that are read, each in a line.
  */
-#include "past.h"
+#include "flow/past.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

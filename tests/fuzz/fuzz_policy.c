@@ -4,7 +4,7 @@
  * takes for granted. The bytes after a NUL are a second file, those after another one are added to
  * the policy: its rules come first, and the others are what they were.
  */
-#include "policyedit.h"
+#include "policy/policyedit.h"
 
 #include <stdint.h>
 #include <stdlib.h>

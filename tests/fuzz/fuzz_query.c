@@ -4,10 +4,10 @@
  * what a match says is checked against the flow it was found for. Input: name=value pairs by '&',
  * not unescaped: the bytes are whatever the fuzzer makes them.
  */
-#include "netns.h"
-#include "query.h"
-#include "utf8.h"
-#include "wallclock.h"
+#include "host/netns.h"
+#include "daemon/query.h"
+#include "text/utf8.h"
+#include "text/wallclock.h"
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  * the time, which random bytes would hardly ever do. The same bytes also stand in the maps, whose
  * lookup is here.
  */
-#include "maps.h"
-#include "proc.h"
+#include "kernel/maps.h"
+#include "daemon/proc.h"
 
 #include <errno.h>
 

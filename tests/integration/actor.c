@@ -10,7 +10,7 @@
 #include "told.h"
 
 #include <arpa/inet.h>
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <flowner/flowner.h>

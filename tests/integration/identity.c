@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* identity FILE...: device and inode of each, as exefiles.c says and as stat() does. */
-#include "cleanup.h"
-#include "exefiles.h"
+#include "text/cleanup.h"
+#include "host/exefiles.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -8,7 +8,8 @@ $(B)/tests/refuse.so: tests/integration/refuse.c | $(B)/tests
 	$(call say,CC  )$(CC) $(DEFINES) $(WARN) $(CFLAGS) -MMD -MP -shared -fPIC -o $@ $< -ldl
 $(B)/tests/actor: tests/integration/actor.c $(B)/libflowner.a | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $(filter-out %.h,$^)
-$(B)/tests/library: tests/integration/library.c $(B)/libflowner.a $(B)/address.o | $(B)/tests
+$(B)/tests/library: tests/integration/library.c $(B)/libflowner.a \
+		$(B)/src/text/address.o | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $(filter-out %.h,$^)
 
 # what redirect_proxy.sh has for a proxy: unpacked, not installed

@@ -36,7 +36,7 @@ requests() { # of every kind, some of them refused, in one go
 	done >/dev/null 2>&1
 }
 
-# The daemon's last events; see RING in src/stream.c. The other tables are smaller.
+# The daemon's last events; see RING in src/daemon/stream.c. The other tables are smaller.
 all_is_full() { (($(flowner stats -j | jq .sequence) >= 65536)); }
 
 round() { # SESSIONS

@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "address.h"
+#include "text/address.h"
 
 static struct flowner *handle;
 

@@ -4,9 +4,9 @@
  * the borders of the rules. No traffic: the program is run by BPF_PROG_TEST_RUN.
  * usage: match ATTEMPTS [SEED]     prints how many agreed; ends with 1 at the first that does not
  */
-#include "compile.h"
+#include "policy/compile.h"
 #include "match.skel.h"
-#include "policymaps.h"
+#include "policy/policymaps.h"
 #include "../unit/random_policy.h"
 
 #include <bpf/bpf.h>

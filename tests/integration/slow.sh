@@ -5,7 +5,7 @@
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
 
-HELD=65536 # events, see src/stream.c
+HELD=65536 # events, see src/daemon/stream.c
 
 watch_into() { # FILE [FILTER...]
 	FLOWNER_SOCKET=$SOCK "$BUILD/flowner" watch -j "${@:2}" >"$1" 2>"$1.err" &

@@ -2,7 +2,7 @@
 /* Actors: processes, their channels, and the time everything may take. */
 #include "actor.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
  */
 #include "check.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

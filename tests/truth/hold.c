@@ -5,7 +5,7 @@
  */
 #include "hold.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

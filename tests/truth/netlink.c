@@ -2,7 +2,7 @@
 /* rtnetlink: one request, one acknowledgement. */
 #include "netlink.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>

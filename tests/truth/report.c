@@ -3,7 +3,7 @@
 #include "report.h"
 
 #include <arpa/inet.h>
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* Exec: the test's own program as another image, with the ledger and one channel in its hands. */
 #include "scenario.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  */
 #include "scenario.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  */
 #include "scenario.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <net/if.h>
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 /* TCP sessions that begin badly, end oddly, or are not the first of their socket. */
 #include "scenario.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>

@@ -6,7 +6,7 @@
  */
 #include "scenario.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>

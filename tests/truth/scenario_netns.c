@@ -2,7 +2,7 @@
 /* Sessions in network namespaces made here, and what only a namespace of one's own allows. */
 #include "scenario.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>

@@ -5,7 +5,7 @@
  */
 #include "scenario.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>

@@ -5,7 +5,7 @@
  */
 #include "scenario.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

@@ -5,7 +5,7 @@
  */
 #include "score.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "score.h"
 
 #include <arpa/inet.h>
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

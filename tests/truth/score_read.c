@@ -3,7 +3,7 @@
 #include "score.h"
 
 #include <arpa/inet.h>
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>

@@ -3,7 +3,7 @@
  * Ground truth: makes sessions of every kind and writes down who owned each of them, from what the
  * test itself did. It never asks the agent. score.c compares the two.
  */
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <ftw.h>
 #include <getopt.h>
 #include <string.h>

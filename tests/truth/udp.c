@@ -2,7 +2,7 @@
 /* UDP sockets whose sessions are written into the ledger. */
 #include "udp.h"
 
-#include <cleanup.h>
+#include "text/cleanup.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

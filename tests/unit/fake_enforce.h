@@ -6,8 +6,8 @@
 #ifndef FLOWNER_TESTS_FAKE_ENFORCE_H
 #define FLOWNER_TESTS_FAKE_ENFORCE_H
 
-#include "compile.h"
-#include "enforce.h"
+#include "policy/compile.h"
+#include "policy/enforce.h"
 #include <errno.h>
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #ifndef FLOWNER_TESTS_FAKE_MAPS_H
 #define FLOWNER_TESTS_FAKE_MAPS_H
 
-#include "maps.h"
+#include "kernel/maps.h"
 #include <flowner/listen.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -6,7 +6,7 @@
 #ifndef FLOWNER_TESTS_RANDOM_POLICY_H
 #define FLOWNER_TESTS_RANDOM_POLICY_H
 
-#include "compile.h"
+#include "policy/compile.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,12 +3,12 @@
  * Which flow may be cut, by which way, and what is said of each that may not. The kernel, the maps
  * and the agent are FAKE: one socket, one flow, two namespaces.
  */
-#include "abort.h"
-#include "agent.h"
-#include "destroy.h"
-#include "maps.h"
-#include "netns.h"
-#include "sockdiag.h"
+#include "daemon/abort.h"
+#include "daemon/agent.h"
+#include "kernel/destroy.h"
+#include "kernel/maps.h"
+#include "host/netns.h"
+#include "host/sockdiag.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Addresses and endpoints: what is read, what is refused, what matches. Reads like the grammar. */
-#include "address.h"
+#include "text/address.h"
 
 #include <errno.h>
 #include <setjmp.h>

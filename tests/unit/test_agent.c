@@ -3,17 +3,17 @@
  * What becomes of a record of the event ring: whose it is by size and type, what is added to it,
  * where it goes. The ring, the maps, the processes and the API are FAKE; the recent index is real.
  */
-#include "agent.h"
-#include "api.h"
-#include "config.h"
-#include "flows.h"
-#include "history.h"
-#include "maps.h"
-#include "names.h"
-#include "proc.h"
-#include "recall.h"
-#include "reconcile.h"
-#include "rules.h"
+#include "daemon/agent.h"
+#include "daemon/api.h"
+#include "host/config.h"
+#include "flow/flows.h"
+#include "daemon/history.h"
+#include "kernel/maps.h"
+#include "host/names.h"
+#include "daemon/proc.h"
+#include "kernel/recall.h"
+#include "daemon/reconcile.h"
+#include "daemon/rules.h"
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <setjmp.h>

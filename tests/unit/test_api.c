@@ -4,8 +4,8 @@
  * One thread: the test runs the server between its own reads and writes.
  */
 #include "fake_agent.h"
-#include "holders.h"
-#include "wire.h"
+#include "kernel/holders.h"
+#include "flow/wire.h"
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <jansson.h>

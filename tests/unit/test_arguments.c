@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
-#include "arguments.h"
-#include "config.h"
+#include "daemon/arguments.h"
+#include "host/config.h"
 
 #define WORDS 16
 #define TEXT 8192

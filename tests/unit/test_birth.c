@@ -3,7 +3,7 @@
  * What a new cgroup is said to be, from its name, its parent, and what the daemon wrote down,
  * against what names.c says of its path: the same, or that it is not known; never something else.
  */
-#include "names.h"
+#include "host/names.h"
 #include <flowner/birth.h>
 
 #include <setjmp.h>

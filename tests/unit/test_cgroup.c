@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which line of a mount table is cgroup2, and its directories where there is one: ids, and all. */
-#include "cgroup.h"
+#include "host/cgroup.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

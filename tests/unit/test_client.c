@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "client.h"
+#include "cli/client.h"
 #include "fake_daemon.h"
 
 #define OK_9 "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"

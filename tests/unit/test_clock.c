@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #define clock_gettime fake_gettime /* before the header that calls it */
-#include "../../src/clock.h"
+#include "../../src/text/clock.h"
 
 #define S 1000000000ULL
 #define OFFSET (1000 * S) /* of the real time */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The compiled tables against the rules read one by one: random policies, and corners by hand. */
-#include "compile.h"
+#include "policy/compile.h"
 #include "random_policy.h"
 #include "whole_set.h"
 

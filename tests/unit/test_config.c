@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* flowner.yaml: every key arrives, every mistake is refused with its place, nothing by halves. */
-#include "config.h"
+#include "host/config.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

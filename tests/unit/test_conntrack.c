@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One connection in a conntrack that is FAKE: asked for from each side and in each direction. */
-#include "address.h"
-#include "conntrack.h"
-#include "netns.h"
+#include "text/address.h"
+#include "host/conntrack.h"
+#include "host/netns.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>

@@ -3,13 +3,13 @@
  * What a flow is said to have carried, and who is asked: its socket, the map, its record. The
  * kernel, the maps and the recent flows are FAKE: one flow, which may end while one looks.
  */
-#include "agent.h"
-#include "config.h"
-#include "counts.h"
-#include "flows.h"
-#include "maps.h"
-#include "netns.h"
-#include "sockdiag.h"
+#include "daemon/agent.h"
+#include "host/config.h"
+#include "daemon/counts.h"
+#include "flow/flows.h"
+#include "kernel/maps.h"
+#include "host/netns.h"
+#include "host/sockdiag.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Things kept once: their numbers, also when there are many, and when there are too many. */
-#include "distinct.h"
+#include "text/distinct.h"
 
 #include <errno.h>
 #include <setjmp.h>

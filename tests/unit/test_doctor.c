@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Hooks with why and how, each loss noted once, and what cannot be asked; with the fake daemon. */
-#include "doctor.h"
+#include "daemon/doctor.h"
 #include "fake_agent.h"
 #include <jansson.h>
 #include <setjmp.h>

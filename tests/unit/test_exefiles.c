@@ -3,8 +3,8 @@
  * Executables that are replaced, in a directory of the test's own. What a path stands for is told
  * by the calls the test gets, and compared with what the test did and stat() says.
  */
-#include "exefiles.h"
-#include "cleanup.h"
+#include "host/exefiles.h"
+#include "text/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,10 +3,10 @@
  * The filter set, field by field: one flow, and what is and is not said of it. Names and processes
  * are given, nothing is looked up on the host but this test's own network namespace.
  */
-#include "address.h"
-#include "cleanup.h"
-#include "filter.h"
-#include "netns.h"
+#include "text/address.h"
+#include "text/cleanup.h"
+#include "flow/filter.h"
+#include "host/netns.h"
 
 #include <errno.h>
 #include <setjmp.h>

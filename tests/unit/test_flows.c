@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The recent index: what is kept, for how long, what is found, and what a second END may change. */
-#include "cleanup.h"
-#include "flows.h"
+#include "text/cleanup.h"
+#include "flow/flows.h"
 
 #include <errno.h>
 #include <setjmp.h>

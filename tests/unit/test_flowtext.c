@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every enum value has a word, words read back, flow ids keep all 64 bits. */
-#include "flowtext.h"
+#include "flow/flowtext.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * The walk for who has a socket open, fed with what the kernel would say: who is told, and how
  * often; that others have their turn; places for several; bounds. The iterator is a file here.
  */
-#include "holders.h"
+#include "kernel/holders.h"
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <flowner/control.h>

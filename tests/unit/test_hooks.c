@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "hooks.h"
+#include "kernel/hooks.h"
 
 #define LINKS_MAX 64 /* of track.c */
 #define SHORTEST 8   /* of a sentence for people */

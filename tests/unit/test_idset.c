@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "idset.h"
+#include "text/idset.h"
 
 #define MANY 20000u
 

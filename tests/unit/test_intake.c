@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Records out of bytes: whole whatever the pieces, and none that is not sound. */
-#include "intake.h"
+#include "flow/intake.h"
 
 #include <errno.h>
 #include <setjmp.h>

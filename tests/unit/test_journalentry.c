@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An entry of the journal byte for byte, as systemd's native protocol wants it. */
-#include "journalentry.h"
+#include "text/journalentry.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

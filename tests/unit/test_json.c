@@ -4,15 +4,15 @@
  * measured, and only fields of tests/unit/ecs_fields.txt. Community IDs by the specification's own
  * vectors. Text that is no UTF-8. Times to text and back.
  */
-#include "address.h"
-#include "community.h"
-#include "conntrack.h"
-#include "filter.h"
-#include "holders.h"
-#include "json.h"
-#include "proc.h"
-#include "utf8.h"
-#include "wallclock.h"
+#include "text/address.h"
+#include "flow/community.h"
+#include "host/conntrack.h"
+#include "flow/filter.h"
+#include "kernel/holders.h"
+#include "daemon/json.h"
+#include "daemon/proc.h"
+#include "text/utf8.h"
+#include "text/wallclock.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The texts of a policy into a map and out of it again; the map is a table here. */
-#include "kept.h"
-#include "policy.h"
+#include "policy/kept.h"
+#include "policy/policy.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The shape of the object's maps: the same for the same, another for any change of a record. */
-#include "layout.h"
+#include "kernel/layout.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -3,10 +3,10 @@
  * libflowner on maps in memory (fake_maps.h) and a daemon that is a few functions here: what is
  * read where, what is believed, and whose a packet is.
  */
-#include "clock.h"
-#include "assemble.h"
+#include "text/clock.h"
+#include "flow/assemble.h"
 #include "fake_maps.h"
-#include "libflowner.h"
+#include "lib/libflowner.h"
 
 #include <fcntl.h>
 #include <flowner/check.h>

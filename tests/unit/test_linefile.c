@@ -3,7 +3,7 @@
  * Lines to a file: whole or not at all, in order, kept while the disk refuses them, refused while
  * it does not answer. The disk is write(), which the test stands in for.
  */
-#include "linefile.h"
+#include "text/linefile.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

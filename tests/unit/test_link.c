@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a policy knows of an interface, from what the kernel says of it. */
-#include "policywords.h"
+#include "policy/policywords.h"
 #include <flowner/link.h>
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which two listeners of one port are in each other's way; each pair is asked both ways round. */
-#include "address.h"
+#include "text/address.h"
 #include <flowner/listen.h>
 
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* OpenMetrics text by its grammar, every counter once, and stats; with the fake daemon. */
 #include "fake_agent.h"
-#include "flowtext.h"
-#include "metrics.h"
+#include "flow/flowtext.h"
+#include "daemon/metrics.h"
 #include <ctype.h>
 #include <jansson.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Units and containers from the cgroup paths that systemd and the runtimes write; users; paths. */
-#include "cgroup.h"
-#include "names.h"
+#include "host/cgroup.h"
+#include "host/names.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>

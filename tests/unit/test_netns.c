@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Network namespaces: our own without root; another one, entered and left again, with it. */
-#include "cleanup.h"
-#include "netns.h"
-#include "netns_helper.h"
+#include "text/cleanup.h"
+#include "host/netns.h"
+#include "host/netns_helper.h"
 #include <errno.h>
 #include <linux/netlink.h>
 #include <sched.h>

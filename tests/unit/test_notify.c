@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "notify.h"
+#include "host/notify.h"
 
 #define PATH_MOST (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "client.h"
-#include "options.h"
+#include "cli/client.h"
+#include "cli/options.h"
 
 static const struct command *const commands[] = {
 	&command_list,	 &command_who,	 &command_show,	   &command_watch,

@@ -3,10 +3,10 @@
  * Lines of the history read back: what json.c writes comes out as the filters want it, anything
  * else is refused; and of files of them, all lines, the tail, or those from a time on.
  */
-#include "address.h"
-#include "describe.h"
-#include "past.h"
-#include "pastfile.h"
+#include "text/address.h"
+#include "daemon/describe.h"
+#include "flow/past.h"
+#include "flow/pastfile.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's word on a peer, asked about ourselves: the far end of a socket pair is us. */
-#include "peer.h"
+#include "host/peer.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -18,7 +18,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "pins.h" /* before cmocka's fail() */
+#include "kernel/pins.h" /* before cmocka's fail() */
 
 #include <cmocka.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Places by hash: found again among many, with hashes that are equal, after the array has moved. */
-#include "places.h"
+#include "text/places.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The policy file: every attribute arrives, every mistake is refused with its place. */
-#include "address.h"
-#include "policy.h"
+#include "text/address.h"
+#include "policy/policy.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * A policy edited: what is added, what is taken out, what has had its time. The rules that stay
  * keep their order, mode and place, whatever comes and goes around them.
  */
-#include "policyedit.h"
+#include "policy/policyedit.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * Counts of rules on their way to another area: nothing is lost, whatever is counted when, and of
  * how many CPUs. The map is a table here.
  */
-#include "policyhits.h"
+#include "policy/policyhits.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is found out about a kernel without being root. */
-#include "probe.h"
+#include "kernel/probe.h"
 
 #include <errno.h>
 #include <linux/bpf.h>

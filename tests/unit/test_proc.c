@@ -4,9 +4,9 @@
  * the bound. The maps are replaced by FAKE below: the linker takes this definition before the
  * module's.
  */
-#include "maps.h"
-#include "proc.h"
-#include "procfs.h"
+#include "kernel/maps.h"
+#include "daemon/proc.h"
+#include "host/procfs.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "progress.h"
-#include "sockstat.h"
+#include "host/progress.h"
+#include "host/sockstat.h"
 
 #define PATIENCE_MS 20000
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The routing rules of prohibit.c, as `ip rule` shows them, in a network namespace of its own. */
-#include "prohibit.h"
+#include "host/prohibit.h"
 
 #include <sched.h>
 #include <setjmp.h>

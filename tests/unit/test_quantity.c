@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lengths of time and sizes as people write them: every unit, the largest, and no half a number. */
-#include "quantity.h"
+#include "text/quantity.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

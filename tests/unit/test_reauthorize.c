@@ -4,8 +4,8 @@
  * no rule asks for an interface, so no kernel is asked for routes.
  */
 #include "fake_agent.h"
-#include "procfs.h"
-#include "reauthorize.h"
+#include "host/procfs.h"
+#include "daemon/reauthorize.h"
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>

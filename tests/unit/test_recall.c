@@ -3,7 +3,7 @@
  * Reading a ring's past again. The ring is a file in memory laid out as the kernel's: consumer's
  * page, producer's page, data; what the kernel would write is written here.
  */
-#include "recall.h"
+#include "kernel/recall.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -3,13 +3,13 @@
  * The maps against the kernel's list of sockets, both told by FAKE below: what is ended, what is
  * left alone for want of certainty, and what is asked before. It is always NOW here.
  */
-#include "agent.h"
-#include "config.h"
-#include "maps.h"
-#include "netns.h"
-#include "procfs.h"
-#include "reconcile.h"
-#include "sockdiag.h"
+#include "daemon/agent.h"
+#include "host/config.h"
+#include "kernel/maps.h"
+#include "host/netns.h"
+#include "host/procfs.h"
+#include "daemon/reconcile.h"
+#include "host/sockdiag.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "details.h"
-#include "record.h"
+#include "cli/details.h"
+#include "cli/record.h"
 
 #define NS 1000000000ULL
 #define NOW (1767323045ULL * NS) /* 2026-01-02T03:04:05Z */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a policy says to attempts in words: which rule, which verdict, what was not given. */
-#include "rehearse.h"
+#include "policy/rehearse.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -11,10 +11,10 @@
 #include <cmocka.h>
 #include <linux/capability.h>
 
-#include "facts.h"
-#include "hooks.h"
-#include "privileges.h"
-#include "remedy.h"
+#include "host/facts.h"
+#include "kernel/hooks.h"
+#include "host/privileges.h"
+#include "daemon/remedy.h"
 
 #define KERNEL_ENOTSUPP 524
 

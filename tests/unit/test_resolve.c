@@ -3,8 +3,8 @@
  * Names into numbers: files of the test's own, cgroups and namespaces it makes up. What is told
  * while they change is kept as the maps would be, and compared with compiling anew.
  */
-#include "resolve.h"
-#include "cleanup.h"
+#include "policy/resolve.h"
+#include "text/cleanup.h"
 #include "whole_set.h"
 #include <flowner/link.h>
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "response.h"
+#include "text/response.h"
 
 #define MANY 4096
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel asked for routes of our own, which needs no root; and news as it would send it. */
-#include "address.h"
-#include "routes.h"
+#include "text/address.h"
+#include "host/routes.h"
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/net_namespace.h>

@@ -3,11 +3,11 @@
  * Which policy is in force: loading, trials and their end, what is cut, what stands in policy.d.
  * The agent and the verdict programs are fakes; the policy, its names and tables are the real ones.
  */
-#include "clock.h"
+#include "text/clock.h"
 #include "fake_agent.h"
-#include "label.h"
-#include "rules.h"
-#include "ruleset.h"
+#include "text/label.h"
+#include "daemon/rules.h"
+#include "daemon/ruleset.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a policy would cut of what lives, and that the way to change it is not cut unseen. */
-#include "safety.h"
+#include "policy/safety.h"
 
-#include "policy.h"
+#include "policy/policy.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "address.h"
-#include "record.h"
-#include "services.h"
+#include "text/address.h"
+#include "cli/record.h"
+#include "text/services.h"
 
 static size_t next_service;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SHA-1 against the vectors of RFC 3174 section 7.3 and lengths around the padding's edges. */
-#include "sha1.h"
+#include "text/sha1.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

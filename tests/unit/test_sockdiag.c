@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's list of sockets, asked about our own: no root needed for that. */
-#include "address.h"
-#include "sockdiag.h"
+#include "text/address.h"
+#include "host/sockdiag.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netlink.h>

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "printable.h"
-#include "table.h"
+#include "text/printable.h"
+#include "cli/table.h"
 
 static const struct column columns[] = {
 	{ .title = "ID" },

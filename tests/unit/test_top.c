@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "address.h"
-#include "top.h"
+#include "text/address.h"
+#include "cli/top.h"
 
 #define S 1000000000ULL
 #define MANY 5000

@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "address.h"
-#include "command.h"
-#include "filterline.h"
-#include "topdetail.h"
+#include "text/address.h"
+#include "cli/command.h"
+#include "cli/filterline.h"
+#include "cli/topdetail.h"
 
 #define S 1000000000ULL
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is told of verdicts, and when; what is only counted. */
-#include "verdicts.h"
+#include "policy/verdicts.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #ifndef FLOWNER_TESTS_WHOLE_SET_H
 #define FLOWNER_TESTS_WHOLE_SET_H
 
-#include "compile.h"
+#include "policy/compile.h"
 
 struct whole_set {
 	struct fl_rule_block blocks[FL_BLOCKS];

@@ -16,7 +16,8 @@ listed() { awk '!/^#/ { print $4, $1 }' "$VM/rows.txt" | sort -u; }
 
 # Each program is broken while nothing at start notices; what has a self-test for this, too.
 needed() {
-	grep -oE '"[a-z0-9_]+", (HOOK_NO_PROBE|FL_PROBE_[A-Z_]+)' "$TREE/src/hooks.c" | tr -d '",' |
+	grep -oE '"[a-z0-9_]+", (HOOK_NO_PROBE|FL_PROBE_[A-Z_]+)' \
+		"$TREE/src/kernel/hooks.c" | tr -d '",' |
 		awk '{ print "idle", $1 } $2 != "HOOK_NO_PROBE" { print "silent", $1 }' | sort -u
 }
 

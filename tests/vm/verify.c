@@ -6,9 +6,9 @@
  * count 0: status 1 is for those it says something about.
  * usage: verify [-v] [PROGRAM...]     -v prints the whole log of a refused program
  */
-#include "constants.h"
+#include "kernel/constants.h"
 #include "flowner.skel.h"
-#include "probe.h"
+#include "kernel/probe.h"
 #include "verdict.skel.h"
 
 #include <bpf/libbpf.h>

@@ -26,6 +26,6 @@ $(FOREIGN:%=vm-build-%): vm-build-%:
 vm-matrix: vm-build $(FOREIGN:%=vm-build-%)
 	@TIERS="$(TIERS)" tests/vm/matrix.sh $(KERNELS)
 
-$(B)/tests/verify: tests/vm/verify.c $(call o,src/constants.c) $(B)/libmodules.a | $(B)/tests
+$(B)/tests/verify: tests/vm/verify.c $(call o,src/kernel/constants.c) $(B)/libmodules.a | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $(filter-out %.h,$^) $(DAEMON_LIBS)
 $(B)/tests/verify: $(B)/flowner.skel.h $(B)/verdict.skel.h

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/answers_policy.h"
+#include "text/address.h"
+#include "daemon/agent.h"
+#include "host/config.h"
+#include "policy/enforce.h"
+#include "kernel/hooks.h"
+#include "text/label.h"
+#include "text/quantity.h"
+#include "daemon/rules.h"
+#include "daemon/ruleset.h"
+#include "text/wallclock.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BODY_NAME "policy" /* of a body whose query names no file */
+#define UNRESOLVED_MAX 200 /* told one by one */
+
+/* --- the policy as JSON --- */
+
+static const char *mode_text(bool enforced)
+{
+	return enforced ? "enforce" : "audit";
+}
+
+static json_t *hooks_json(__u32 hooks)
+{
+	json_t *array = json_array();
+
+	for (enum fl_hook hook = 0; hook < FL_HOOKS; hook++)
+		if (hooks >> hook & 1)
+			json_array_append_new(array, json_string(policy_hook_text(hook)));
+	return array;
+}
+
+static void put_time(const struct agent *agent, json_t *object, const char *key, __u64 boot_ns)
+{
+	char text[WALLCLOCK_TEXT];
+
+	if (boot_ns)
+		json_object_set_new(object, key,
+				    json_string(wallclock_format(
+					    boot_ns + (__u64)agent->realtime_offset_ns, text)));
+}
+
+static void put_limit(json_t *object, const struct policy_rule *rule)
+{
+	for (size_t i = 0; i < rule->term_count; i++) {
+		const struct policy_term *t = &rule->terms[i];
+
+		if (t->attribute >= POLICY_LIMIT)
+			json_object_set_new(
+				object, "limit",
+				json_pack("{sI ss}", "listeners", (json_int_t)t->words->value.first,
+					  "per", policy_per_text(t->attribute - POLICY_LIMIT)));
+	}
+}
+
+static json_t *rule_json(const struct agent *agent, const struct ruleset *set, size_t i)
+{
+	const struct policy_rule *rule = &set->policy->rules[i];
+	const struct policy_text *text = &set->texts[rule->text];
+	bool redirects = rule->flags & FL_RULE_REDIRECT;
+	char to[ENDPOINT_TEXT];
+	json_t *object = json_pack("{ss* ss sI so ss ss* ss}", "name", rule->name, "file",
+				   rule->place.file, "line", (json_int_t)rule->place.line, "hooks",
+				   hooks_json(rule->hooks), "verdict",
+				   policy_outcome_text(rule, (enum fl_verdict)rule->verdict), "to",
+				   redirects ? policy_target_text(&rule->to, to) : NULL, "mode",
+				   mode_text(rule->enforced));
+	__u64 hits;
+
+	if (!object)
+		return NULL;
+	if (enforce_hits(rules_enforce(agent->rules), set->places[i], &hits) == 0)
+		json_object_set_new(object, "hits", json_integer((json_int_t)hits));
+	if (text->added)
+		json_object_set_new(object, "added", json_true());
+	put_limit(object, rule);
+	put_time(agent, object, "until", text->ends_ns);
+	return object;
+}
+
+static json_t *rules_json(const struct agent *agent, const struct ruleset *set)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < set->policy->rule_count; i++)
+		json_array_append_new(array, rule_json(agent, set, i));
+	return array;
+}
+
+static json_t *defaults_json(const struct policy *policy)
+{
+	json_t *array = json_array();
+
+	for (enum fl_hook hook = 0; hook < FL_HOOKS; hook++) {
+		const struct plain_default *d = &policy->defaults[hook];
+
+		if (policy->default_places[hook].line)
+			json_array_append_new(
+				array,
+				json_pack("{ss ss ss}", "hook", policy_hook_text(hook), "verdict",
+					  policy_verdict_text((enum fl_verdict)d->verdict), "mode",
+					  mode_text(d->enforced)));
+	}
+	return array;
+}
+
+static int add_unresolved(void *arg, const struct unresolved *u)
+{
+	json_t *array = arg;
+
+	json_array_append_new(array, json_pack("{ss* ss ss ss}", "rule", u->rule->name, "attribute",
+					       policy_attribute_text(u->attribute), "word",
+					       u->word->text, "why", u->why));
+	return json_array_size(array) == UNRESOLVED_MAX;
+}
+
+static json_t *unresolved_json(const struct ruleset *set)
+{
+	json_t *array = json_array();
+
+	(void)resolution_unresolved(set->resolution, add_unresolved, array);
+	return array;
+}
+
+static json_t *files_json(const struct ruleset *set)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < set->text_count; i++)
+		json_array_append_new(array, json_string(set->texts[i].name));
+	return array;
+}
+
+static json_t *ways_json(const struct rules *rules)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < enforce_row_count(); i++) {
+		const struct enforce_row *row = enforce_row(rules_enforce(rules), i);
+
+		json_array_append_new(array,
+				      json_pack("{ss ss ss ss* sb ss ss*}", "hook",
+						policy_hook_text(row->hook), "attach", row->attach,
+						"status", hook_status_text(row->status), "error",
+						row->error ? strerror(row->error) : NULL, "late",
+						row->late, "sees", row->sees, "limit", row->limit));
+	}
+	return array;
+}
+
+static json_t *policy_json(const struct agent *agent)
+{
+	const struct ruleset *set = rules_current(agent->rules);
+	const char *trouble = rules_trouble(agent->rules);
+	json_t *object;
+
+	if (!set)
+		return json_pack("{sb so ss*}", "loaded", 0, "ways", ways_json(agent->rules),
+				 "trouble", *trouble ? trouble : NULL);
+	object = json_pack("{sb sI ss so so so so so ss*}", "loaded", 1, "generation",
+			   (json_int_t)set->generation, "mode", mode_text(set->policy->enforced),
+			   "files", files_json(set), "rules", rules_json(agent, set), "defaults",
+			   defaults_json(set->policy), "unresolved", unresolved_json(set), "ways",
+			   ways_json(agent->rules), "trouble", *trouble ? trouble : NULL);
+	if (!object)
+		return NULL;
+	put_time(agent, object, "since", set->since_ns);
+	put_time(agent, object, "trial_ends", rules_trial_ends_ns(agent->rules));
+	return object;
+}
+
+/* --- asking --- */
+
+static bool has_rules(struct request *request)
+{
+	return request->agent->rules != NULL;
+}
+
+static enum MHD_Result reply_starting(struct request *request)
+{
+	return reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon is starting");
+}
+
+enum MHD_Result answer_policy(struct request *request)
+{
+	char why[QUERY_WHY];
+
+	if (!request->peer.sees_all)
+		return reply_error(request, MHD_HTTP_FORBIDDEN,
+				   "only root and the group of the daemon may read the policy");
+	if (query_none(&request->query, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	if (!has_rules(request))
+		return reply_starting(request);
+	return reply_json(request, MHD_HTTP_OK, policy_json(request->agent));
+}
+
+/* --- changing --- */
+
+static unsigned int status_of(int error)
+{
+	switch (-error) {
+	case EBUSY:
+	case EEXIST:
+		return MHD_HTTP_CONFLICT;
+	case ENOENT:
+		return MHD_HTTP_NOT_FOUND;
+	case ENOMEM:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	case EINVAL:
+	case E2BIG:
+	case ENOSPC:
+	case EOPNOTSUPP:
+		return MHD_HTTP_UNPROCESSABLE_CONTENT;
+	default:
+		return MHD_HTTP_INTERNAL_SERVER_ERROR;
+	}
+}
+
+static enum MHD_Result reply_refusal(struct request *request, int error, const struct fail *f)
+{
+	return reply_error(request, status_of(error), f->text);
+}
+
+/* "SIZE:NAME"; the rest of the body is at *AT. */
+static int read_file(struct request *request, const char *value, size_t *at,
+		     struct policy_text *ret_text)
+{
+	unsigned long long size;
+	char *end;
+
+	if (!isdigit((unsigned char)*value))
+		return -EINVAL;
+	errno = 0;
+	size = strtoull(value, &end, 10);
+	if (errno || *end != ':' || !end[1] || size > request->body_size - *at ||
+	    size > POLICY_BYTES_MAX)
+		return -EINVAL;
+	*ret_text =
+		(struct policy_text){ .name = end + 1, .text = request->body + *at, .size = size };
+	*at += size;
+	return 0;
+}
+
+static int read_time(const char *value, __u64 max_ns, __u64 *ret_ns)
+{
+	uint64_t ns;
+
+	if (duration_parse(value, &ns) < 0 || !ns || ns > max_ns)
+		return -EINVAL;
+	*ret_ns = ns;
+	return 0;
+}
+
+static int read_flag(const char *value, bool *ret_flag)
+{
+	*ret_flag = strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+	return *ret_flag || strcmp(value, "0") == 0 || strcmp(value, "false") == 0 ? 0 : -EINVAL;
+}
+
+enum { LOAD = 1, ADD = 2, DELETE = 4 };
+
+/* What takes which parameter. */
+static const struct {
+	const char *name;
+	unsigned int by;
+} parameters[] = {
+	{ "try", LOAD },
+	{ "for", ADD },
+	{ "cut", LOAD | ADD | DELETE },
+	{ "force", LOAD | ADD | DELETE },
+	{ "file", LOAD | ADD },
+};
+
+static bool is_taken(const char *name, unsigned int by)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		if (strcmp(parameters[i].name, name) == 0)
+			return parameters[i].by & by;
+	}
+	return false;
+}
+
+static int read_parameter(struct request *request, const char *name, const char *value, size_t *at,
+			  struct policy_text *texts, struct rules_order *order)
+{
+	if (strcmp(name, "try") == 0)
+		return read_time(value, RULES_TRIAL_MAX_NS, &order->trial_ns);
+	if (strcmp(name, "for") == 0)
+		return read_time(value, RULES_FOR_MAX_NS, &order->for_ns);
+	if (strcmp(name, "cut") == 0)
+		return read_flag(value, &order->cut);
+	if (strcmp(name, "force") == 0)
+		return read_flag(value, &order->force);
+	if (strcmp(name, "file") == 0)
+		return read_file(request, value, at, &texts[order->count++]);
+	return -ENOENT;
+}
+
+static int read_order(struct request *request, unsigned int by,
+		      struct policy_text texts[QUERY_PARAMETERS], struct rules_order *order,
+		      char why[QUERY_WHY])
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < request->query.count; i++) {
+		const char *name = request->query.parameters[i].name;
+		const char *value = request->query.parameters[i].value;
+		int r = is_taken(name, by) ? read_parameter(request, name, value, &at, texts, order)
+					   : -ENOENT;
+
+		if (r < 0) {
+			snprintf(why, QUERY_WHY,
+				 r == -ENOENT ? "unknown query parameter '%.64s'"
+					      : "%.16s: '%.64s' is not possible",
+				 name, value);
+			return -EINVAL;
+		}
+	}
+	if (by == DELETE)
+		return 0;
+	if (!order->count)
+		texts[order->count++] = (struct policy_text){ .name = BODY_NAME,
+							      .text = request->body,
+							      .size = request->body_size };
+	else if (at != request->body_size) {
+		snprintf(why, QUERY_WHY, "the body has more than the files say");
+		return -EINVAL;
+	}
+	if (by == ADD && order->count != 1) {
+		snprintf(why, QUERY_WHY, "one file is added at a time");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static json_t *outcome_json(const struct agent *agent, const struct rules_outcome *o)
+{
+	const struct ruleset *set = rules_current(agent->rules); /* NULL: the last rule went */
+	json_t *object = json_pack(
+		"{sI sI ss* sI sI sI sb}", "generation", (json_int_t)o->generation, "rules",
+		(json_int_t)(set ? set->policy->rule_count : 0), "mode",
+		set ? mode_text(set->policy->enforced) : NULL, "rejected", (json_int_t)o->rejected,
+		"cut", (json_int_t)o->cut, "left", (json_int_t)o->left, "callers", o->callers);
+
+	if (!object)
+		return NULL;
+	json_object_set_new(object, "unresolved", set ? unresolved_json(set) : json_array());
+	if (o->added) {
+		json_object_set_new(object, "added", json_integer((json_int_t)o->added));
+		json_object_set_new(object, "audited", json_integer((json_int_t)o->audited));
+	}
+	put_time(agent, object, "until", o->ends_ns);
+	json_object_set_new(object, "policy_dir", json_string(agent->config->policy_dir));
+	put_time(agent, object, "trial_ends", rules_trial_ends_ns(agent->rules));
+	return object;
+}
+
+/* FN is rules_load() or rules_add(). */
+static enum MHD_Result put_body(struct request *request, unsigned int by,
+				int (*fn)(struct rules *, const struct rules_order *,
+					  struct rules_outcome *, struct fail *))
+{
+	struct policy_text texts[QUERY_PARAMETERS];
+	struct rules_order order = { .texts = texts, .caller = request->peer.pid };
+	struct rules_outcome outcome;
+	char why[QUERY_WHY];
+	struct fail f;
+	int r;
+
+	if (!request->body || !request->body_size)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST,
+				   "a policy is loaded from the body of the request");
+	if (read_order(request, by, texts, &order, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	if (!has_rules(request))
+		return reply_starting(request);
+	r = fn(request->agent->rules, &order, &outcome, &f);
+	if (r < 0)
+		return reply_refusal(request, r, &f);
+	return reply_json(request, MHD_HTTP_OK, outcome_json(request->agent, &outcome));
+}
+
+enum MHD_Result answer_policy_load(struct request *request)
+{
+	return put_body(request, LOAD, rules_load);
+}
+
+enum MHD_Result answer_policy_add(struct request *request)
+{
+	return put_body(request, ADD, rules_add);
+}
+
+enum MHD_Result answer_policy_delete(struct request *request)
+{
+	struct policy_text none[QUERY_PARAMETERS];
+	struct rules_order order = { .caller = request->peer.pid };
+	struct rules_outcome outcome;
+	char why[QUERY_WHY];
+	struct fail f;
+	int r;
+
+	if (read_order(request, DELETE, none, &order, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	if (!has_rules(request))
+		return reply_starting(request);
+	r = rules_delete(request->agent->rules, request->rest, &order, &outcome, &f);
+	if (r < 0)
+		return reply_refusal(request, r, &f);
+	return reply_json(request, MHD_HTTP_OK, outcome_json(request->agent, &outcome));
+}
+
+static enum MHD_Result change(struct request *request, int (*fn)(struct rules *, struct fail *))
+{
+	char why[QUERY_WHY];
+	struct fail f;
+	int r;
+
+	if (query_none(&request->query, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	if (!has_rules(request))
+		return reply_starting(request);
+	r = fn(request->agent->rules, &f);
+	return r < 0 ? reply_refusal(request, r, &f) : reply_empty(request, MHD_HTTP_NO_CONTENT);
+}
+
+enum MHD_Result answer_policy_clear(struct request *request)
+{
+	return change(request, rules_clear);
+}
+
+enum MHD_Result answer_policy_confirm(struct request *request)
+{
+	return change(request, rules_confirm);
+}

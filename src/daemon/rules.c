@@ -1,0 +1,1031 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Three states: no policy, a policy, a policy on trial with what was before it (a policy or none).
+ * A load while a trial is under way replaces what is tried; what was before stays what was before.
+ * What was added to a policy for a time goes when that is over, or before it is put back.
+ * All of it ends with a daemon that stops, and goes on without one that was killed: the next one
+ * takes it up, and puts back what was before when the trial has ended meanwhile.
+ */
+#include "daemon/rules.h"
+#include "daemon/agent.h"
+#include "daemon/api.h"
+#include "host/cgroup.h"
+#include "text/cleanup.h"
+#include "text/clock.h"
+#include "daemon/condemned.h"
+#include "policy/enforce.h"
+#include "text/label.h"
+#include "daemon/living.h"
+#include "kernel/maps.h"
+#include "policy/policyedit.h"
+#include "daemon/reauthorize.h"
+#include "daemon/ruleset.h"
+#include "policy/safety.h"
+#include "daemon/stream.h"
+#include "text/textfile.h"
+#include "policy/verdicts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#define TICK_NS 1000000000ull
+
+static void look_at_cgroups(struct rules *r);
+
+struct rules {
+	struct agent *agent;
+	struct enforce *enforce;
+	char *cgroup_mount;
+	struct verdicts *verdicts;
+	struct condemned *condemned;
+	struct reauthorize *again;
+	struct ruleset *current;
+	struct ruleset *before; /* of a trial; NULL: there was none */
+	__u64 trial_ends_ns;	/* CLOCK_BOOTTIME; 0: no trial */
+	__u64 retry_ns;		/* what has ended could not be taken out: not before then */
+	__u64 ticked_ns;
+	int epoll, timer;
+	bool sees_host;	      /* paths of cgroups are what the kernel side calls them */
+	bool look_at_cgroups; /* one has come that only that will find */
+	struct fail trouble;
+};
+
+/* --- telling of verdicts --- */
+
+static enum fl_role role_at(enum fl_hook hook)
+{
+	switch (hook) {
+	case FL_HOOK_LISTEN:
+		return FL_ROLE_LISTENER;
+	case FL_HOOK_CONNECT:
+	case FL_HOOK_CONNECT_AUTHORIZATION:
+		return FL_ROLE_OPENER;
+	case FL_HOOK_RECV_ACCEPT:
+		return FL_ROLE_ACCEPTOR;
+	case FL_HOOK_BIND:
+	case FL_HOOKS:
+		break;
+	}
+	return FL_ROLE_UNKNOWN;
+}
+
+static const struct ruleset *set_of(const struct rules *r, __u64 generation)
+{
+	const struct ruleset *sets[] = { r->current, r->before };
+
+	for (size_t i = 0; i < 2; i++) {
+		if (sets[i] && generation && sets[i]->generation == generation)
+			return sets[i];
+	}
+	return NULL;
+}
+
+static struct label *name_of(const struct rules *r, __u64 generation, __u64 tag)
+{
+	const struct ruleset *set = set_of(r, generation);
+
+	return set && tag < set->policy->rule_count ? set->names[tag] : NULL;
+}
+
+/* Where V's attempt goes instead, as the kernel side has found it. */
+static struct fl_place target_of(const struct rules *r, const struct verdict *v)
+{
+	const struct ruleset *set = set_of(r, v->generation);
+	const struct policy_rule *rule = set ? ruleset_rule(set, v->tag) : NULL;
+	const struct fl_key *key = &v->attempt.key;
+	bool binds = v->attempt.hook == FL_HOOK_BIND;
+	struct fl_place to = { .addr = binds ? key->local : key->remote,
+			       .port = binds ? key->local_port : key->remote_port };
+
+	if (!v->redirected || !rule)
+		return to;
+	fl_target_apply(&rule->to, &to.addr, &to.port);
+	to.used = 1;
+	return to;
+}
+
+static struct policy_listeners listeners_of(const struct fl_attempt *a)
+{
+	struct policy_listeners l = { .known = (a->known & FL_KNOWS_LISTENERS) >>
+					       FL_DIM_LISTENERS };
+
+	if (l.known)
+		memcpy(l.of, a->listeners, sizeof(l.of));
+	return l;
+}
+
+static void tell(void *arg, const struct verdict *v)
+{
+	const struct rules *r = arg;
+	const struct fl_attempt *a = &v->attempt;
+	struct stream_verdict told = {
+		.rule = name_of(r, v->generation, v->tag),
+		.count = v->count,
+		.hook = (enum fl_hook)a->hook,
+		.verdict = (enum fl_verdict)v->verdict,
+		.enforced = v->enforced,
+		.failed = v->failed,
+		.redirected = v->redirected,
+		.port_in_use_by_other = fl_port_in_use(a),
+		.again = v->again,
+		.listeners = listeners_of(a),
+		.to = target_of(r, v),
+	};
+	struct fl_flow *flow = &told.event.flow;
+
+	told.event.head.type = FL_EVENT_VERDICT;
+	told.event.head.size = sizeof(told.event);
+	told.event.time_ns = v->time_ns;
+	flow->id = flow->cookie = a->cookie;
+	flow->key = a->key;
+	flow->owner = a->owner;
+	flow->role = role_at(told.hook);
+	(void)maps_netns_inum(r->agent->maps, a->key.netns_cookie, &flow->netns_inum);
+	api_verdict(r->agent->api, &told);
+}
+
+static bool is_late(const struct rules *r, __u32 hook)
+{
+	for (size_t i = 0; i < enforce_row_count(); i++) {
+		const struct enforce_row *row = enforce_row(r->enforce, i);
+
+		if (row->hook == hook && row->status == HOOK_ON)
+			return row->late;
+	}
+	return false;
+}
+
+static void rejected(struct rules *r, const struct fl_attempt *a)
+{
+	__u32 inum = 0;
+
+	if (a->hook == FL_HOOK_LISTEN && is_late(r, FL_HOOK_LISTEN))
+		condemned_add(r->condemned, a);
+	if (a->hook != FL_HOOK_CONNECT_AUTHORIZATION || a->key.proto != FL_TCP)
+		return;
+	(void)maps_netns_inum(r->agent->maps, a->key.netns_cookie, &inum);
+	enforce_rejected_in(r->enforce, a->key.netns_cookie, inum);
+}
+
+void rules_take(struct rules *r, const struct fl_verdict_event *e)
+{
+	if (!r)
+		return; /* of an earlier daemon's policy, whose rules we do not know */
+	verdicts_take(r->verdicts, e);
+	if (fl_verdict_of(e->said.verdict) == FL_REJECT)
+		rejected(r, &e->attempt);
+}
+
+void rules_tick(struct rules *r)
+{
+	__u64 now = clock_ns(CLOCK_BOOTTIME);
+
+	if (!r || now - r->ticked_ns < TICK_NS)
+		return;
+	r->ticked_ns = now;
+	verdicts_expire(r->verdicts, now);
+	enforce_count_skipped(r->enforce, r->agent->maps);
+	if (r->look_at_cgroups)
+		look_at_cgroups(r);
+	r->look_at_cgroups = false;
+}
+
+/* What was said of the old policy is told while its names are known. */
+static void tell_all(struct rules *r)
+{
+	(void)agent_drain(r->agent);
+	verdicts_flush(r->verdicts);
+}
+
+/* --- life --- */
+
+static int watch(struct rules *r, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_fds(struct rules *r)
+{
+	int e;
+
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll < 0)
+		return -errno;
+	r->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (r->timer < 0)
+		return -errno;
+	e = watch(r, r->timer);
+	e = e ? e : watch(r, condemned_fd(r->condemned));
+	return e ? e : watch(r, reauthorize_fd(r->again));
+}
+
+static void cleanup_rules(struct rules **r)
+{
+	rules_free(*r);
+}
+
+int rules_new(struct agent *agent, struct enforce *enforce, const char *cgroup_mount,
+	      struct rules **ret_rules)
+{
+	_cleanup_(cleanup_rules) struct rules *r = calloc(1, sizeof(*r));
+	int e;
+
+	if (!r)
+		return -ENOMEM;
+	r->agent = agent;
+	r->enforce = enforce;
+	r->epoll = r->timer = -1;
+	(void)cgroup_is_host_namespace(&r->sees_host);
+	if (cgroup_mount) {
+		r->cgroup_mount = strdup(cgroup_mount);
+		if (!r->cgroup_mount)
+			return -ENOMEM;
+	}
+	e = verdicts_new(tell, r, &r->verdicts);
+	if (!e)
+		e = condemned_new(agent, &r->condemned);
+	if (!e)
+		e = reauthorize_new(agent, enforce, &r->again);
+	if (!e)
+		e = open_fds(r);
+	if (e < 0)
+		return e;
+	*ret_rules = TAKE_PTR(r);
+	return 0;
+}
+
+void rules_free(struct rules *r)
+{
+	if (!r)
+		return;
+	if (r->verdicts)
+		verdicts_flush(r->verdicts);
+	ruleset_free(r->current);
+	ruleset_free(r->before);
+	condemned_free(r->condemned);
+	reauthorize_free(r->again);
+	verdicts_free(r->verdicts);
+	cleanup_close(&r->timer);
+	cleanup_close(&r->epoll);
+	free(r->cgroup_mount);
+	free(r);
+}
+
+/* --- in force --- */
+
+/* A hook that is judged late is fine where every rule that could reject there says so. */
+static bool allows_late(const struct ruleset *set, struct policy_place *ret_place)
+{
+	enum fl_hook hook;
+
+	return safety_enforceable(set->policy, ~(1u << FL_HOOK_LISTEN), ret_place, &hook) == 0;
+}
+
+static int allows_lifting(const struct ruleset *set, struct fail *f)
+{
+	const struct policy_rule *rule = safety_lifting(set->policy);
+
+	if (!rule || enforce_lifts())
+		return 0;
+	return fail(
+		f, -EOPNOTSUPP,
+		"%s:%zu:%zu: on this kernel allow_override can do nothing: what another program "
+		"denied can be lifted since Linux 5.18",
+		rule->place.file, rule->place.line, rule->place.column);
+}
+
+/* Neither that of what is in force nor of what may come back. */
+static __u32 free_area(const struct rules *r)
+{
+	__u32 area = 0;
+
+	while ((r->current && r->current->area == area) || (r->before && r->before->area == area))
+		area++;
+	return area;
+}
+
+static int write_change(void *arg, const struct resolve_change *change)
+{
+	struct rules *r = arg;
+
+	return enforce_change(r->enforce, &change->key, change->class, change->grown, change->gone);
+}
+
+/* What is in force is judged by, unless it is on trial: a cut could not be taken back. */
+static void judge_again(struct rules *r, const struct ruleset *set, bool on_trial)
+{
+	bool has_rules = set && ruleset_hooks(set) >> FL_HOOK_CONNECT_AUTHORIZATION & 1;
+
+	reauthorize_policy(r->again, has_rules && !on_trial ? &set->compiled->policy : NULL);
+}
+
+struct put {
+	struct rules *rules;
+	struct ruleset *set;
+};
+
+static int last_look(void *arg)
+{
+	const struct put *put = arg;
+
+	return resolution_look_at_cgroups(put->set->resolution, put->set->compiled, write_change,
+					  put->rules);
+}
+
+/* Of each rule of SET as compiled where FROM has it, FL_NO_RULE: nowhere. */
+static int find_places(const struct ruleset *from, const struct ruleset *set, __u32 **ret_places)
+{
+	size_t count = from->policy->rule_count, at = 0;
+	__u32 *places = calloc(set->compiled->policy.rules + 1, sizeof(*places));
+
+	if (!places)
+		return -ENOMEM;
+	for (__u32 i = 0; i < set->compiled->policy.rules; i++) {
+		const char *name = set->policy->rules[set->compiled->order[i]].name;
+
+		places[i] = FL_NO_RULE;
+		/* those that stay are in the same order: the next one is it, mostly */
+		for (size_t j = 0; j < count && places[i] == FL_NO_RULE; j++, at++) {
+			if (strcmp(from->policy->rules[at % count].name, name) == 0)
+				places[i] = from->places[at % count];
+		}
+	}
+	*ret_places = places;
+	return 0;
+}
+
+/* BEFORE is what comes back at the end of the trial; SET is EDITED after an edit, if not NULL. */
+static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_ns,
+			const struct ruleset *before, const struct ruleset *edited, struct fail *f)
+{
+	_free_ __u32 *places = NULL;
+	struct policy_place place = { 0 };
+	bool late = allows_late(set, &place);
+	int e = edited ? find_places(edited, set, &places) : 0;
+	struct put put = { r, set };
+	struct enforce_policy p = {
+		.compiled = set->compiled,
+		.hooks = ruleset_hooks(set),
+		.fail_closed = set->policy->enforced,
+		.late_allowed = late,
+		.redirects = ruleset_redirects(set),
+		.again = set->area != FL_AREA_NONE,
+		.area = set->area == FL_AREA_NONE ? free_area(r) : set->area,
+		.hits_area = edited ? edited->area : FL_AREA_NONE,
+		.hits = places,
+		.since_ns = set->since_ns ? set->since_ns : clock_ns(CLOCK_BOOTTIME),
+		.trial_ends_ns = trial_ends_ns,
+		.before = before ? before->area : FL_AREA_NONE,
+		.texts = set->texts,
+		.text_count = set->text_count,
+		.last_look = last_look,
+		.arg = &put,
+	};
+	if (e < 0)
+		return fail(f, e, "out of memory");
+	e = allows_lifting(set, f);
+	if (!e)
+		e = enforce_load(r->enforce, &p, f);
+	if (e == -EOPNOTSUPP && !late && place.file) {
+		struct fail why = *f;
+
+		return fail(f, e, "%s:%zu:%zu: %.600s", place.file, place.line, place.column,
+			    why.text);
+	}
+	if (e < 0)
+		return e;
+	set->generation = enforce_generation(r->enforce);
+	set->area = p.area;
+	set->since_ns = p.since_ns;
+	r->trouble.text[0] = '\0';
+	judge_again(r, set, trial_ends_ns);
+	return 0;
+}
+
+/* When something of SET ends; 0: nothing does. */
+static __u64 next_end(const struct ruleset *set)
+{
+	return set ? policyedit_next_end(set->texts, set->text_count) : 0;
+}
+
+/* The timer, for what ends first. */
+static void arm(struct rules *r)
+{
+	__u64 ends_ns = r->trial_ends_ns, next = next_end(r->current);
+
+	if (next && next < r->retry_ns)
+		next = r->retry_ns;
+	if (!ends_ns || (next && next < ends_ns))
+		ends_ns = next;
+	timerfd_settime(
+		r->timer, TFD_TIMER_ABSTIME,
+		&(struct itimerspec){ .it_value = { .tv_sec = (time_t)(ends_ns / 1000000000ull),
+						    .tv_nsec = (long)(ends_ns % 1000000000ull) } },
+		NULL);
+}
+
+static void set_trial(struct rules *r, __u64 ends_ns)
+{
+	r->trial_ends_ns = ends_ns;
+	arm(r);
+}
+
+static void forget_before(struct rules *r)
+{
+	set_trial(r, 0);
+	ruleset_free(r->before);
+	r->before = NULL;
+}
+
+/* SET is in force: what was becomes what was before, or is gone. */
+static void take_place(struct rules *r, struct ruleset *set, __u64 trial_ends_ns)
+{
+	bool on_trial = r->trial_ends_ns;
+
+	tell_all(r);
+	if (trial_ends_ns && !on_trial)
+		r->before = r->current;
+	else
+		ruleset_free(r->current);
+	r->current = set;
+	(void)watch(r, resolution_fd(set->resolution));
+	if (trial_ends_ns)
+		set_trial(r, trial_ends_ns);
+	else
+		forget_before(r);
+}
+
+static int refuse_callers(const struct rules_order *order, const struct living *l, struct fail *f)
+{
+	if (!order->cut || !l->callers || order->force)
+		return 0;
+	return fail(f, -EBUSY,
+		    "it would cut your own session, or the listener you came in by: without --cut "
+		    "it lives on, with --force it is cut");
+}
+
+static void settle(struct rules *r, const struct rules_order *order, const struct living *l,
+		   struct rules_outcome *outcome)
+{
+	*outcome = (struct rules_outcome){ .generation = r->current->generation,
+					   .rejected = l->count,
+					   .callers = l->callers };
+	if (!order->cut)
+		return;
+	outcome->cut = living_cut(r->agent, l);
+	outcome->left = l->count - outcome->cut;
+}
+
+static void cleanup_ruleset(struct ruleset **set)
+{
+	ruleset_free(*set);
+}
+
+/* As rules_load(). EDITED, when not NULL: what TEXTS are an edit of, which is in force. */
+static int replace(struct rules *r, const struct policy_text *texts, size_t count,
+		   const struct rules_order *order, const struct ruleset *edited,
+		   struct rules_outcome *ret_outcome, struct fail *f)
+{
+	_cleanup_(cleanup_ruleset) struct ruleset *set = NULL;
+	_cleanup_(living_release) struct living living = { 0 };
+	__u64 ends = order->trial_ns ? clock_ns(CLOCK_BOOTTIME) + order->trial_ns : 0;
+	int e = ruleset_new(r->agent, r->cgroup_mount, texts, count, &set, f);
+
+	if (e < 0)
+		return e;
+	set->since_ns = edited ? edited->since_ns : 0;
+	(void)agent_drain(r->agent);
+	e = living_find(r->agent, set->compiled, edited ? edited->compiled : NULL, order->caller,
+			&living);
+	if (e < 0)
+		return fail(f, e, "cannot read the flows: %s", strerror(-e));
+	e = refuse_callers(order, &living, f);
+	if (!e)
+		e = put_in_force(r, set, ends, r->trial_ends_ns ? r->before : r->current, edited,
+				 f);
+	if (e < 0)
+		return e;
+	take_place(r, TAKE_PTR(set), ends);
+	reauthorize_spare(r->again, order->force ? 0 : order->caller);
+	settle(r, order, &living, ret_outcome);
+	return 0;
+}
+
+int rules_load(struct rules *r, const struct rules_order *order, struct rules_outcome *ret_outcome,
+	       struct fail *f)
+{
+	if (order->trial_ns && order->cut)
+		return fail(f, -EINVAL,
+			    "a trial cuts nothing, for that could not be taken back: confirm it, "
+			    "then load with --cut");
+	return replace(r, order->texts, order->count, order, NULL, ret_outcome, f);
+}
+
+int rules_confirm(struct rules *r, struct fail *f)
+{
+	if (!r->trial_ends_ns)
+		return fail(f, -ENOENT, "no policy is on trial");
+	(void)enforce_confirm(r->enforce);
+	forget_before(r);
+	judge_again(r, r->current, false);
+	return 0;
+}
+
+static void clear(struct rules *r)
+{
+	enforce_count_skipped(r->enforce, r->agent->maps); /* the programs go */
+	judge_again(r, NULL, false);
+	enforce_clear(r->enforce);
+	tell_all(r);
+	ruleset_free(r->current);
+	r->current = NULL;
+	forget_before(r);
+	r->trouble.text[0] = '\0';
+}
+
+int rules_clear(struct rules *r, struct fail *f)
+{
+	if (!enforce_generation(r->enforce))
+		return fail(f, -ENOENT, "no policy is loaded");
+	clear(r);
+	return 0;
+}
+
+/* --- edits --- */
+
+static int refuse_edit(const struct rules *r, struct fail *f)
+{
+	if (r->trial_ends_ns)
+		return fail(f, -EBUSY,
+			    "a policy is on trial: confirm it first, or wait until the trial ends");
+	if (!r->current && enforce_generation(r->enforce))
+		return fail(f, -EBUSY,
+			    "the policy in force is one that cannot be read any more: load one");
+	return 0;
+}
+
+/* What EDIT leaves of the policy in force is in force. */
+static int put_edit(struct rules *r, const struct policyedit *edit, const struct rules_order *order,
+		    struct rules_outcome *ret_outcome, struct fail *f)
+{
+	if (edit->count)
+		return replace(r, edit->texts, edit->count, order, r->current, ret_outcome, f);
+	clear(r);
+	*ret_outcome = (struct rules_outcome){ 0 };
+	return 0;
+}
+
+static void count_added(const struct ruleset *set, struct rules_outcome *outcome)
+{
+	for (size_t i = 0; i < set->policy->rule_count; i++) {
+		const struct policy_rule *rule = &set->policy->rules[i];
+
+		if (rule->text != set->text_count - 1)
+			continue;
+		outcome->added++;
+		outcome->audited += !rule->enforced;
+	}
+	outcome->ends_ns = set->texts[set->text_count - 1].ends_ns;
+}
+
+int rules_add(struct rules *r, const struct rules_order *order, struct rules_outcome *ret_outcome,
+	      struct fail *f)
+{
+	_cleanup_(policyedit_release) struct policyedit edit = { 0 };
+	const struct ruleset *now = r->current;
+	struct policy_text document = order->texts[0];
+	struct policy_error error = { 0 };
+	char sentence[sizeof(error.why) + 256];
+	int e = refuse_edit(r, f);
+
+	if (e < 0)
+		return e;
+	document.ends_ns = order->for_ns ? clock_ns(CLOCK_BOOTTIME) + order->for_ns : 0;
+	e = policyedit_add(now ? now->policy : NULL, now ? now->texts : NULL,
+			   now ? now->text_count : 0, &document, &edit, &error);
+	if (e < 0)
+		return fail(f, e, "%s", policy_error_format(&error, sentence, sizeof(sentence)));
+	e = replace(r, edit.texts, edit.count, order, r->current, ret_outcome, f);
+	if (!e)
+		count_added(r->current, ret_outcome);
+	return e;
+}
+
+int rules_delete(struct rules *r, const char *name, const struct rules_order *order,
+		 struct rules_outcome *ret_outcome, struct fail *f)
+{
+	_cleanup_(policyedit_release) struct policyedit edit = { 0 };
+	int e = refuse_edit(r, f);
+
+	if (e < 0)
+		return e;
+	if (!r->current)
+		return fail(f, -ENOENT, "no policy is loaded");
+	e = policyedit_delete(r->current->policy, r->current->texts, r->current->text_count, name,
+			      &edit);
+	if (e < 0)
+		return fail(f, e,
+			    e == -ENOENT ? "the policy in force has no rule '%.64s'"
+					 : "cannot take out the rule '%.64s': out of memory",
+			    name);
+	return put_edit(r, &edit, order, ret_outcome, f);
+}
+
+/* What is left of SET at NOW_NS, when something of it has ended, else NULL. -ENODATA nothing is. */
+static int without_ended(const struct rules *r, const struct ruleset *set, __u64 now_ns,
+			 struct ruleset **ret_rest, struct fail *f)
+{
+	_cleanup_(policyedit_release) struct policyedit edit = { 0 };
+	__u64 end = next_end(set);
+	int e;
+
+	*ret_rest = NULL;
+	if (!end || end > now_ns)
+		return 0;
+	e = policyedit_expire(set->texts, set->text_count, now_ns, &edit);
+	if (e < 0)
+		return fail(f, e, "out of memory");
+	if (!edit.count)
+		return -ENODATA;
+	e = ruleset_new(r->agent, r->cgroup_mount, edit.texts, edit.count, ret_rest, f);
+	if (!e)
+		(*ret_rest)->since_ns = set->since_ns;
+	return e;
+}
+
+/* True: NEWS is one. */
+static bool try_later(struct rules *r, __u64 now_ns, const struct fail *why, struct fail *news)
+{
+	struct fail told = r->trouble;
+
+	r->retry_ns = now_ns + TICK_NS;
+	arm(r);
+	(void)fail(&r->trouble, 0,
+		   "the time of rules is over, and they cannot be taken out yet: %.700s",
+		   why->text);
+	*news = r->trouble;
+	return strcmp(told.text, r->trouble.text) != 0;
+}
+
+/* True: something of the policy in force had its time; NEWS is a line for the log. */
+static bool end_rules(struct rules *r, __u64 now_ns, struct fail *news)
+{
+	_cleanup_(cleanup_ruleset) struct ruleset *rest = NULL;
+	struct fail why;
+	int e = without_ended(r, r->current, now_ns, &rest, &why);
+
+	if (e == -ENODATA) {
+		clear(r);
+		(void)fail(news, 0, "the time of the last rules is over: no policy is in force");
+		return true;
+	}
+	if (e >= 0 && !rest)
+		return false;
+	if (e >= 0)
+		e = put_in_force(r, rest, 0, NULL, r->current, &why);
+	if (e < 0)
+		return try_later(r, now_ns, &why, news);
+	(void)fail(news, 0, "the time of %zu rules is over: %zu are in force",
+		   r->current->policy->rule_count - rest->policy->rule_count,
+		   rest->policy->rule_count);
+	take_place(r, TAKE_PTR(rest), 0);
+	return true;
+}
+
+/* --- back --- */
+
+/* What was before is in force, but for what has ended of it meanwhile. -ENODATA that was all. */
+static int put_back(struct rules *r, struct fail *f)
+{
+	struct ruleset *rest;
+	int e = without_ended(r, r->before, clock_ns(CLOCK_BOOTTIME), &rest, f);
+
+	if (e < 0)
+		return e;
+	if (!rest) {
+		(void)fail(f, 0, "out of memory");
+		e = ruleset_compile(r->before);
+		return e ? e : put_in_force(r, r->before, 0, NULL, NULL, f);
+	}
+	e = put_in_force(r, rest, 0, NULL, r->before, f);
+	if (e < 0) {
+		ruleset_free(rest);
+		return e;
+	}
+	ruleset_free(r->before);
+	r->before = rest;
+	(void)watch(r, resolution_fd(rest->resolution));
+	return 0;
+}
+
+/* Who tries a policy trusts that this takes it away: if what was before cannot be put back, then
+ * nothing is in force. */
+static void roll_back(struct rules *r, struct fail *news)
+{
+	struct fail why;
+	int e = r->before ? put_back(r, &why) : -ENODATA;
+
+	if (e < 0) {
+		bool lost = e != -ENODATA;
+
+		clear(r);
+		(void)fail(news, 0, "nobody confirmed the policy in time: none is in force%s%.700s",
+			   lost ? ", for what was before cannot be put back: " : "",
+			   lost ? why.text : "");
+		if (lost)
+			r->trouble = *news;
+		return;
+	}
+	tell_all(r);
+	ruleset_free(r->current);
+	r->current = TAKE_PTR(r->before);
+	set_trial(r, 0);
+	(void)fail(news, 0, "nobody confirmed the policy in time: what was before is in force");
+}
+
+/* --- after an earlier daemon --- */
+
+static int make_again(struct rules *r, const struct enforce_kept *kept, struct ruleset **ret_set,
+		      struct fail *f)
+{
+	int e = -EINVAL;
+
+	(void)fail(f, e, "its texts are not there");
+	if (kept->text_count)
+		e = ruleset_new(r->agent, r->cgroup_mount, kept->texts, kept->text_count, ret_set,
+				f);
+	if (e < 0)
+		return e;
+	(*ret_set)->area = kept->area;
+	(*ret_set)->since_ns = kept->since_ns;
+	(void)watch(r, resolution_fd((*ret_set)->resolution));
+	return 0;
+}
+
+static void take_up_trial(struct rules *r, const struct enforce_resumed *found)
+{
+	struct fail why;
+
+	if (!found->trial_ends_ns)
+		return;
+	set_trial(r, found->trial_ends_ns);
+	if (found->before.area != FL_AREA_NONE &&
+	    make_again(r, &found->before, &r->before, &why) < 0)
+		(void)fail(&r->trouble, 0,
+			   "what was before the trial cannot be read any more, and will not come "
+			   "back: %.700s",
+			   why.text);
+}
+
+/* What was said before is told by its old generation; from then on there is ours. */
+static int take_up(struct rules *r, const struct enforce_resumed *found, struct fail *f)
+{
+	int e;
+
+	take_up_trial(r, found);
+	e = make_again(r, &found->current, &r->current, f);
+	if (e < 0)
+		return e;
+	r->current->generation = enforce_generation(r->enforce);
+	tell_all(r);
+	arm(r);
+	return put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, f);
+}
+
+int rules_resume(struct rules *r, struct fail *f)
+{
+	struct enforce_resumed found = { 0 };
+	struct fail why;
+	int e = enforce_resume(r->enforce, &found, f);
+
+	if (e <= 0)
+		return e;
+	if (take_up(r, &found, &why) < 0)
+		(void)fail(&r->trouble, 0,
+			   "the policy of an earlier flownerd is in force, and this one cannot "
+			   "follow it: clear it, or load it anew: %.700s",
+			   why.text);
+	enforce_resumed_release(&found);
+	return 1;
+}
+
+/* --- names --- */
+
+static int ignore_change(void *arg, const struct resolve_change *change)
+{
+	(void)arg;
+	(void)change;
+	return 0;
+}
+
+/* When the tables have no room for a change, they are made anew. */
+static void follow(struct rules *r, int e)
+{
+	struct fail why;
+
+	if (e >= 0)
+		return;
+	(void)fail(&why, e, "%s", strerror(-e));
+	e = ruleset_compile(r->current);
+	if (!e)
+		e = put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, &why);
+	if (e < 0)
+		(void)fail(&r->trouble, e,
+			   "what names of the policy stand for has changed, and the policy could "
+			   "not follow: %.700s",
+			   why.text);
+}
+
+static void follow_names(struct rules *r)
+{
+	if (r->current)
+		follow(r, resolution_run(r->current->resolution, r->current->compiled, write_change,
+					 r));
+	if (r->before) /* it is compiled before it is put back */
+		(void)resolution_run(r->before->resolution, r->before->compiled, ignore_change, r);
+}
+
+void rules_cgroup(struct rules *r, const struct fl_cgroup_event *e)
+{
+	char path[FL_CGROUP_PATH];
+
+	if (!r || !r->current)
+		return;
+	memcpy(path, e->path, sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	if (!*path || !r->sees_host) /* its path is another here, or too long */
+		r->look_at_cgroups = true;
+	else
+		follow(r, resolution_cgroup_came(r->current->resolution, e->id, path,
+						 r->current->compiled, write_change, r));
+}
+
+void rules_link(struct rules *r, const struct fl_link_event *e)
+{
+	if (r)
+		reauthorize_link(r->again, e);
+}
+
+static void look_at_cgroups(struct rules *r)
+{
+	if (r->current)
+		follow(r, resolution_look_at_cgroups(r->current->resolution, r->current->compiled,
+						     write_change, r));
+	if (r->before)
+		(void)resolution_look_at_cgroups(r->before->resolution, r->before->compiled,
+						 ignore_change, r);
+}
+
+void rules_look_again(struct rules *r)
+{
+	if (!r)
+		return;
+	look_at_cgroups(r);
+	if (r->current)
+		follow(r, resolution_look_again(r->current->resolution, r->current->compiled,
+						write_change, r));
+	if (r->before)
+		(void)resolution_look_again(r->before->resolution, r->before->compiled,
+					    ignore_change, r);
+}
+
+int rules_fd(const struct rules *r)
+{
+	return r->epoll;
+}
+
+bool rules_run(struct rules *r, struct fail *ret_news)
+{
+	uint64_t expirations;
+	__u64 now;
+
+	condemned_run(r->condemned);
+	reauthorize_run(r->again);
+	follow_names(r);
+	(void)!read(r->timer, &expirations, sizeof(expirations));
+	now = clock_ns(CLOCK_BOOTTIME);
+	if (!r->trial_ends_ns)
+		return r->current && now >= r->retry_ns && end_rules(r, now, ret_news);
+	if (now < r->trial_ends_ns)
+		return false;
+	roll_back(r, ret_news);
+	return true;
+}
+
+/* --- policy.d --- */
+
+/* Without this word nothing in TEXT could be enforced, whatever else is wrong with it. */
+static bool may_enforce(const struct policy_text *text)
+{
+	static const char word[] = "enforce";
+	const size_t size = sizeof(word) - 1;
+	const char *end = text->text + text->size;
+	bool comment = false;
+
+	for (const char *p = text->text; p < end; p++) {
+		if (*p == '\n')
+			comment = false;
+		else if (*p == '#' && (p == text->text || isspace((unsigned char)p[-1])))
+			comment = true;
+		else if (!comment && (size_t)(end - p) >= size && !strncasecmp(p, word, size))
+			return true;
+	}
+	return false;
+}
+
+struct files {
+	char **paths;
+	struct policy_text *texts;
+	size_t count;
+};
+
+static void files_release(struct files *files)
+{
+	for (size_t i = 0; files->texts && i < files->count; i++)
+		free((char *)files->texts[i].text);
+	free(files->texts);
+	policy_files_free(files->paths);
+}
+
+static int read_files(const char *dir, struct files *files, struct fail *f)
+{
+	int e = policy_files(dir, &files->paths, &files->count);
+
+	if (e == -ENOENT)
+		return 0;
+	if (e < 0)
+		return fail(f, e, "cannot read the directory '%s': %s", dir, strerror(-e));
+	files->texts = calloc(files->count + 1, sizeof(*files->texts));
+	if (!files->texts)
+		return fail(f, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < files->count; i++) {
+		struct policy_text *t = &files->texts[i];
+		char *text;
+
+		e = textfile_read(files->paths[i], POLICY_BYTES_MAX, &text, &t->size);
+		if (e < 0)
+			return fail(f, e, "cannot read '%s': %s", files->paths[i], strerror(-e));
+		t->name = files->paths[i];
+		t->text = text;
+	}
+	return 0;
+}
+
+int rules_load_dir(struct rules *r, const char *dir, bool *ret_harmless, struct fail *f)
+{
+	_cleanup_(files_release) struct files files = { 0 };
+	struct rules_outcome outcome;
+	struct rules_order order;
+	int e = read_files(dir, &files, f);
+
+	*ret_harmless = e == 0;
+	for (size_t i = 0; e == 0 && i < files.count; i++)
+		*ret_harmless &= !may_enforce(&files.texts[i]);
+	if (e < 0)
+		return e;
+	if (!files.count) {
+		if (enforce_generation(r->enforce))
+			clear(r);
+		return 0;
+	}
+	order = (struct rules_order){ .texts = files.texts, .count = files.count };
+	return rules_load(r, &order, &outcome, f);
+}
+
+/* --- what is --- */
+
+const struct ruleset *rules_current(const struct rules *r)
+{
+	return r ? r->current : NULL;
+}
+
+__u64 rules_trial_ends_ns(const struct rules *r)
+{
+	return r->trial_ends_ns;
+}
+
+const struct enforce *rules_enforce(const struct rules *r)
+{
+	return r->enforce;
+}
+
+const struct verdicts *rules_verdicts(const struct rules *r)
+{
+	return r->verdicts;
+}
+
+const char *rules_deaf(const struct rules *r)
+{
+	return r ? reauthorize_deaf(r->again) : NULL;
+}
+
+const char *rules_trouble(const struct rules *r)
+{
+	return r->trouble.text;
+}

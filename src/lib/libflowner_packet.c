@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whose packet is it? A packet at a moment belongs to the life of its session that the moment is
+ * in. Three kinds are outside every life, and still somebody's:
+ *
+ *	late	 the last ACK and what comes after the end: the life that ended last
+ *	early	 the ACK that completes a handshake: the acceptor's flow opens just after it
+ *	opening	 a SYN at the passive end: the listener's, whatever had the session before
+ *
+ * and what no session has belongs to the socket that the kernel would give it to (ladder.h). Behind
+ * NAT all this is so on its other side.
+ */
+#include "lib/libflowner.h"
+
+#include <errno.h>
+
+#include "flow/ladder.h"
+
+#define API __attribute__((visibility("default")))
+
+#define LATE_NS 60000000000ULL /* TIME-WAIT lasts as long */
+#define EARLY_NS 1000000000ULL
+
+/* One end of the packet. */
+struct end {
+	struct fl_key key;
+	__u64 at_ns;	/* 0: now */
+	bool syn;	/* the packet opens a session */
+	bool wildcards; /* the address is the host's: a socket bound to any address may have it */
+	bool nat;	/* what no session has is looked for behind NAT */
+	const struct fl_flow *other; /* what the other end was found to be; NULL: nothing */
+};
+
+static bool lives(const struct fl_flow *flow, __u64 at_ns)
+{
+	return at_ns ? flow_lived_at(flow, at_ns) : !flow->ended_ns;
+}
+
+/* With a SYN, a session that has an acceptor already is an older life than the one beginning. */
+static bool takes(const struct end *end, const struct fl_flow *flow)
+{
+	return lives(flow, end->at_ns) && !(end->syn && flow->role == FL_ROLE_ACCEPTOR);
+}
+
+static bool is_early(const struct end *end, const struct around *a)
+{
+	return a->has_after && a->after.role == FL_ROLE_ACCEPTOR && !end->syn &&
+	       flow_began_ns(&a->after) - end->at_ns <= EARLY_NS;
+}
+
+static bool is_late(const struct end *end, const struct around *a)
+{
+	return a->has_before && a->before.ended_ns && end->at_ns > a->before.ended_ns &&
+	       end->at_ns - a->before.ended_ns <= LATE_NS;
+}
+
+/* Both would do: the other end's flow tells the lives apart, else the nearer one it is. */
+static bool rather_early(const struct end *end, const struct around *a)
+{
+	if (end->other)
+		return flow_began_ns(end->other) > a->before.ended_ns;
+	return flow_began_ns(&a->after) - end->at_ns < end->at_ns - a->before.ended_ns;
+}
+
+/* The life of the session the packet belongs to, NULL when to none. */
+static const struct fl_flow *choose(const struct end *end, const struct around *a)
+{
+	bool early = is_early(end, a), late = is_late(end, a);
+
+	if (a->has_before && takes(end, &a->before))
+		return &a->before;
+	if (early && late)
+		return rather_early(end, a) ? &a->after : &a->before;
+	if (early)
+		return &a->after;
+	return late ? &a->before : NULL;
+}
+
+/* 0, -ENOENT, or another error. */
+static int find_session(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
+{
+	const struct fl_flow *chosen;
+	struct around lives = { 0 };
+	int r = 0;
+
+	lives.has_before = end->at_ns &&
+			   memory_find(h->memory, &end->key, end->at_ns, &lives.before);
+	if (!lives.has_before) {
+		r = flowner_live(h, &end->key, ret_flow);
+		if (r == 0 && takes(end, ret_flow))
+			return 0;
+		if (!end->at_ns || (r < 0 && r != -ENOENT))
+			return r < 0 ? r : -ENOENT;
+		r = flowner_around(h, &end->key, end->at_ns, &lives);
+	}
+	if (r < 0)
+		return r;
+	chosen = choose(end, &lives);
+	if (!chosen)
+		return -ENOENT;
+	*ret_flow = *chosen;
+	return 0;
+}
+
+static int find_bound(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
+{
+	enum ladder last = end->wildcards ? LADDER_RUNGS : LADDER_ANY;
+	struct around lives;
+	struct fl_key key;
+	int r;
+
+	for (enum ladder rung = LADDER_BOUND; rung < last; rung++) {
+		if (!ladder_key(&end->key, rung, &key))
+			continue;
+		r = flowner_live_rung(h, &key, ret_flow);
+		if (r == 0 && (!end->at_ns || flow_lived_at(ret_flow, end->at_ns)))
+			return 0;
+		if (r == 0 || (r == -ENOENT && end->at_ns)) {
+			r = flowner_around(h, &key, end->at_ns, &lives);
+			if (r == 0 && lives.has_before &&
+			    flow_lived_at(&lives.before, end->at_ns)) {
+				*ret_flow = lives.before;
+				return 0;
+			}
+		}
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return -ENOENT;
+}
+
+/* A session that ended is second to the socket that has the packets now; a TCP one only at SYN. */
+static bool rather_bound(const struct end *end, const struct fl_flow *session)
+{
+	return !takes(end, session) && (end->key.proto == FL_UDP || end->syn);
+}
+
+static int find_here(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
+{
+	struct fl_flow bound;
+	int r = find_session(h, end, ret_flow);
+	int b;
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 0 && !rather_bound(end, ret_flow))
+		return 0;
+	b = find_bound(h, end, &bound);
+	if (b == 0)
+		*ret_flow = bound;
+	return b == -ENOENT ? r : b;
+}
+
+/*
+ * Who has the packet on the other side of NAT. What conntrack says is of now: of the lives of a
+ * session there, it is true of the newest only.
+ */
+static int find_behind(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
+{
+	struct end behind = *end;
+	struct fl_flow newest;
+	bool nat = false;
+	int r = flowner_behind(h, &end->key, &newest, &nat);
+
+	if (r < 0 || !nat)
+		return r < 0 ? r : -ENOENT;
+	behind.key = newest.key;
+	behind.wildcards = true; /* it is the address of who has a socket there */
+	r = find_here(h, &behind, ret_flow);
+	return r == 0 && ret_flow->key.remote_port && ret_flow->id != newest.id ? -ENOENT : r;
+}
+
+static bool is_session_then(const struct end *end, const struct fl_flow *flow)
+{
+	return flow->key.remote_port && lives(flow, end->at_ns);
+}
+
+/*
+ * *RET_NAT: found behind NAT. Looked for there also when a listener was found, which may be a proxy
+ * that never sees what is translated, or a session that had the ends before.
+ */
+static int find_end(struct flowner *h, const struct end *end, struct fl_flow *ret_flow,
+		    bool *ret_nat)
+{
+	int r = find_here(h, end, ret_flow), behind;
+	struct fl_flow flow;
+
+	*ret_nat = false;
+	if (!end->nat || (r < 0 && r != -ENOENT) || (r == 0 && is_session_then(end, ret_flow)))
+		return r;
+	behind = find_behind(h, end, &flow);
+	if (behind < 0)
+		return behind == -ENOENT ? r : behind;
+	if (r == 0 && ret_flow->key.remote_port && !is_session_then(end, &flow))
+		return 0;
+	*ret_flow = flow;
+	*ret_nat = true;
+	return 0;
+}
+
+static bool is_loopback(const struct fl_addr *a)
+{
+	static const struct fl_addr one = { .b = { [15] = 1 } };
+
+	return ladder_is_v4(a) ? a->b[12] == 127 : memcmp(a, &one, sizeof(one)) == 0;
+}
+
+static struct end sender(const struct flowner *h, const struct flowner_packet *p)
+{
+	struct fl_key key = {
+		.netns_cookie = p->netns_cookie,
+		.local = p->source,
+		.remote = p->destination,
+		.local_port = p->source_port,
+		.remote_port = p->destination_port,
+		.proto = p->proto,
+	};
+	struct end end = {
+		.at_ns = p->time_ns,
+		.syn = p->proto == FL_TCP && (p->flags & FLOWNER_PACKET_SYN),
+		.wildcards = (p->flags & FLOWNER_PACKET_FROM_HOST) || is_loopback(&p->source),
+		.nat = p->flags & FLOWNER_PACKET_NAT,
+	};
+
+	flowner_complete_key(h, &key, &end.key);
+	return end;
+}
+
+static struct end receiver(const struct end *sender, const struct flowner_packet *p)
+{
+	struct end end = *sender;
+
+	end.key.local = sender->key.remote;
+	end.key.remote = sender->key.local;
+	end.key.local_port = sender->key.remote_port;
+	end.key.remote_port = sender->key.local_port;
+	end.wildcards = (p->flags & FLOWNER_PACKET_FOR_HOST) || is_loopback(&p->destination);
+	return end;
+}
+
+/* One end of the answer. */
+struct found {
+	bool known, nat;
+	struct fl_flow flow;
+};
+
+static int look(struct flowner *h, const struct end *end, bool wanted, struct found *ret_found)
+{
+	int r = wanted ? find_end(h, end, &ret_found->flow, &ret_found->nat) : -ENOENT;
+
+	ret_found->known = r == 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Outside its life: which one it belongs to may be for the other end to tell. */
+static bool is_guess(const struct end *end, const struct found *found)
+{
+	return found->known && !lives(&found->flow, end->at_ns);
+}
+
+static void tell(const struct found *found, const struct end *end, struct flowner_flow *ret_flow)
+{
+	if (!found->known)
+		return;
+	flowner_export(&found->flow, ret_flow);
+	if (found->nat)
+		flowner_seen_as(ret_flow, &end->key);
+}
+
+API int flowner_find_packet(struct flowner *h, const struct flowner_packet *packet,
+			    struct flowner_flow *ret_sender, struct flowner_flow *ret_receiver)
+{
+	struct found from, to;
+	struct end near, far;
+	int r;
+
+	if (packet->proto != FL_TCP && packet->proto != FL_UDP)
+		return -EINVAL;
+	near = sender(h, packet);
+	r = look(h, &near, ret_sender, &from);
+	if (r < 0)
+		return r;
+	far = receiver(&near, packet);
+	far.other = from.known ? &from.flow : NULL;
+	r = look(h, &far, ret_receiver, &to);
+	if (r == 0 && is_guess(&near, &from) && to.known) {
+		near.other = &to.flow;
+		r = look(h, &near, ret_sender, &from);
+	}
+	if (r < 0)
+		return r;
+	tell(&from, &near, ret_sender);
+	tell(&to, &far, ret_receiver);
+	return (from.known ? FLOWNER_SENDER : 0) | (to.known ? FLOWNER_RECEIVER : 0);
+}
