@@ -125,7 +125,7 @@ $(B)/flowner: $(call o,$(CLI_SRC)) $(B)/libmodules.a
 
 # --- tests ---
 $(B)/unit/%: tests/unit/%.c $(CLI_MOD) $(B)/libmodules.a | $(B)/unit
-	$(call say,CC  )$(CC) $(ALL_CFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter-out %.h,$^) \
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter-out %.h src/%.c,$^) \
 		$(DAEMON_LIBS) $(SCREEN_LIBS) -lcmocka
 $(B)/tests/%: tests/integration/%.c | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $<

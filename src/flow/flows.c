@@ -4,11 +4,12 @@
  * over it, by id and by key. Entries name each other by their place in the ring, so the ring can
  * grow; it does so by doubling, up to the bound it was made with, and never shrinks.
  *
- * Chains run newest first, and both ways: the oldest entry leaves in the same time however often
- * its key was used, and a key is used again by every restart of a server.
+ * Ids are used once: each hash has a chain, newest first. A key is used again by every restart of a
+ * server, and by whoever wants us to be slow: each hash has a tree, see lives.h.
  */
 #include "flow/flows.h"
 #include "flow/around.h"
+#include "flow/lives.h"
 #include "text/cleanup.h"
 
 #include <errno.h>
@@ -20,24 +21,13 @@
 
 #define FIRST_CAPACITY 256u
 #define COUNT_MAX (1u << 24) /* 3 GB: a larger one is a mistake */
-#define NONE UINT32_MAX
-
-enum table { BY_ID, BY_KEY, TABLES };
-
-struct link {
-	__u32 newer;
-	__u32 older;
-};
-
-struct entry {
-	struct fl_flow flow;
-	struct link links[TABLES];
-};
+#define NONE LIVES_NONE
 
 struct flows {
-	struct entry *ring;
-	__u32 *buckets[TABLES]; /* newest entry of each chain */
-	__u32 bucket_count;	/* a power of two */
+	struct life *ring;
+	__u32 *by_id;	    /* newest entry of each chain */
+	__u32 *by_key;	    /* root of each tree */
+	__u32 bucket_count; /* a power of two */
 	__u32 capacity;
 	__u32 oldest;
 	__u32 count;
@@ -75,40 +65,54 @@ static __u32 bucket_of_key(const struct flows *flows, const struct fl_key *key)
 	return (__u32)hash & (flows->bucket_count - 1);
 }
 
-static __u32 *bucket(const struct flows *flows, enum table table, const struct fl_flow *flow)
+static struct lives lives_of(const struct flows *flows)
 {
-	if (table == BY_ID)
-		return &flows->buckets[BY_ID][bucket_of_id(flows, flow->id)];
-	return &flows->buckets[BY_KEY][bucket_of_key(flows, &flow->key)];
+	return (struct lives){ .ring = flows->ring, .seed = flows->seed };
+}
+
+/* Root of the tree with KEY in it, if that is known at all. */
+static __u32 *root_of(const struct flows *flows, const struct fl_key *key)
+{
+	return &flows->by_key[bucket_of_key(flows, key)];
+}
+
+static void tree_add(const struct flows *flows, __u32 at)
+{
+	const struct lives lives = lives_of(flows);
+
+	lives_insert(&lives, root_of(flows, &flows->ring[at].flow.key), at);
+}
+
+static void tree_remove(const struct flows *flows, __u32 at)
+{
+	const struct lives lives = lives_of(flows);
+
+	lives_remove(&lives, root_of(flows, &flows->ring[at].flow.key), at);
 }
 
 static void link_entry(struct flows *flows, __u32 at)
 {
-	struct entry *entry = &flows->ring[at];
+	struct life *entry = &flows->ring[at];
+	__u32 *newest = &flows->by_id[bucket_of_id(flows, entry->flow.id)];
 
-	for (enum table t = 0; t < TABLES; t++) {
-		__u32 *newest = bucket(flows, t, &entry->flow);
-
-		entry->links[t] = (struct link){ .newer = NONE, .older = *newest };
-		if (*newest != NONE)
-			flows->ring[*newest].links[t].newer = at;
-		*newest = at;
-	}
+	entry->newer = NONE;
+	entry->older = *newest;
+	if (*newest != NONE)
+		flows->ring[*newest].newer = at;
+	*newest = at;
+	tree_add(flows, at);
 }
 
-/* Only the oldest ever leaves, and it is the last of its chains: nothing is older. */
+/* Only the oldest ever leaves, and it is the last of its chain: nothing is older. */
 static void drop_oldest(struct flows *flows)
 {
-	const struct entry *entry = &flows->ring[flows->oldest];
+	const struct life *entry = &flows->ring[flows->oldest];
 
-	for (enum table t = 0; t < TABLES; t++) {
-		__u32 newer = entry->links[t].newer;
-
-		if (newer != NONE)
-			flows->ring[newer].links[t].older = NONE;
-		else
-			*bucket(flows, t, &entry->flow) = NONE;
-	}
+	tree_remove(flows, flows->oldest);
+	if (entry->newer != NONE)
+		flows->ring[entry->newer].older = NONE;
+	else
+		flows->by_id[bucket_of_id(flows, entry->flow.id)] = NONE;
 	flows->oldest = place(flows, 1);
 	flows->count--;
 }
@@ -135,8 +139,8 @@ void flows_free(struct flows *flows)
 	if (!flows)
 		return;
 	free(flows->ring);
-	for (enum table t = 0; t < TABLES; t++)
-		free(flows->buckets[t]);
+	free(flows->by_id);
+	free(flows->by_key);
 	free(flows);
 }
 
@@ -150,7 +154,7 @@ static __u32 *new_buckets(__u32 count)
 }
 
 /* Copies of the entries, oldest first from place 0 of RING. */
-static void copy_entries(const struct flows *flows, struct entry *ring)
+static void copy_entries(const struct flows *flows, struct life *ring)
 {
 	for (__u32 i = 0; i < flows->count; i++)
 		ring[i] = flows->ring[place(flows, i)];
@@ -161,7 +165,7 @@ static int grow(struct flows *flows)
 {
 	__u32 buckets = flows->bucket_count ? flows->bucket_count * 2 : FIRST_CAPACITY;
 	__u32 capacity = buckets < flows->limit ? buckets : flows->limit;
-	_free_ struct entry *ring = malloc(capacity * sizeof(*ring));
+	_free_ struct life *ring = malloc(capacity * sizeof(*ring));
 	_free_ __u32 *by_id = new_buckets(buckets);
 	_free_ __u32 *by_key = new_buckets(buckets);
 
@@ -169,11 +173,11 @@ static int grow(struct flows *flows)
 		return -ENOMEM;
 	copy_entries(flows, ring);
 	free(flows->ring);
-	free(flows->buckets[BY_ID]);
-	free(flows->buckets[BY_KEY]);
+	free(flows->by_id);
+	free(flows->by_key);
 	flows->ring = TAKE_PTR(ring);
-	flows->buckets[BY_ID] = TAKE_PTR(by_id);
-	flows->buckets[BY_KEY] = TAKE_PTR(by_key);
+	flows->by_id = TAKE_PTR(by_id);
+	flows->by_key = TAKE_PTR(by_key);
 	flows->bucket_count = buckets;
 	flows->capacity = capacity;
 	flows->oldest = 0;
@@ -203,16 +207,17 @@ static int add(struct flows *flows, const struct fl_flow *flow)
 	return 0;
 }
 
-static struct fl_flow *find_id(const struct flows *flows, __u64 id)
+/* Its place, or NONE. */
+static __u32 find_id(const struct flows *flows, __u64 id)
 {
+	__u32 at;
+
 	if (flows->count == 0)
-		return NULL;
-	for (__u32 at = flows->buckets[BY_ID][bucket_of_id(flows, id)]; at != NONE;
-	     at = flows->ring[at].links[BY_ID].older) {
-		if (flows->ring[at].flow.id == id)
-			return &flows->ring[at].flow;
-	}
-	return NULL;
+		return NONE;
+	at = flows->by_id[bucket_of_id(flows, id)];
+	while (at != NONE && flows->ring[at].flow.id != id)
+		at = flows->ring[at].older;
+	return at;
 }
 
 static bool owner_known(const struct fl_owner *owner)
@@ -273,24 +278,28 @@ static void merge(struct fl_flow *held, const struct fl_flow *more)
 
 int flows_ended(struct flows *flows, const struct fl_flow *flow)
 {
-	struct fl_flow *held;
+	__u32 at;
 
 	if (flow->id == 0 || flow->ended_ns == 0)
 		return -EINVAL;
-	held = find_id(flows, flow->id);
-	if (!held)
+	at = find_id(flows, flow->id);
+	if (at == NONE)
 		return add(flows, flow);
-	merge(held, flow);
+	tree_remove(flows, at); /* its times may change */
+	merge(&flows->ring[at].flow, flow);
+	tree_add(flows, at);
 	return 0;
 }
 
 int flows_accepted_late(struct flows *flows, __u64 id, const struct fl_owner *owner,
 			const struct fl_flow **ret_flow)
 {
-	struct fl_flow *held = find_id(flows, id);
+	__u32 at = find_id(flows, id);
+	struct fl_flow *held;
 
-	if (!held)
+	if (at == NONE)
 		return -ENOENT;
+	held = &flows->ring[at].flow;
 	if (held->accepted && fl_proc_equal(&held->owner.proc, &owner->proc))
 		return -EALREADY;
 	if (owner_known(owner))
@@ -303,11 +312,11 @@ int flows_accepted_late(struct flows *flows, __u64 id, const struct fl_owner *ow
 
 int flows_get(const struct flows *flows, __u64 id, const struct fl_flow **ret_flow)
 {
-	const struct fl_flow *flow = find_id(flows, id);
+	__u32 at = find_id(flows, id);
 
-	if (!flow)
+	if (at == NONE)
 		return -ENOENT;
-	*ret_flow = flow;
+	*ret_flow = &flows->ring[at].flow;
 	return 0;
 }
 
@@ -324,46 +333,50 @@ static __u64 distance(const struct fl_flow *a, const struct fl_flow *b)
 	return x > y ? x - y : y - x;
 }
 
+static const struct fl_flow *newest(const struct flows *flows, const struct fl_key *key,
+				    __u64 began_ns, __u64 ended_ns)
+{
+	const struct lives lives = lives_of(flows);
+	__u32 at = NONE;
+
+	if (flows->count > 0)
+		at = lives_newest(&lives, *root_of(flows, key), key, began_ns, ended_ns);
+	return at == NONE ? NULL : &flows->ring[at].flow;
+}
+
+static const struct fl_flow *next_after(const struct flows *flows, const struct fl_key *key,
+					__u64 began_ns)
+{
+	const struct lives lives = lives_of(flows);
+	__u32 at = NONE;
+
+	if (flows->count > 0)
+		at = lives_next(&lives, *root_of(flows, key), key, began_ns);
+	return at == NONE ? NULL : &flows->ring[at].flow;
+}
+
 int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
 	       const struct fl_flow **ret_flow)
 {
-	const struct fl_flow *found = NULL;
+	const struct fl_flow *found = newest(flows, key, at_ns ? at_ns : UINT64_MAX, at_ns);
 
-	if (flows->count == 0)
-		return -ENOENT;
-	for (__u32 at = flows->buckets[BY_KEY][bucket_of_key(flows, key)]; at != NONE;
-	     at = flows->ring[at].links[BY_KEY].older) {
-		const struct fl_flow *flow = &flows->ring[at].flow;
-
-		if (memcmp(&flow->key, key, sizeof(*key)) != 0)
-			continue;
-		if (at_ns != 0 && !flow_lived_at(flow, at_ns))
-			continue;
-		if (!found || flow->ended_ns > found->ended_ns)
-			found = flow;
-	}
 	if (!found)
 		return -ENOENT;
 	*ret_flow = found;
 	return 0;
 }
 
+/* The nearest on either side: one that began with FLOW or before it, and one that did later. */
 int flows_find_peer(const struct flows *flows, const struct fl_key *key, const struct fl_flow *flow,
 		    const struct fl_flow **ret_flow)
 {
-	const struct fl_flow *found = NULL;
+	__u64 began_ns = flow_began_ns(flow);
+	const struct fl_flow *found = newest(flows, key, began_ns, began_ns);
+	const struct fl_flow *later = next_after(flows, key, began_ns);
 
-	if (flows->count == 0)
-		return -ENOENT;
-	for (__u32 at = flows->buckets[BY_KEY][bucket_of_key(flows, key)]; at != NONE;
-	     at = flows->ring[at].links[BY_KEY].older) {
-		const struct fl_flow *peer = &flows->ring[at].flow;
-
-		if (memcmp(&peer->key, key, sizeof(*key)) != 0 || !lived_together(peer, flow))
-			continue;
-		if (!found || distance(peer, flow) < distance(found, flow))
-			found = peer;
-	}
+	if (later && lived_together(later, flow) &&
+	    (!found || distance(later, flow) < distance(found, flow)))
+		found = later;
 	if (!found)
 		return -ENOENT;
 	*ret_flow = found;
@@ -373,15 +386,13 @@ int flows_find_peer(const struct flows *flows, const struct fl_key *key, const s
 void flows_around(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
 		  struct around *around)
 {
-	if (flows->count == 0)
-		return;
-	for (__u32 at = flows->buckets[BY_KEY][bucket_of_key(flows, key)]; at != NONE;
-	     at = flows->ring[at].links[BY_KEY].older) {
-		const struct fl_flow *flow = &flows->ring[at].flow;
+	const struct fl_flow *before = newest(flows, key, at_ns, 0);
+	const struct fl_flow *after = next_after(flows, key, at_ns);
 
-		if (memcmp(&flow->key, key, sizeof(*key)) == 0)
-			around_add(around, flow, at_ns);
-	}
+	if (before)
+		around_add(around, before, at_ns);
+	if (after)
+		around_add(around, after, at_ns);
 }
 
 int flows_each(const struct flows *flows, int (*fn)(const struct fl_flow *flow, void *arg),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The recent index: flows that ended, kept until COUNT or AGE is reached, found by id and by key.
- * Live flows are not here: their truth is in the maps.
+ * Live flows are not here: their truth is in the maps. No question costs more than the logarithm of
+ * what is kept, however often one key was used.
  */
 #ifndef FLOWNER_FLOWS_H
 #define FLOWNER_FLOWS_H
@@ -30,8 +31,8 @@ int flows_accepted_late(struct flows *flows, __u64 id, const struct fl_owner *ow
 int flows_get(const struct flows *flows, __u64 id, const struct fl_flow **ret_flow);
 
 /*
- * The flow of KEY that lived at boot time AT_NS (0 = the one that ended last). -ENOENT. One older
- * than the agent is only known to have lived since seen_ns.
+ * The flow of KEY that lived at boot time AT_NS, of several the one that began last (0 = of all
+ * that ended). -ENOENT. One older than the agent is only known to have lived since seen_ns.
  */
 int flows_find(const struct flows *flows, const struct fl_key *key, __u64 at_ns,
 	       const struct fl_flow **ret_flow);
