@@ -23,8 +23,7 @@
 #define PIN_DIR "/sys/fs/bpf/flowner"
 #define SOCKET "/run/flowner/flowner.sock"
 #define TIMEOUT_MS 5000
-#define LOOK_NS 1000000000ULL  /* how often the pins are looked at, beside what memory says */
-#define FINAL_NS 1000000000ULL /* a record is final this long after its end */
+#define LOOK_NS 1000000000ULL /* how often the pins are looked at, beside what memory says */
 
 /* --- the live maps, which a daemon may replace at any time --- */
 
@@ -337,39 +336,18 @@ int flowner_live(struct flowner *h, const struct fl_key *key, struct fl_flow *re
 	return maps_closed(r) ? live_from_daemon(h, key, ret_flow) : r;
 }
 
-/* An answer that cannot change any more is kept: FLOW had the session from its begin to AT. */
-static void remember(struct flowner *h, const struct fl_flow *flow, __u64 at_ns)
-{
-	__u64 now = clock_ns(CLOCK_BOOTTIME);
-
-	if (!flow->ended_ns ||
-	    (flow->role == FL_ROLE_ACCEPTOR && !flow->accepted && flow->ended_ns + FINAL_NS > now))
-		return;
-	if (at_ns < flow->ended_ns)
-		at_ns = flow->ended_ns;
-	memory_add(h->memory, flow, at_ns < now ? at_ns : now);
-}
-
 int flowner_around(struct flowner *h, const struct fl_key *key, __u64 at_ns,
 		   struct around *ret_around)
 {
-	struct around lives = { 0 };
+	__u64 asked_ns = clock_ns(CLOCK_BOOTTIME);
 	int r;
 
-	if (memory_find(h->memory, key, at_ns, &lives.before)) {
-		lives.has_before = true;
-		*ret_around = lives;
+	if (memory_find(h->memory, key, at_ns, ret_around))
 		return 0;
-	}
-	r = around(h, key, at_ns, &lives);
-	if (r < 0)
-		return r;
-	if (lives.has_before)
-		remember(h, &lives.before, at_ns);
-	if (lives.has_after)
-		remember(h, &lives.after, flow_began_ns(&lives.after));
-	*ret_around = lives;
-	return 0;
+	r = around(h, key, at_ns, ret_around);
+	if (r == 0)
+		memory_add(h->memory, key, ret_around, asked_ns);
+	return r;
 }
 
 API int flowner_find(struct flowner *h, const struct fl_key *key, struct flowner_flow *ret_flow)

@@ -77,16 +77,21 @@ int ask_stream(const struct ask *ask, const char *target, struct response *respo
 /* Errno of an HTTP status. */
 int ask_error(int status);
 
-/* --- libflowner_memory.c: ended flows the daemon told us of --- */
+/* --- libflowner_memory.c: what the daemon told us of flows that have ended --- */
 
 struct memory;
 
 int memory_new(struct memory **ret_memory);
 void memory_free(struct memory *m);
 
-/* FLOW, which has ended and is final, is the answer for all of its life and up to UNTIL_NS. */
-void memory_add(struct memory *m, const struct fl_flow *flow, __u64 until_ns);
-bool memory_find(struct memory *m, const struct fl_key *key, __u64 at_ns, struct fl_flow *ret_flow);
+/*
+ * AROUND is what the daemon, asked at ASKED_NS or later, said of KEY and some moment. Kept is what
+ * of it cannot change any more, and found again for moments of which it would say the same.
+ */
+void memory_add(struct memory *m, const struct fl_key *key, const struct around *around,
+		__u64 asked_ns);
+bool memory_find(struct memory *m, const struct fl_key *key, __u64 at_ns,
+		 struct around *ret_around);
 
 /* --- libflowner.c --- */
 

@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ended flows, so that the packets of one are one question to the daemon and not one each. A fixed
- * table in which the next flow with the same place takes it over; nothing is ever wrong in it,
- * because who had a session at a moment that is past does not change any more.
+ * Answers of the daemon about lives that have ended, so that the packets of one are one question
+ * and not one each. A fixed table in which the next session with the same place takes it over.
+ *
+ * An answer is kept with the moments of which the daemon, asked again, would say the same: which
+ * life comes next is a part of it, because a packet between two may belong to either.
  */
 #include "lib/libflowner.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#define PLACES 8192 /* a power of two; 1.5 MB, of which the kernel gives what is used */
+#include "text/clock.h"
+
+#define PLACES 8192	       /* a power of two; 4 MB, of which the kernel gives what is used */
+#define FINAL_NS 1000000000ULL /* a record is final this long after its end */
 
 struct place {
-	struct fl_flow flow; /* id 0: free */
-	__u64 until_ns;
+	struct fl_key key;
+	struct around around; /* neither before nor after: free */
+	__u64 from_ns, until_ns;
 };
 
 struct memory {
@@ -54,27 +61,59 @@ static struct place *place_of(struct memory *m, const struct fl_key *key)
 	return &m->places[hash & (PLACES - 1)];
 }
 
-void memory_add(struct memory *m, const struct fl_flow *flow, __u64 until_ns)
+/* It has ended, and whose it was is known for good. */
+static bool is_final(const struct fl_flow *flow)
 {
-	struct place *p = place_of(m, &flow->key);
+	bool interim = flow->role == FL_ROLE_ACCEPTOR && !flow->accepted;
 
+	return flow->ended_ns && !(interim && flow->ended_ns + FINAL_NS > clock_ns(CLOCK_BOOTTIME));
+}
+
+/*
+ * BEFORE is the answer up to here when a life that begins at NEXT_NS, or may, is not a part of it:
+ * between two lives no packet is the next one's so long before it.
+ */
+static __u64 before_alone_until(const struct fl_flow *before, __u64 next_ns)
+{
+	__u64 until_ns = next_ns > AROUND_EARLY_NS ? next_ns - AROUND_EARLY_NS - 1 : 0;
+
+	if (until_ns < before->ended_ns)
+		until_ns = before->ended_ns;
+	return until_ns < next_ns ? until_ns : next_ns - 1;
+}
+
+void memory_add(struct memory *m, const struct fl_key *key, const struct around *around,
+		__u64 asked_ns)
+{
+	struct place new = { .key = *key, .around = *around };
+	struct place *p = place_of(m, key);
+
+	if (around->has_before ? !is_final(&around->before) : !around->has_after)
+		return;
+	if (around->has_before)
+		new.from_ns = flow_began_ns(&around->before);
+	new.until_ns = around->has_after ? flow_began_ns(&around->after) - 1 : asked_ns;
+	if (!around->has_after || !is_final(&around->after)) {
+		if (!around->has_before)
+			return;
+		new.around.has_after = false;
+		new.until_ns = before_alone_until(&around->before, new.until_ns + 1);
+	}
 	pthread_mutex_lock(&m->lock);
-	if (p->flow.id != flow->id || p->until_ns < until_ns)
-		p->until_ns = until_ns;
-	p->flow = *flow;
+	*p = new;
 	pthread_mutex_unlock(&m->lock);
 }
 
-bool memory_find(struct memory *m, const struct fl_key *key, __u64 at_ns, struct fl_flow *ret_flow)
+bool memory_find(struct memory *m, const struct fl_key *key, __u64 at_ns, struct around *ret_around)
 {
 	const struct place *p = place_of(m, key);
 	bool found;
 
 	pthread_mutex_lock(&m->lock);
-	found = p->flow.id && memcmp(&p->flow.key, key, sizeof(*key)) == 0 &&
-		flow_began_ns(&p->flow) <= at_ns && at_ns <= p->until_ns;
+	found = (p->around.has_before || p->around.has_after) && p->from_ns <= at_ns &&
+		at_ns <= p->until_ns && memcmp(&p->key, key, sizeof(*key)) == 0;
 	if (found)
-		*ret_flow = p->flow;
+		*ret_around = p->around;
 	pthread_mutex_unlock(&m->lock);
 	return found;
 }

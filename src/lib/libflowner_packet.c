@@ -19,7 +19,6 @@
 #define API __attribute__((visibility("default")))
 
 #define LATE_NS 60000000000ULL /* TIME-WAIT lasts as long */
-#define EARLY_NS 1000000000ULL
 
 /* One end of the packet. */
 struct end {
@@ -45,7 +44,7 @@ static bool takes(const struct end *end, const struct fl_flow *flow)
 static bool is_early(const struct end *end, const struct around *a)
 {
 	return a->has_after && a->after.role == FL_ROLE_ACCEPTOR && !end->syn &&
-	       flow_began_ns(&a->after) - end->at_ns <= EARLY_NS;
+	       flow_began_ns(&a->after) - end->at_ns <= AROUND_EARLY_NS;
 }
 
 static bool is_late(const struct end *end, const struct around *a)
@@ -83,9 +82,7 @@ static int find_session(struct flowner *h, const struct end *end, struct fl_flow
 	struct around lives = { 0 };
 	int r = 0;
 
-	lives.has_before = end->at_ns &&
-			   memory_find(h->memory, &end->key, end->at_ns, &lives.before);
-	if (!lives.has_before) {
+	if (!end->at_ns || !memory_find(h->memory, &end->key, end->at_ns, &lives)) {
 		r = flowner_live(h, &end->key, ret_flow);
 		if (r == 0 && takes(end, ret_flow))
 			return 0;

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #define S 1000000000ULL
+#define LIVES 128
 #define OWN 7 /* cookie of a namespace */
 
 static char dir[] = "/tmp/flowner-test-XXXXXX";
@@ -28,10 +29,26 @@ static struct flowner *handle;
 /* The daemon: what it says, and how often it was asked. */
 static struct {
 	int error; /* of every answer when not 0 */
-	struct fl_flow lives[4];
+	struct fl_flow lives[LIVES];
 	size_t count;
 	int asked;
 } daemon_;
+
+/* --- the clock, when it is told what time it is --- */
+
+static __u64 boottime_ns;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (clock != CLOCK_BOOTTIME || !boottime_ns)
+		return __real_clock_gettime(clock, ts);
+	ts->tv_sec = (time_t)(boottime_ns / S);
+	ts->tv_nsec = (long)(boottime_ns % S);
+	return 0;
+}
 
 /* --- libflowner_bpf.c --- */
 
@@ -86,7 +103,9 @@ void ask_release(struct ask *ask)
 int ask_around(struct ask *ask, const struct fl_key *key, __u32 netns_inum, __u64 at_ns,
 	       struct around *ret_around)
 {
+	const struct fl_connection *c = fake_get(CONNECTIONS, key);
 	struct around around = { 0 };
+	struct fl_flow flow;
 
 	(void)ask;
 	(void)netns_inum;
@@ -96,6 +115,10 @@ int ask_around(struct ask *ask, const struct fl_key *key, __u32 netns_inum, __u6
 	for (size_t i = 0; i < daemon_.count; i++)
 		if (memcmp(&daemon_.lives[i].key, key, sizeof(*key)) == 0)
 			around_add(&around, &daemon_.lives[i], at_ns);
+	if (c) {
+		assemble_from_connection(key, c, 0, &flow);
+		around_add(&around, &flow, at_ns);
+	}
 	if (!around.has_before && !around.has_after)
 		return -ENOENT;
 	*ret_around = around;
@@ -235,27 +258,33 @@ static struct fl_flow make_flow(__u64 id, struct fl_key key, enum fl_role role, 
 	};
 }
 
+static void put_live(const struct fl_flow *f)
+{
+	struct fl_connection c = { .flow_id = f->id,
+				   .owner = f->owner,
+				   .opened_ns = f->opened_ns,
+				   .role = f->role,
+				   .state = FL_STATE_ESTABLISHED,
+				   .accepted = f->accepted,
+				   .members = 1 };
+	struct fl_socket s = { .key = f->key,
+			       .owner = f->owner,
+			       .cookie = f->id,
+			       .opened_ns = f->opened_ns,
+			       .role = f->role,
+			       .accepted = f->accepted };
+
+	c.check = fl_check_connection(&f->key, &c);
+	s.check = fl_check_socket(f->id, &s);
+	fake_put(CONNECTIONS, &f->key, &c);
+	fake_put(SOCKETS, &f->id, &s);
+}
+
 static void live(__u64 id, struct fl_key key, enum fl_role role, __u64 opened_ns)
 {
 	struct fl_flow f = make_flow(id, key, role, opened_ns, 0);
-	struct fl_connection c = { .flow_id = id,
-				   .owner = f.owner,
-				   .opened_ns = opened_ns,
-				   .role = role,
-				   .state = FL_STATE_ESTABLISHED,
-				   .accepted = 1,
-				   .members = 1 };
-	struct fl_socket s = { .key = key,
-			       .owner = f.owner,
-			       .cookie = id,
-			       .opened_ns = opened_ns,
-			       .role = role,
-			       .accepted = 1 };
 
-	c.check = fl_check_connection(&key, &c);
-	s.check = fl_check_socket(id, &s);
-	fake_put(CONNECTIONS, &key, &c);
-	fake_put(SOCKETS, &id, &s);
+	put_live(&f);
 }
 
 static void ended(__u64 id, struct fl_key key, enum fl_role role, __u64 opened_ns, __u64 ended_ns)
@@ -287,6 +316,7 @@ static int setup(void **state)
 	fake_new();
 	memset(&daemon_, 0, sizeof(daemon_));
 	memset(&nat, 0, sizeof(nat));
+	boottime_ns = 0;
 	open_error = 0;
 	put_meta(FL_LAYOUT, 0);
 	return try_open();
@@ -492,6 +522,7 @@ static void at_a_time(void **state)
 	assert_int_equal(flowner_find_at(handle, &key, 25 * S, &f), -ENOENT);
 	assert_int_equal(flowner_find_at(handle, &key, 5 * S, &f), -ENOENT);
 	daemon_.error = -ETIMEDOUT;
+	key = client_key(2);
 	assert_int_equal(flowner_find_at(handle, &key, 5 * S, &f), -ETIMEDOUT);
 }
 
@@ -569,8 +600,6 @@ static void two_lives(void)
 	ended(2, reversed(key), FL_ROLE_ACCEPTOR, 11 * S, 21 * S);
 	live(3, key, FL_ROLE_OPENER, 30 * S);
 	live(4, reversed(key), FL_ROLE_ACCEPTOR, 30 * S + 1000);
-	daemon_.lives[daemon_.count++] = make_flow(4, reversed(key), FL_ROLE_ACCEPTOR,
-						   30 * S + 1000, 0);
 	live(5, bound(v4(2), 80, FL_TCP), FL_ROLE_LISTENER, 1 * S);
 }
 
@@ -604,6 +633,164 @@ static void last_ack_before_the_next_life(void **state)
 	expect_packet(packet(reversed(key), 20 * S + 800, 0), 2, 1);
 	expect_packet(packet(key, 20 * S + 800, 0), 1, 2);
 	expect_packet(packet(key, 20 * S + 1010, 0), 3, 4);
+}
+
+/*
+ * The ACK that completes a handshake, asked about again because accept() was not called yet: the
+ * life that ended before is remembered by then, and the ACK still belongs to the next one.
+ */
+static void asked_again(void **state)
+{
+	struct fl_key key = client_key(1), acceptor = reversed(key);
+	struct fl_flow interim = make_flow(4, acceptor, FL_ROLE_ACCEPTOR, 20 * S + 300, 0);
+	struct flowner_packet ack = packet(key, 20 * S + 200, 0);
+
+	(void)state;
+	boottime_ns = 20 * S + 20000000;
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 20 * S - 100);
+	ended(2, acceptor, FL_ROLE_ACCEPTOR, 11 * S, 20 * S - 50);
+	live(3, key, FL_ROLE_OPENER, 20 * S + 100);
+	expect_packet(ack, 3, 2); /* nobody knows of another life yet */
+	interim.accepted = 0;
+	put_live(&interim);
+	expect_packet(ack, 3, 4);
+	expect_packet(ack, 3, 4);
+	fake_remove(CONNECTIONS, &acceptor);
+	ended(4, acceptor, FL_ROLE_ACCEPTOR, 20 * S + 300, 20 * S + 400);
+	expect_packet(ack, 3, 4);
+	daemon_.asked = 0;
+	expect_packet(ack, 3, 4); /* now it cannot change any more */
+	assert_int_equal(daemon_.asked, 0);
+}
+
+/* --- what is remembered is what the daemon would say --- */
+
+/* One side of a session whose lives begin and end by chance, while packets of it are asked about. */
+struct side {
+	struct fl_key key;
+	enum fl_role role;
+	struct fl_flow now;   /* id 0: nobody has it */
+	struct fl_flow *last; /* that ended; NULL none */
+};
+
+static __u64 next_id;
+
+static __u64 chance(__u64 below)
+{
+	static __u64 x = 88172645463325252ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x % below;
+}
+
+/* Of all sizes alike, from nanoseconds to what is too long for anything here. */
+static __u64 some_time(void)
+{
+	return chance(100 * S) >> chance(37);
+}
+
+static void accept_by_another(struct fl_flow *flow)
+{
+	flow->owner.proc.pid += 5000;
+	flow->accepted = 1;
+}
+
+static void side_turn(struct side *s)
+{
+	switch (chance(4)) {
+	case 0:
+		if (s->now.id)
+			break;
+		s->now = make_flow(++next_id, s->key, s->role, boottime_ns, 0);
+		s->now.accepted = s->role != FL_ROLE_ACCEPTOR || chance(2);
+		put_live(&s->now);
+		break;
+	case 1:
+		if (!s->now.id || daemon_.count == LIVES)
+			break;
+		s->now.ended_ns = boottime_ns;
+		fake_remove(CONNECTIONS, &s->key);
+		s->last = &daemon_.lives[daemon_.count++];
+		*s->last = s->now;
+		s->now.id = 0;
+		break;
+	case 2:
+		if (s->now.id && !s->now.accepted) {
+			accept_by_another(&s->now);
+			put_live(&s->now);
+		}
+		break;
+	default: /* within a second after the end, too */
+		if (s->last && !s->last->accepted && boottime_ns - s->last->ended_ns < S)
+			accept_by_another(s->last);
+	}
+}
+
+/* Near a border of one of the last lives, or of now. */
+static __u64 some_moment(void)
+{
+	size_t back = chance(4) + 1;
+	const struct fl_flow *f = daemon_.count < back ? NULL
+						       : &daemon_.lives[daemon_.count - back];
+	__u64 at_ns = f ? (chance(2) ? f->opened_ns : f->ended_ns) : boottime_ns;
+
+	at_ns += chance(2) ? some_time() : -some_time();
+	return at_ns < boottime_ns ? at_ns : boottime_ns;
+}
+
+/* Adds to ASKED[] how often the daemon was asked by who remembers, and by who does not. */
+static void ask_both(const struct flowner_packet *p, int asked[2])
+{
+	struct flowner *handles[2] = { handle, NULL };
+	struct flowner_flow from[2], to[2];
+	int r[2];
+
+	memset(from, 0, sizeof(from));
+	memset(to, 0, sizeof(to));
+	assert_int_equal(try_open(), 0);
+	handles[1] = handle;
+	for (int i = 0; i < 2; i++) {
+		daemon_.asked = 0;
+		r[i] = flowner_find_packet(handles[i], p, &from[i], &to[i]);
+		asked[i] += daemon_.asked;
+	}
+	flowner_close(handles[1]);
+	handle = handles[0];
+	assert_int_equal(r[0], r[1]);
+	assert_memory_equal(&from[0], &from[1], sizeof(from[0]));
+	assert_memory_equal(&to[0], &to[1], sizeof(to[0]));
+}
+
+static void story(int asked[2])
+{
+	struct side sides[2] = { { .key = client_key(1), .role = FL_ROLE_OPENER },
+				 { .key = reversed(client_key(1)), .role = FL_ROLE_ACCEPTOR } };
+
+	boottime_ns = 1000 * S;
+	for (int i = 0; i < 1000; i++) {
+		__u32 flags = chance(4) ? 0 : FLOWNER_PACKET_SYN;
+		struct flowner_packet p = packet(sides[chance(2)].key, some_moment(), flags);
+
+		ask_both(&p, asked);
+		if (chance(4))
+			continue;
+		side_turn(&sides[chance(2)]);
+		boottime_ns += some_time();
+	}
+}
+
+static void remembered_as_asked_anew(void **state)
+{
+	int asked[2] = { 0 };
+
+	for (int i = 0; i < 20; i++) {
+		story(asked);
+		teardown(state);
+		setup(state);
+	}
+	assert_in_range(asked[0], 1, asked[1] - 1);
 }
 
 /* The opener is on another host: the nearer life it is. */
@@ -801,6 +988,8 @@ int main(void)
 		LIB_TEST(down_the_ladder),
 		LIB_TEST(packets_of_two_lives),
 		LIB_TEST(last_ack_before_the_next_life),
+		LIB_TEST(asked_again),
+		LIB_TEST(remembered_as_asked_anew),
 		LIB_TEST(packets_from_afar),
 		LIB_TEST(late_datagrams),
 		LIB_TEST(session_behind_nat),
