@@ -659,6 +659,7 @@ static int session_key(const struct agent *agent, const struct session_question 
 	return -EINVAL;
 }
 
+/* What lives first: a flow that ends meanwhile is among the ended ones then, and never nowhere. */
 static int session_around(struct request *request, const struct fl_key *key, __u64 around_ns,
 			  struct answer *answer)
 {
@@ -666,10 +667,11 @@ static int session_around(struct request *request, const struct fl_key *key, __u
 	struct fl_flow live;
 	int r;
 
-	flows_around(request->agent->flows, key, around_ns, &around);
 	r = maps_find_flow(request->agent->maps, key, &live);
 	if (r == 0)
 		around_add(&around, &live, around_ns);
+	agent_drain(request->agent);
+	flows_around(request->agent->flows, key, around_ns, &around);
 	if (r == -ENOENT)
 		r = 0;
 	if (r == 0 && around.has_before && peer_may_see(&request->peer, &around.before))
@@ -719,7 +721,6 @@ enum MHD_Result answer_session(struct request *request)
 	if (query_session(&request->query, &question, why) < 0 ||
 	    session_key(request->agent, &question, &key, why) < 0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
-	agent_drain(request->agent);
 	r = session_around(request, &key, question.around_ns, answer);
 	if (r == 0 && question.now)
 		r = session_behind_nat(request, &key, answer);

@@ -50,6 +50,7 @@ static struct {
 	int watched, drained;
 	struct fl_flow ending; /* its end comes out of the ring with so many more drains */
 	int ending_in;
+	bool ending_at_look; /* for it in the maps, where it is no more: at the next drain */
 	__u64 aborted;
 	struct peer peer; /* of every connection from now on */
 	struct process process;
@@ -124,6 +125,12 @@ static inline void fake_end_at_drain(struct fl_flow f, int drains)
 {
 	fake.ending = f;
 	fake.ending_in = drains;
+}
+
+static inline void fake_end_at_look(struct fl_flow f)
+{
+	fake.ending = f;
+	fake.ending_at_look = true;
 }
 
 static inline void fake_new(void)
@@ -234,6 +241,8 @@ int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flo
 		*ret_flow = fake.live[i];
 		return 0;
 	}
+	if (fake.ending_at_look && memcmp(&fake.ending.key, key, sizeof(*key)) == 0)
+		fake.ending_in = 1;
 	return -ENOENT;
 }
 

@@ -790,6 +790,17 @@ static void session_around(void **state)
 	expect("GET", SESSION "&ifindex=3", 404, NULL);
 }
 
+/* It is in the ring by the time it is no more in the maps, which takes one look at each. */
+static void session_that_is_just_ending(void **state)
+{
+	struct fl_flow second = make_flow(0x333, 1000, "10.0.0.2", 40002, "10.0.0.9", 443);
+
+	(void)state;
+	second.opened_ns = second.seen_ns = 15 * S;
+	fake_end_at_look(second);
+	expect_ids(SESSION "&around=15000000000", "\"0000000000000333\"", NULL);
+}
+
 static void session_malformed(void **state)
 {
 	(void)state;
@@ -1320,6 +1331,7 @@ int main(void)
 		API_TEST(list_with_counts),
 		API_TEST(large_list_is_whole),
 		API_TEST(session_around),
+		API_TEST(session_that_is_just_ending),
 		API_TEST(session_behind_nat),
 		API_TEST(session_malformed),
 		API_TEST(session_of_another_user),
