@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of process images: a hash by (pid, start) whose chains hold all images of one process,
- * and a list by last use that bounds it. PROCESS and TEXT records come in either order, or one of
- * them not at all when the ring was full; the maps then know, and /proc for what is older than us.
+ * The table of process images: a tree in which the images of one process are neighbours, however
+ * often it execs, and a list by last use that bounds it. PROCESS and TEXT records come in either
+ * order, or one of them not at all when the ring was full; the maps then know, and /proc for what is
+ * older than us.
  */
 #include "daemon/proc.h"
 
@@ -11,6 +12,7 @@
 #include "host/procfs.h"
 
 #include <errno.h>
+#include <search.h>
 #include <string.h>
 
 #define TEXT_HEAD offsetof(struct fl_text, text)
@@ -19,26 +21,58 @@
 struct image {
 	struct process p;
 	bool asked_procfs; /* once: what /proc refused it will not give later */
-	struct image *chain;
 	struct image *newer, *older;
 };
 
 struct procs {
 	const struct maps *maps; /* NULL: none to ask */
 	bool host_pids;		 /* /proc counts pids as the kernel side does */
-	size_t limit, count, buckets;
+	size_t limit, count;
 	struct image *newest, *oldest;
-	struct image **table;
+	void *tree; /* of tsearch() */
 };
 
 /* ---- the table ---- */
 
-/* Without exec_id: the images of one process share a chain, which `previous` walks. */
-static struct image **bucket(const struct procs *procs, const struct fl_proc_key *key)
-{
-	__u64 h = (key->start_ns ^ (__u64)key->pid << 32) * 0x9e3779b97f4a7c15ull;
+/* A way down the tree: to KEY's own image, or past it to one side, to where its neighbour is. */
+struct way {
+	struct fl_proc_key key;
+	int if_equal;
+	const struct image *before, *behind; /* the nearest seen */
+};
 
-	return &procs->table[(h >> 32) & (procs->buckets - 1)];
+static int compare_number(__u64 a, __u64 b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By start first: processes that live now are near each other. */
+static int compare_keys(const struct fl_proc_key *a, const struct fl_proc_key *b)
+{
+	int order = compare_number(a->start_ns, b->start_ns);
+
+	if (!order)
+		order = compare_number(a->pid, b->pid);
+	return order ? order : compare_number(a->exec_id, b->exec_id);
+}
+
+static int compare_images(const void *a, const void *b)
+{
+	const struct image *x = a, *y = b;
+
+	return compare_keys(&x->p.rec.key, &y->p.rec.key);
+}
+
+static int choose_side(const void *way, const void *image)
+{
+	struct way *w = (struct way *)way;
+	int order = compare_keys(&w->key, &((const struct image *)image)->p.rec.key);
+
+	if (order > 0)
+		w->before = image;
+	if (order < 0)
+		w->behind = image;
+	return order ? order : w->if_equal;
 }
 
 static bool same_process(const struct fl_proc_key *a, const struct fl_proc_key *b)
@@ -48,12 +82,10 @@ static bool same_process(const struct fl_proc_key *a, const struct fl_proc_key *
 
 static struct image *image_find(const struct procs *procs, const struct fl_proc_key *key)
 {
-	struct image *img = *bucket(procs, key);
+	struct way w = { .key = *key };
+	struct image *const *found = tfind(&w, &procs->tree, choose_side);
 
-	while (img &&
-	       (!same_process(&img->p.rec.key, key) || img->p.rec.key.exec_id != key->exec_id))
-		img = img->chain;
-	return img;
+	return found ? *found : NULL;
 }
 
 static void list_remove(struct procs *procs, struct image *img)
@@ -79,11 +111,7 @@ static void image_free(struct image *img)
 
 static void image_drop(struct procs *procs, struct image *img)
 {
-	struct image **link = bucket(procs, &img->p.rec.key);
-
-	while (*link != img)
-		link = &(*link)->chain;
-	*link = img->chain;
+	tdelete(img, &procs->tree, compare_images);
 	list_remove(procs, img);
 	procs->count--;
 	image_free(img);
@@ -106,8 +134,10 @@ static struct image *image_get(struct procs *procs, const struct fl_proc_key *ke
 		image_drop(procs, procs->oldest);
 	img->p.rec.key = *key;
 	img->p.rec.login_uid = FL_LOGIN_UNSET;
-	img->chain = *bucket(procs, key);
-	*bucket(procs, key) = img;
+	if (!tsearch(img, &procs->tree, compare_images)) {
+		free(img);
+		return NULL;
+	}
 	list_push(procs, img);
 	procs->count++;
 	return img;
@@ -125,14 +155,6 @@ int procs_new(const struct maps *maps, size_t limit, struct procs **ret_procs)
 	procs->maps = maps;
 	procs->limit = limit;
 	procs->host_pids = procfs_has_host_pids();
-	procs->buckets = 16;
-	while (procs->buckets < limit && procs->buckets < (1u << 24))
-		procs->buckets *= 2;
-	procs->table = calloc(procs->buckets, sizeof(struct image *));
-	if (!procs->table) {
-		free(procs);
-		return -ENOMEM;
-	}
 	*ret_procs = procs;
 	return 0;
 }
@@ -143,7 +165,6 @@ void procs_free(struct procs *procs)
 		return;
 	while (procs->oldest)
 		image_drop(procs, procs->oldest);
-	free(procs->table);
 	free(procs);
 }
 
@@ -299,12 +320,17 @@ static void ask_maps(const struct procs *procs, struct image *img)
 		(void)text_store(img, &text);
 }
 
+static const struct image *of_process(const struct image *img, const struct fl_proc_key *key)
+{
+	return img && same_process(&img->p.rec.key, key) ? img : NULL;
+}
+
 static bool newer_seen(const struct procs *procs, const struct fl_proc_key *key)
 {
-	for (const struct image *i = *bucket(procs, key); i; i = i->chain)
-		if (same_process(&i->p.rec.key, key) && i->p.rec.key.exec_id > key->exec_id)
-			return true;
-	return false;
+	struct way w = { .key = *key, .if_equal = 1 };
+
+	(void)tfind(&w, &procs->tree, choose_side);
+	return of_process(w.behind, key);
 }
 
 /*
@@ -372,15 +398,12 @@ static void ask_procfs(const struct procs *procs, struct image *img)
 
 static const char *previous_exe(const struct procs *procs, const struct fl_proc_key *key)
 {
-	const struct image *best = NULL;
+	struct way w = { .key = *key, .if_equal = -1 };
+	const struct image *previous;
 
-	for (const struct image *i = *bucket(procs, key); i; i = i->chain) {
-		if (!same_process(&i->p.rec.key, key) || i->p.rec.key.exec_id >= key->exec_id)
-			continue;
-		if (!best || i->p.rec.key.exec_id > best->p.rec.key.exec_id)
-			best = i;
-	}
-	return best ? best->p.exe : NULL;
+	(void)tfind(&w, &procs->tree, choose_side);
+	previous = of_process(w.before, key);
+	return previous ? previous->p.exe : NULL;
 }
 
 const struct process *procs_get(struct procs *procs, const struct fl_owner *owner)

@@ -7,6 +7,8 @@
 #include "flow/flows.c"
 #include "flow/lives.c"
 
+#include "count_calls.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -14,26 +16,6 @@
 
 #define HOUR 3600000000000ULL
 #define LIMIT 300
-
-#define NOT_COUNTED __attribute__((no_instrument_function))
-
-static __u64 calls;
-
-NOT_COUNTED void __cyg_profile_func_enter(void *function, void *caller);
-NOT_COUNTED void __cyg_profile_func_exit(void *function, void *caller);
-
-void __cyg_profile_func_enter(void *function, void *caller)
-{
-	(void)function;
-	(void)caller;
-	calls++;
-}
-
-void __cyg_profile_func_exit(void *function, void *caller)
-{
-	(void)function;
-	(void)caller;
-}
 
 static struct flows *new_flows(size_t count)
 {
