@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # `make lint`: the rules of this tree that a program can check. Every check runs, also after a
-# failure; each prints `ok NAME` or its findings and `not ok NAME`.
+# failure; each prints `ok NAME` or its findings and `not ok NAME`. One without findings is ok only
+# if it has looked: a program that is not there or gives up, or nothing to look at, is `not ok`.
 # usage: lint.sh BPFTOOL OBJECT [compiler flags for clang-tidy]
 #        CHECKS="spdx columns" picks some
 # shellcheck disable=SC2317 # the checks are called by name
@@ -24,11 +25,16 @@ files() { # NAME PATTERN...: below the tree, not in build/
 		sed 's|^\./||' | sort
 }
 
-c_files() { files '*.c' '*.h'; }
-scripts() { files '*.sh'; [[ ! -e .ci/run ]] || echo .ci/run; }
+some() { # WHAT: of its standard input there is something
+	awk '{ print } END { exit !NR }' || { echo "nothing to look at: no $1" >&2; return 1; }
+}
+
+c_files() { files '*.c' '*.h' | some 'C source'; }
+scripts() { files '*.sh' | some script; [[ ! -e .ci/run ]] || echo .ci/run; }
 sources() { c_files; scripts; files Makefile '*.mk'; }
 # not BPF programs: another target, another libc
 user_c() { c_files | grep -E '^(src|tests|packaging)/.*\.c$' | grep -v '\.bpf\.c$'; }
+finds() { grep "$@" || (($? == 1)); } # OPTIONS... of grep: to find nothing is no failure
 
 # --- checks: findings to stdout, one a line, none when all is well ---
 
@@ -58,11 +64,14 @@ check_length() { # of a function with its signature: 60 lines, 40 in bpf/
 	c_files | grep -E '^(src|bpf)/' |
 		ctags -L - -o - --sort=no --languages=C --kinds-C=f --fields=ne |
 		awk -F '\t' '{
+			delete at
 			for (i = 4; i <= NF; i++) { split($i, f, ":"); at[f[1]] = f[2] }
+			if (!at["end"]) print $2 ": " $1 "() has no end"
 			lines = at["end"] - at["line"] + 1
 			if (lines > ($2 ~ /^bpf\// ? 40 : 60))
 				print $2 ":" at["line"] ": " $1 "() has " lines " lines"
-		}'
+		}
+		END { if (NR < 100) print "ctags finds " NR " functions" }'
 }
 
 layers='text:
@@ -86,17 +95,17 @@ check_layers() { # a folder of src/ includes of the others what its line says
 	done <<<"$layers"
 }
 
-check_printk() { grep -rn bpf_printk bpf || true; }
+check_printk() { finds -rn bpf_printk bpf; }
 
 check_sleep() { # a test waits for an event; polling says so with `lint: poll`
 	files '*.sh' '*.c' | grep '^tests/' | grep -v '^tests/lint.sh$' | while read -r file; do
-		grep -HnE '(^|[^a-z_])(u|nano)?sleep[ (]' "$file" | grep -v 'lint: poll' || true
+		finds -HnE '(^|[^a-z_])(u|nano)?sleep[ (]' "$file" | finds -v 'lint: poll'
 	done
 }
 
 check_surface() { # vmlinux/surface.txt
 	local said
-	said=$(tests/surface.sh check "$bpftool" "$object" 2>&1) || echo "$said"
+	said=$(tests/surface.sh check "$bpftool" "$object" 2>&1) || { echo "$said"; return 1; }
 }
 
 check_table() { tests/vm/table.sh lint; } # README.md's is of tests/vm/expected.txt
@@ -116,7 +125,8 @@ check_windows() {
 check_manuals() { # whether what they refer to is installed here is no matter
 	local pages=("${object%/*}"/man/*)
 	[[ -e ${pages[0]} ]] || echo "no manual in ${object%/*}/man"
-	mandoc -T lint "${pages[@]}" 2>/dev/null | grep -v 'referenced manual not found' || true
+	{ mandoc -T lint "${pages[@]}" 2>/dev/null || (($? < 5)); } | # 1 to 4 by what it finds
+		finds -v 'referenced manual not found'
 }
 
 check_format() { # other versions format otherwise
@@ -124,6 +134,7 @@ check_format() { # other versions format otherwise
 	version=$(clang-format --version | grep -o 'version [0-9]*')
 	if [[ $version != 'version 14' ]]; then
 		echo "skipped: clang-format $version, .clang-format is for 14" >&2
+		[[ ! ${CI:-} ]]
 		return
 	fi
 	c_files | grep -v '^vmlinux/' | xargs clang-format --dry-run 2>&1 |
@@ -132,7 +143,7 @@ check_format() { # other versions format otherwise
 
 check_tidy() {
 	user_c | xargs -P "$jobs" -I '{}' clang-tidy --quiet '{}' -- "${flags[@]}" 2>/dev/null |
-		grep -v '^$' || true
+		finds -v '^$'
 }
 
 check_cppcheck() { # leaks are for LeakSanitizer: this knows no __attribute__((cleanup))
@@ -145,18 +156,25 @@ check_cppcheck() { # leaks are for LeakSanitizer: this knows no __attribute__((c
 
 check_shellcheck() { # SC2119: start_daemon without options is meant
 	{ scripts; echo "${object%/*}/completion/flowner.bash"; } |
-		xargs shellcheck --format=gcc -x -P SCRIPTDIR -e SC2119 || true
+		xargs shellcheck --format=gcc -x -P SCRIPTDIR -e SC2119
 }
 
 main() {
-	local name findings
+	local name findings status
+	for name in $(compgen -A function check_); do
+		[[ " ${all//[[:space:]]/ } " == *" ${name#check_} "* ]] ||
+			{ echo "not ok: '$name' is never run"; failed=1; }
+	done
 	for name in ${CHECKS:-$all}; do
-		findings=$("check_$name")
-		if [[ -z $findings ]]; then
+		set +e # here: it holds in there
+		findings=$(set -e; "check_$name")
+		status=$?
+		set -e
+		if [[ $status == 0 && ! $findings ]]; then
 			echo "ok $name"
 		else
-			echo "$findings"
-			echo "not ok $name"
+			[[ ! $findings ]] || echo "$findings"
+			echo "not ok $name (status $status)"
 			failed=1
 		fi
 	done
