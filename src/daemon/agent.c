@@ -32,6 +32,17 @@ static size_t images_limit(const struct config *c)
 	return limit < IMAGES_MIN ? IMAGES_MIN : limit;
 }
 
+/* A machine may get its name, and its time, long after we began. */
+static int follow_host(struct agent *agent)
+{
+	char host[sizeof(agent->host)] = "";
+
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		return -errno;
+	memcpy(agent->host, host, sizeof(host));
+	return 0;
+}
+
 int agent_init(struct agent *agent, struct config *c, struct hooks *hooks)
 {
 	int r;
@@ -39,8 +50,9 @@ int agent_init(struct agent *agent, struct config *c, struct hooks *hooks)
 	*agent = (struct agent){ .config = c, .hooks = hooks };
 	agent->started_ns = clock_ns(CLOCK_BOOTTIME);
 	agent->realtime_offset_ns = clock_realtime_offset_ns();
-	if (gethostname(agent->host, sizeof(agent->host) - 1) < 0)
-		return -errno;
+	r = follow_host(agent);
+	if (r < 0)
+		return r;
 	r = names_new(&agent->names);
 	if (r < 0)
 		return r;
@@ -240,6 +252,8 @@ static void tell_lost(struct agent *agent)
 
 void agent_tick(struct agent *agent)
 {
+	(void)clock_follow(&agent->realtime_offset_ns);
+	(void)follow_host(agent);
 	tell_lost(agent);
 	rules_tick(agent->rules);
 	flows_expire(agent->flows, clock_ns(CLOCK_BOOTTIME));

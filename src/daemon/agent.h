@@ -43,7 +43,7 @@ struct agent {
 	struct holders *holders;   /* the same; NULL: who holds a socket is not known here */
 	struct rules *rules;	   /* the policy; its owner is flownerd.c */
 	struct progress *progress; /* of the start, NULL once it runs; the same */
-	__s64 realtime_offset_ns;  /* CLOCK_REALTIME minus CLOCK_BOOTTIME, fixed at start */
+	__s64 realtime_offset_ns;  /* CLOCK_REALTIME minus CLOCK_BOOTTIME, as of the last tick */
 	__u64 netns_cookie;	   /* the daemon's own namespace */
 	__u64 started_ns;	   /* CLOCK_BOOTTIME */
 	__u64 sequence;		   /* of the last event published */
@@ -83,7 +83,10 @@ int agent_ready(struct agent *agent);
  */
 int agent_drain_some(struct agent *agent);
 
-/* Now and then, after the ring was read: expire what is old, tell of dropped records. */
+/*
+ * Now and then, after the ring was read: expire what is old, tell of dropped records, see whether
+ * the clock was set (all times are told by it from then on) and what the host is called.
+ */
 void agent_tick(struct agent *agent);
 
 /* Maps against kernel; what was found ended is published. True when sockets without an entry have

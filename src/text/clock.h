@@ -29,9 +29,9 @@ static inline __u64 clock_ms(clockid_t clock)
 /*
  * CLOCK_REALTIME minus CLOCK_BOOTTIME: as exact as the shortest of a few tries to read one between
  * two readings of the other. Some are paused between them; where a reading is a system call, or the
- * machine is emulated, all of them are long.
+ * machine is emulated, all of them are long. The truth is within *RET_WITHIN_NS of it.
  */
-static inline __s64 clock_realtime_offset_ns(void)
+static inline __s64 clock_realtime_offset(__u64 *ret_within_ns)
 {
 	__u64 before, real, after, shortest = ~0ULL;
 	__s64 offset = 0;
@@ -45,7 +45,29 @@ static inline __s64 clock_realtime_offset_ns(void)
 		shortest = after - before;
 		offset = (__s64)(real - before - shortest / 2);
 	}
+	*ret_within_ns = shortest;
 	return offset;
+}
+
+static inline __s64 clock_realtime_offset_ns(void)
+{
+	__u64 within_ns;
+
+	return clock_realtime_offset(&within_ns);
+}
+
+/* Whether the real time was set, by more than a millisecond: then *OFFSET_NS is followed up. */
+#define CLOCK_STEP_NS 1000000
+
+static inline int clock_follow(__s64 *offset_ns)
+{
+	__u64 within_ns;
+	__s64 now_ns = clock_realtime_offset(&within_ns), step_ns = now_ns - *offset_ns;
+
+	if ((__u64)(step_ns < 0 ? -step_ns : step_ns) <= within_ns + CLOCK_STEP_NS)
+		return 0;
+	*offset_ns = now_ns;
+	return 1;
 }
 
 #endif

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -69,11 +70,37 @@ static struct {
 	struct fl_event *past; /* one record that an earlier daemon took */
 	int history_count;     /* flows that went into the history, */
 	__u64 history_id;      /* and the last of them */
+	long clock_set_s;      /* the real time is so much ahead of what it was */
+	const char *host;      /* NULL: as it is */
 } fake;
 
 static struct agent agent;
 static struct maps maps = { .seeded_ns = SEEDED_NS, .meta = META_FD };
 static struct config config = { .recent = { .flows = 100, .age_s = 3600 } };
+
+/* --- the host --- */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+int __real_gethostname(char *name, size_t size);
+int __wrap_gethostname(char *name, size_t size);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	int r = __real_clock_gettime(clock, ret);
+
+	if (clock == CLOCK_REALTIME)
+		ret->tv_sec += fake.clock_set_s;
+	return r;
+}
+
+int __wrap_gethostname(char *name, size_t size)
+{
+	if (!fake.host)
+		return __real_gethostname(name, size);
+	snprintf(name, size, "%s", fake.host);
+	return 0;
+}
 
 /* --- rules.h --- */
 
@@ -704,6 +731,33 @@ static void what_was_dropped_is_told_once(void **state)
 	assert_int_equal(fake.noticed, 7);
 }
 
+static void the_clock_is_set(void **state)
+{
+	__s64 before = agent.realtime_offset_ns;
+
+	(void)state;
+	agent_tick(&agent);
+	assert_true(agent.realtime_offset_ns == before); /* no jitter in what is told */
+	fake.clock_set_s = 3600;
+	agent_tick(&agent);
+	assert_true(agent.realtime_offset_ns - before > 3599000000000LL);
+	assert_true(agent.realtime_offset_ns - before < 3601000000000LL);
+	fake.clock_set_s = -86400;
+	agent_tick(&agent);
+	assert_true(agent.realtime_offset_ns - before < -86399000000000LL);
+}
+
+static void the_host_gets_a_name(void **state)
+{
+	(void)state;
+	fake.host = "a-longer-name";
+	agent_tick(&agent);
+	assert_string_equal(agent.host, "a-longer-name");
+	fake.host = "b";
+	agent_tick(&agent);
+	assert_string_equal(agent.host, "b");
+}
+
 static void what_is_old_expires(void **state)
 {
 	struct fl_event old = close_of(FLOW), fresh = close_of(FLOW + 1);
@@ -838,6 +892,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(reason_of_the_cut),
 		TEST(ended_by_us),
+		TEST(the_clock_is_set),
+		TEST(the_host_gets_a_name),
 		TEST(records_of_processes),
 		TEST(events),
 		TEST(records_too_short),
