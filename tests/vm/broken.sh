@@ -70,11 +70,13 @@ break_row() { # PROGRAM TIER BREAK TEST
 	((status != 0 && status != 77))
 }
 
-failed=0
+failed=0 tried=0
 while read -r program _ tier how name only; do
+	tried=$((tried + 1))
 	DAEMON_OPTIONS=$(tests/vm/without.sh "$tier") TRUTH_ONLY=${only:-}
 	if ! passes_unbroken "$name" || ! break_row "$program" "$tier" "$how" "$name"; then
 		failed=1
 	fi
 done < <(rows "$@")
+((tried)) || { echo "broken: rows.txt has nothing of $MACHINE: $*" >&2; exit 1; }
 exit "$failed"

@@ -9,7 +9,8 @@
 #
 # The machine has this tree's tests/, packaging/ and what build/ has of programs, at /flowner, where
 # the command starts; common tools; a unified cgroup2, bpffs, tracefs, securityfs; no network.
-# Output is streamed and the status passed on; 124: not in time, 125: the machine died.
+# Output is streamed and the status passed on; 124: not in time, 125: the machine died. One that does
+# not get as far as its first process is started again; one that did, and then did not come up, died.
 #
 #	VM_LSM='a,b'  security modules, instead of those the kernel has of itself
 #	VM_MODS='a b' kernel modules to load, instead of those tests need
@@ -26,7 +27,7 @@ shopt -s inherit_errexit
 
 TREE=$(cd "$(dirname "$0")/../.." && pwd)
 VM=$TREE/build/vm
-BOOT_TRIES=3 BOOT_SECONDS=90
+BOOT_TRIES=3 BOOT_SECONDS=90 UP_SECONDS=300
 
 die() { echo "vm: $*" >&2; exit 125; }
 
@@ -75,17 +76,28 @@ qemu() { # -> PID, in the background
 }
 
 came_up() { grep -qs '^up' "$WORK/status"; }
+is_in_user_space() { grep -qas 'vm: user space' "$WORK/log"; } # init says so
 gone() { ! kill -0 "$PID" 2>/dev/null; }
+
+wait_for() { # WHAT SECONDS: or the end of the machine
+	local deadline=$((SECONDS + $2))
+	until "$1" || gone || ((SECONDS > deadline)); do sleep 0.2; done # lint: poll
+}
 
 # Under load an emulated machine now and then does not find its timer.
 boot() {
-	local deadline try
+	local try
 	for ((try = 1; try <= BOOT_TRIES; try++)); do
 		: >"$WORK/status"
+		: >"$WORK/log"
 		qemu
-		deadline=$((SECONDS + BOOT_SECONDS))
-		until came_up || gone || ((SECONDS > deadline)); do sleep 0.2; done # lint: poll
-		! came_up || return 0
+		wait_for is_in_user_space "$BOOT_SECONDS"
+		if is_in_user_space; then
+			wait_for came_up "$UP_SECONDS"
+			! came_up || return 0
+			tail -n 30 "$WORK/log" >&2
+			die "$KERNEL died before it was up"
+		fi
 		stop
 		echo "vm: $KERNEL did not come up ($try)" >&2
 	done

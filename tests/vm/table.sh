@@ -4,12 +4,14 @@
 # RESULTS is what matrix.sh writes: a line of JSON for each machine and tier.
 # usage: table.sh show RESULTS      as the table of README.md
 #        table.sh check RESULTS     another way, or another loss, than expected is a failure
+#        table.sh complete RESULTS  so is no result of a MACHINE TIER of standard input, or one of
+#                                   fewer sessions than expected
 #        table.sh update RESULTS    writes expected.txt, for what RESULTS has, and README.md
 #        table.sh lint              says when README.md's table is not of expected.txt
 #
 # A line of expected.txt: MACHINE | TIER | WHAT | VALUE | LOST. WHAT is a moment of the hook table
-# and VALUE the way taken; or `kernel`; or `sessions`, right wrong missing, as counted last and not
-# compared: truth.sh has judged them.
+# and VALUE the way taken; or `kernel`; or `sessions`, right wrong missing, as counted last: how many
+# there are is compared, truth.sh has judged them.
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -63,18 +65,22 @@ comparable() { # LINES: those whose machine and tier expected.txt has
 		NR == FNR { known[$1, $2] = 1; if ($3 == "kernel") kernel[$1] = $4; next }
 		$3 == "kernel" {
 			other[$1] = $1 == "here" && $4 != kernel[$1]
-			if (!(($1, $2) in known) || other[$1])
+			if (!(($1, $2) in known) || other[$1]) {
 				print "table: nothing is expected of " $1 " " $2 ", " $4 \
 					>"/dev/stderr"
+				bad += $1 != "here"
+			}
 		}
-		($1, $2) in known && !other[$1]' "$EXPECTED" <(echo "$1")
+		($1, $2) in known && !other[$1]
+		END { exit bad > 0 }' "$EXPECTED" <(echo "$1")
 }
 
 check() { # RESULTS
 	local now
 	now=$(lines "$1")
+	[[ $now ]] || { echo "table: there is nothing in '$1'" >&2; return 1; }
 	now=$(comparable "$now" | ways)
-	[[ $now ]] || return 0
+	[[ $now ]] || return 0 # of this machine
 	awk -F ' [|] ?' '
 		NR == FNR {
 			way[$1, $2, $3] = $4
@@ -101,6 +107,32 @@ check() { # RESULTS
 		echo 'table: if that is right: make vm-table' >&2
 		return 1
 	}
+}
+
+complete() { # RESULTS; MACHINE TIER, a line each
+	local now
+	now=$(lines "$1" | awk -F ' [|] ?' '$3 == "sessions" { print $1, $2, $4 + 0 }')
+	awk '
+		FILENAME == ARGV[1] { wanted[$1, $2]; next }
+		FILENAME == ARGV[2] { expected[$1, $2] = $3; next }
+		{ seen[$1, $2] = $3 }
+		END {
+			for (i in wanted) {
+				split(i, at, SUBSEP)
+				of = "table: " at[1] " " at[2] ": "
+				if (!seen[i]) {
+					print of "no result"
+				} else if (seen[i] < expected[i] && at[1] != "here") {
+					print of seen[i] " sessions, expected " expected[i]
+				} else {
+					continue
+				}
+				bad = 1
+			}
+			if (!length(wanted)) { print "table: nothing is asked for"; bad = 1 }
+			exit bad
+		}' <(cat) <(awk -F ' [|] ?' '$3 == "sessions" { print $1, $2, $4 + 0 }' "$EXPECTED") \
+		<(echo "$now") >&2
 }
 
 markdown() { awk -f "$TREE/tests/vm/table.awk"; } # of lines of expected.txt
@@ -145,7 +177,8 @@ write_readme() {
 case ${1:-} in
 show) lines "$2" | in_order | markdown ;;
 check) check "$2" ;;
+complete) complete "$2" ;;
 update) write_expected "$2"; write_readme ;;
 lint) lint ;;
-*) echo 'usage: table.sh show|check|update RESULTS, table.sh lint' >&2; exit 2 ;;
+*) echo 'usage: table.sh show|check|complete|update RESULTS, table.sh lint' >&2; exit 2 ;;
 esac

@@ -10,7 +10,8 @@ export SCOPE=${SCOPE-machine} RESULTS
 RESULTS=$(mktemp)
 (($# > 0)) || set -- stock no-lsm no-trampolines lowest
 for tier; do
-	read -ra options <<<"$(tests/vm/without.sh "$tier")"
+	options=$(tests/vm/without.sh "$tier")
+	read -ra options <<<"$options"
 	bash tests/integration/truth.sh --accept auto "${options[@]}" || status=1
 done
 cat "$RESULTS"
