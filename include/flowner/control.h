@@ -20,10 +20,11 @@ struct fl_config {
 };
 
 /* Value of meta. LAYOUT is raised whenever a record of flow.h or a pinned map changes its shape. */
-#define FL_LAYOUT 5
+#define FL_LAYOUT 6
 
 #define FL_MARKS 64 /* each a 32nd of the ring after the one before: two rounds of it */
 #define FL_LIVES 16
+#define FL_LOSSES 2 /* counters of what watchers are told as lost */
 
 /* One life of a daemon: what it opened itself before it was ready was its self-test. */
 struct fl_life_span {
@@ -43,6 +44,8 @@ struct fl_meta {
 	__u64 lives;	       /* ever begun; the newest is at (lives - 1) % FL_LIVES */
 	__u64 marks[FL_MARKS]; /* positions in the event ring where a record begins */
 	struct fl_life_span life[FL_LIVES];
+	__u64 sequence;		    /* of events: up to here numbers may have been used */
+	__u64 lost_told[FL_LOSSES]; /* so much of each counter was told */
 };
 
 /* What the program end_flow is run on; no shorter, the kernel wants a whole Ethernet header. */

@@ -25,6 +25,9 @@
 /* Records of one batch: an eighth of what the streams hold. */
 #define BATCH 8192
 
+/* Sequences are reserved so far ahead: more than a tick can use. */
+#define SEQUENCES_AHEAD (1u << 20)
+
 static size_t images_limit(const struct config *c)
 {
 	size_t limit = (size_t)c->recent.flows * IMAGES_PER_FLOW + c->limits.processes;
@@ -182,6 +185,27 @@ static void find_own_namespace(struct agent *agent)
 		(void)maps_netns_cookie(agent->maps, inum, &agent->netns_cookie);
 }
 
+static void keep_told(struct agent *agent)
+{
+	agent->told.sequence = agent->sequence + SEQUENCES_AHEAD;
+	(void)recall_tell(agent->recall, &agent->told);
+}
+
+/*
+ * A sequence is never used by two lives, so that who asks for what came after one is not answered
+ * with something else. Microseconds run ahead of all events even where no map has outlived the life
+ * before; where one has, the clock may have been set back.
+ */
+static void begin_sequence(struct agent *agent)
+{
+	__u64 now_us = clock_ns(CLOCK_REALTIME) / 1000;
+
+	agent->told = recall_told(agent->recall);
+	agent->sequence = agent->told.sequence > now_us ? agent->told.sequence : now_us;
+	agent->sequence_before = agent->sequence;
+	keep_told(agent);
+}
+
 int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd)
 {
 	int r;
@@ -194,7 +218,10 @@ int agent_connect(struct agent *agent, struct maps *maps, int ring_map_fd)
 	agent->ring = ring_buffer__new(ring_map_fd, on_record, agent, NULL);
 	if (!agent->ring)
 		return -errno;
-	return recall_new(ring_map_fd, maps->meta, &agent->recall);
+	r = recall_new(ring_map_fd, maps->meta, &agent->recall);
+	if (!r)
+		begin_sequence(agent);
+	return r;
 }
 
 int agent_recall(struct agent *agent)
@@ -235,19 +262,22 @@ static void tell_lost(struct agent *agent)
 	static const struct {
 		enum fl_counter counter;
 		const char *why;
-	} losses[AGENT_LOSSES] = {
+	} losses[FL_LOSSES] = {
 		{ FL_CNT_RING_FULL, "the event ring was full" },
 		{ FL_CNT_VERDICT_UNTOLD, "more verdicts than the event ring has room for" },
 	};
 	__u64 lost;
 
-	for (size_t i = 0; i < AGENT_LOSSES; i++) {
+	for (size_t i = 0; i < FL_LOSSES; i++) {
 		if (maps_counter(agent->maps, losses[i].counter, &lost) < 0 ||
-		    lost <= agent->lost[i])
+		    lost <= agent->told.lost[i])
 			continue;
-		api_notice(agent->api, "lost", losses[i].why, lost - agent->lost[i]);
-		agent->lost[i] = lost;
+		api_notice(agent->api, "lost", losses[i].why, lost - agent->told.lost[i]);
+		agent->told.lost[i] = lost;
+		keep_told(agent);
 	}
+	if (agent->sequence + SEQUENCES_AHEAD / 2 > agent->told.sequence)
+		keep_told(agent);
 }
 
 void agent_tick(struct agent *agent)

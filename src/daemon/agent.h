@@ -6,6 +6,8 @@
 #ifndef FLOWNER_AGENT_H
 #define FLOWNER_AGENT_H
 
+#include "kernel/recall.h"
+
 #include <flowner/flow.h>
 #include <stdbool.h>
 
@@ -22,11 +24,8 @@ struct holders;
 struct journal;
 struct scrape;
 struct ring_buffer;
-struct recall;
 struct progress;
 struct rules;
-
-#define AGENT_LOSSES 2
 
 struct agent {
 	struct maps *maps;
@@ -47,12 +46,13 @@ struct agent {
 	__u64 netns_cookie;	   /* the daemon's own namespace */
 	__u64 started_ns;	   /* CLOCK_BOOTTIME */
 	__u64 sequence;		   /* of the last event published */
+	__u64 sequence_before;	   /* the same when this life of the daemon began */
 	char host[256];
 	struct ring_buffer *ring;
-	struct recall *recall;	  /* what an earlier daemon took from it */
-	unsigned int taken;	  /* records of this batch */
-	__u64 lost[AGENT_LOSSES]; /* counters as last told to the watchers, see tell_lost() */
-	__u64 unknown_sockets;	  /* as the last reconciliation counted them */
+	struct recall *recall;	 /* what an earlier daemon took from it */
+	unsigned int taken;	 /* records of this batch */
+	struct recall_told told; /* as the next life of the daemon will find it */
+	__u64 unknown_sockets;	 /* as the last reconciliation counted them */
 	const char *kept_for; /* what this kernel refuses without all capabilities; NULL nothing */
 	bool cannot_cut;      /* this kernel has no way to abort anything */
 	__u64 aborted;	      /* id of the flow just cut, while the ring is read for its end */

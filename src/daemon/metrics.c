@@ -397,7 +397,7 @@ static void write_daemon(const struct page *p)
 		up_ns / 1000000ULL % 1000);
 	write_one(p, &recent_flows, flows_count(agent->flows));
 	write_one(p, &processes_known, procs_count(agent->procs));
-	write_one(p, &events_published, agent->sequence);
+	write_one(p, &events_published, agent->sequence - agent->sequence_before);
 	if (agent->scrape)
 		write_scrapes(p);
 	if (agent->history)
@@ -492,10 +492,12 @@ static json_t *verdicts_json(const struct agent *agent)
 
 json_t *metrics_stats(struct agent *agent)
 {
-	return json_pack("{ss sI sI so so so sI sI so}", "version", FLOWNER_VERSION, "uptime_ns",
+	return json_pack("{ss sI sI sI so so so sI sI so}", "version", FLOWNER_VERSION, "uptime_ns",
 			 (json_int_t)(clock_ns(CLOCK_BOOTTIME) - agent->started_ns), "sequence",
-			 (json_int_t)agent->sequence, "counters", counters_json(agent), "verdicts",
-			 verdicts_json(agent), "maps", maps_json(agent), "recent",
-			 (json_int_t)flows_count(agent->flows), "processes",
-			 (json_int_t)procs_count(agent->procs), "streams", streams_json(agent));
+			 (json_int_t)agent->sequence, "events",
+			 (json_int_t)(agent->sequence - agent->sequence_before), "counters",
+			 counters_json(agent), "verdicts", verdicts_json(agent), "maps",
+			 maps_json(agent), "recent", (json_int_t)flows_count(agent->flows),
+			 "processes", (json_int_t)procs_count(agent->procs), "streams",
+			 streams_json(agent));
 }

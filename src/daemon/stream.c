@@ -58,7 +58,7 @@ struct streams {
 	int epoll_fd, wake_fd;
 	bool ending;
 	struct held *ring; /* of sequence S at S % RING */
-	__u64 first;	   /* sequence of the oldest held; agent->sequence + 1 when none is */
+	size_t count;	   /* held */
 	__u64 lost;
 	size_t open;
 	struct stream *list;
@@ -102,7 +102,6 @@ int streams_new(struct agent *agent, int epoll_fd, int wake_fd, struct streams *
 	streams->agent = agent;
 	streams->epoll_fd = epoll_fd;
 	streams->wake_fd = wake_fd;
-	streams->first = agent->sequence + 1;
 	*ret_streams = streams;
 	return 0;
 }
@@ -134,13 +133,19 @@ static void wake_all(struct streams *streams)
 		wake(s);
 }
 
+/* Sequence of the oldest held; when none is, of the next. */
+static __u64 first(const struct streams *streams)
+{
+	return streams->agent->sequence + 1 - streams->count;
+}
+
 static struct held *next_place(struct streams *streams, enum kind kind)
 {
 	__u64 sequence = ++streams->agent->sequence;
 	struct held *place = &streams->ring[sequence % RING];
 
-	if (sequence - streams->first >= RING)
-		streams->first = sequence - RING + 1;
+	if (streams->count < RING)
+		streams->count++;
 	empty(place);
 	place->kind = kind;
 	place->peer_id = 0;
@@ -259,9 +264,10 @@ static int held_line(struct stream *s, const struct held *held, __u64 sequence)
 static int gap_line(struct stream *s)
 {
 	struct streams *streams = s->streams;
+	__u64 wanted = s->cursor ? s->cursor : streams->agent->sequence_before + 1;
 	struct notice n = {
 		.time_ns = clock_ns(CLOCK_BOOTTIME),
-		.count = streams->first - (s->cursor ? s->cursor : 1),
+		.count = first(streams) - wanted,
 		.action = "lost",
 	};
 
@@ -269,8 +275,8 @@ static int gap_line(struct stream *s)
 	if (s->gap == too_slow)
 		streams->lost += n.count;
 	s->gap = too_slow;
-	s->cursor = streams->first;
-	return notice_line(s, &n, streams->first - 1);
+	s->cursor = first(streams);
+	return notice_line(s, &n, s->cursor - 1);
 }
 
 static int next_line(struct stream *s)
@@ -278,7 +284,7 @@ static int next_line(struct stream *s)
 	struct streams *streams = s->streams;
 	__u64 sequence = s->cursor;
 
-	if (s->cursor < streams->first)
+	if (s->cursor < first(streams))
 		return gap_line(s);
 	s->cursor++;
 	return held_line(s, &streams->ring[sequence % RING], sequence);
@@ -368,22 +374,27 @@ static void stream_close(void *arg)
 	free(s);
 }
 
-/* Sequences begin with 1; position 0 is before all: where a reader of an earlier life starts. */
+/*
+ * After 0 comes the first event of this life. Position 0 is before all: where a reader of an
+ * earlier life starts, or of one whose clock was ahead, with a word about that. What of that life
+ * it has not seen it gets only as far as we could take it again.
+ */
 static void set_position(struct stream *s, const struct events_question *q)
 {
-	const struct streams *streams = s->streams;
+	const struct agent *agent = s->streams->agent;
+	__u64 since = q->since ? q->since : agent->sequence_before;
 
 	s->gap = too_slow;
-	s->cursor = streams->agent->sequence + 1;
+	s->cursor = agent->sequence + 1;
 	if (!q->has_since)
 		return;
-	if (q->since > streams->agent->sequence) {
+	if (since > agent->sequence || since < agent->sequence_before) {
 		s->gap = other_life;
 		s->cursor = 0;
 		return;
 	}
-	s->cursor = q->since + 1;
-	if (s->cursor < streams->first)
+	s->cursor = since + 1;
+	if (s->cursor < first(s->streams))
 		s->gap = too_old;
 }
 

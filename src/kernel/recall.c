@@ -189,6 +189,21 @@ int recall_mark(struct recall *r)
 	return write_meta(r);
 }
 
+struct recall_told recall_told(const struct recall *r)
+{
+	struct recall_told told = { .sequence = r->meta.sequence };
+
+	memcpy(told.lost, r->meta.lost_told, sizeof(told.lost));
+	return told;
+}
+
+int recall_tell(struct recall *r, const struct recall_told *told)
+{
+	r->meta.sequence = told->sequence;
+	memcpy(r->meta.lost_told, told->lost, sizeof(told->lost));
+	return write_meta(r);
+}
+
 int recall_ready(struct recall *r, __u64 ready_ns)
 {
 	r->meta.life[(r->meta.lives - 1) % FL_LIVES].ready_ns = ready_ns;

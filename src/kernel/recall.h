@@ -8,6 +8,7 @@
 #ifndef FLOWNER_RECALL_H
 #define FLOWNER_RECALL_H
 
+#include <flowner/control.h>
 #include <flowner/flow.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +29,15 @@ int recall_each(struct recall *recall, int (*fn)(void *arg, void *data, size_t s
 /* How much programs have written to the ring, and how much was taken from it, since it was made. */
 __u64 recall_written(const struct recall *recall);
 __u64 recall_taken(const struct recall *recall);
+
+/* What was told to watchers, and must not be told again: see fl_meta. */
+struct recall_told {
+	__u64 sequence;
+	__u64 lost[FL_LOSSES];
+};
+
+struct recall_told recall_told(const struct recall *recall);
+int recall_tell(struct recall *recall, const struct recall_told *told);
 
 /* Between two records taken: leaves a mark, when the last one is far enough away. */
 int recall_mark(struct recall *recall);

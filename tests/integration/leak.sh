@@ -37,7 +37,7 @@ requests() { # of every kind, some of them refused, in one go
 }
 
 # The daemon's last events; see RING in src/daemon/stream.c. The other tables are smaller.
-all_is_full() { (($(flowner stats -j | jq .sequence) >= 65536)); }
+all_is_full() { (($(flowner stats -j | jq .events) >= 65536)); }
 
 round() { # SESSIONS
 	in_cgroup "$BUILD/truth/truth" --only 'storm,churn,storm_udp,netns_plain' --storm "$1" \

@@ -37,6 +37,7 @@ while read -r program lost; do
 done <"$T/on"
 
 # --- dead ---
+seen=$(flowner stats -j | jq .sequence)
 kill_daemon
 [[ -e $PINS/l7_connections && -e $PINS/links/track_sockops ]] ||
 	fail "the pins went with the daemon"
@@ -84,6 +85,15 @@ watcher=$!
 told() { [[ $(ends_told "$T/replay" | wc -l) == 4 ]]; }
 eventually 9 told
 kill "$watcher" 2>/dev/null || true
+timeout 10 env "FLOWNER_SOCKET=$SOCK" "$BUILD/flowner" watch -j --replay "$seen" \
+	>"$T/later" 2>"$T/later.err" &
+watcher=$!
+told_later() { [[ $(ends_told "$T/later" | wc -l) == 4 ]]; }
+eventually 9 told_later
+kill "$watcher" 2>/dev/null || true
+matches "to who had seen all of the life before" \
+	"$(jq -r 'select(.event.action == "lost").message' "$T/later")" 'earlier life'
+(($(flowner stats -j | jq .sequence) > seen)) || fail "sequences begin again"
 same "resync" "$(jq -r 'select(.event.action == "resync") | .message' "$T/replay")" continued
 same "opened - ended" "$(($(stat_of opened) - $(stat_of ended) - $(stat_of end_reconciled)))" 6
 same "nothing was counted twice" "$(stat_of opened)" 10

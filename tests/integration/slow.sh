@@ -44,7 +44,7 @@ tell client connect tcp 127.0.0.1 8080
 id=${R[2]} fd=${R[0]}
 opened() { [[ $(told "$T/some" "$id") == *open* ]]; }
 eventually 10 opened
-published=$(flowner stats -j | jq .sequence)
+published=$(flowner stats -j | jq .events)
 ((published > HELD)) || fail "only $published events: nobody can miss one"
 
 kill -CONT "$slow"

@@ -38,6 +38,8 @@
 #define ENDED_MEANWHILE 6
 #define STREAM_EVENTS 65536 /* api.h: those that may be published between two api_run() */
 
+static struct agent agent;
+
 static struct {
 	/* the ring: exact allocations, so that a sanitizer sees who reads past one */
 	ring_buffer_sample_fn sample;
@@ -72,9 +74,9 @@ static struct {
 	__u64 history_id;      /* and the last of them */
 	long clock_set_s;      /* the real time is so much ahead of what it was */
 	const char *host;      /* NULL: as it is */
+	struct recall_told told;
 } fake;
 
-static struct agent agent;
 static struct maps maps = { .seeded_ns = SEEDED_NS, .meta = META_FD };
 static struct config config = { .recent = { .flows = 100, .age_s = 3600 } };
 
@@ -215,6 +217,19 @@ int recall_ready(struct recall *recall, __u64 ready_ns)
 	return 0;
 }
 
+struct recall_told recall_told(const struct recall *recall)
+{
+	assert_ptr_equal(recall, &fake);
+	return fake.told;
+}
+
+int recall_tell(struct recall *recall, const struct recall_told *told)
+{
+	assert_ptr_equal(recall, &fake);
+	fake.told = *told;
+	return 0;
+}
+
 bool recall_was_selftest(const struct recall *recall, __u32 pid, __u64 time_ns)
 {
 	assert_ptr_equal(recall, &fake);
@@ -282,6 +297,7 @@ void api_publish(struct api *api, const struct fl_event *event)
 	if (fake.published_count < ROOM)
 		fake.published[fake.published_count] = *event;
 	fake.published_count++;
+	agent.sequence++;
 }
 
 void api_notice(struct api *api, const char *action, const char *why, __u64 count)
@@ -731,6 +747,56 @@ static void what_was_dropped_is_told_once(void **state)
 	assert_int_equal(fake.noticed, 7);
 }
 
+/* The daemon was killed, and another has come: what it left behind is all that is known. */
+static void next_life(void)
+{
+	agent_release(&agent);
+	assert_int_equal(agent_init(&agent, &config, NULL), 0);
+	assert_int_equal(agent_connect(&agent, &maps, RING_FD), 0);
+}
+
+static void a_loss_is_told_by_one_life(void **state)
+{
+	(void)state;
+	fake.ring_full = 10;
+	agent_tick(&agent);
+	assert_int_equal(fake.notices, 1);
+	next_life();
+	agent_tick(&agent);
+	assert_int_equal(fake.notices, 1);
+	fake.ring_full = 12; /* dropped while nobody was there, too */
+	next_life();
+	agent_tick(&agent);
+	assert_int_equal(fake.notices, 2);
+	assert_int_equal(fake.noticed, 2);
+}
+
+static void no_sequence_is_of_two_lives(void **state)
+{
+	__u64 last;
+
+	(void)state;
+	for (int ticks = 0; ticks < 3; ticks++) {
+		agent.sequence += 1000000; /* as many events */
+		agent_tick(&agent);
+	}
+	for (long set_s = 0; set_s >= -86400; set_s -= 86400) {
+		last = agent.sequence;
+		fake.clock_set_s = set_s;
+		next_life();
+		assert_true(agent.sequence > last);
+		assert_true(agent.sequence == agent.sequence_before);
+		put_event(event_of(FL_EVENT_OPEN));
+		assert_true(agent.sequence == agent.sequence_before + 1);
+	}
+	/* nothing has outlived it, but time has passed */
+	last = agent.sequence;
+	fake.told.sequence = 0;
+	fake.clock_set_s = 1000;
+	next_life();
+	assert_true(agent.sequence > last);
+}
+
 static void the_clock_is_set(void **state)
 {
 	__s64 before = agent.realtime_offset_ns;
@@ -892,6 +958,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(reason_of_the_cut),
 		TEST(ended_by_us),
+		TEST(a_loss_is_told_by_one_life),
+		TEST(no_sequence_is_of_two_lives),
 		TEST(the_clock_is_set),
 		TEST(the_host_gets_a_name),
 		TEST(records_of_processes),

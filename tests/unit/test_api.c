@@ -1167,6 +1167,38 @@ static void replay(void **state)
 	hang_up(&c);
 }
 
+static void replay_over_a_restart(void **state)
+{
+	static const char *const questions[] = {
+		"/v1/events?since=7&lport=1",	 /* we have published more than that, too */
+		"/v1/events?since=1000&lport=1", /* the last there was */
+		"/v1/events?since=5000&lport=1", /* its clock was ahead of ours */
+	};
+	struct client c;
+
+	(void)state;
+	fake.agent.sequence = fake.agent.sequence_before = 1001;
+	publish_many(10, 1);
+	for (size_t i = 0; i < 3; i++) {
+		c = watch(questions[i]);
+		assert_true(hear_until(&c, "\"sequence\":1011,"));
+		assert_int_equal(occurrences(c.text, "earlier life"), 1);
+		assert_int_equal(occurrences(c.text, "\"flow_id\""), 10);
+		assert_non_null(strstr(c.text, "\"count\":0"));
+		hang_up(&c);
+	}
+	c = watch("/v1/events?since=0");
+	assert_true(hear_until(&c, "\"sequence\":1011,"));
+	assert_int_equal(occurrences(c.text, "\"flow_id\""), 10);
+	assert_int_equal(occurrences(c.text, "lost"), 0);
+	hang_up(&c);
+	publish_many(65536, 1);
+	c = watch("/v1/events?since=7&lport=9");
+	assert_true(hear_until(&c, "\"count\":10"));
+	assert_non_null(strstr(c.text, "earlier life"));
+	hang_up(&c);
+}
+
 static void replay_of_what_is_gone(void **state)
 {
 	struct client c;
@@ -1354,6 +1386,7 @@ int main(void)
 		API_TEST(streams_filter),
 		API_TEST(streams_obey_rights),
 		API_TEST(replay),
+		API_TEST(replay_over_a_restart),
 		API_TEST(replay_of_what_is_gone),
 		API_TEST(slow_reader_is_told),
 		API_TEST(notices),

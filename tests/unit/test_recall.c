@@ -371,6 +371,20 @@ static void more_lives_than_are_kept(void **state)
 	assert_true(recall_was_selftest(fake.recall, 100 + FL_LIVES + 2, 1u << 30));
 }
 
+static void what_was_told_outlives_us(void **state)
+{
+	const struct recall_told told = { .sequence = 1000, .lost = { 3, 4 } };
+
+	(void)state;
+	live(10, 1000);
+	assert_int_equal(recall_tell(fake.recall, &told), 0);
+	open_again();
+	assert_true(recall_told(fake.recall).sequence == 1000);
+	assert_true(recall_told(fake.recall).lost[0] == 3);
+	assert_true(recall_told(fake.recall).lost[1] == 4);
+	assert_int_equal(fake.meta.lives, 1);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -389,6 +403,7 @@ int main(void)
 		TEST(marks_that_are_nonsense),
 		TEST(self_tests_of_all_lives),
 		TEST(more_lives_than_are_kept),
+		TEST(what_was_told_outlives_us),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
