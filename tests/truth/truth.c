@@ -182,19 +182,42 @@ static const char *stage_family(void)
 
 static const struct names names = { scenario_name, family_name };
 
-/* Whether NAME is one of the comma separated LIST; an entry may end in '*'. */
+/* NAME is what ENTRY of LEN bytes means; it may end in '*'. */
+static bool is_meant(const char *entry, size_t len, const char *name)
+{
+	if (len && entry[len - 1] == '*')
+		return !strncmp(entry, name, len - 1);
+	return len == strlen(name) && !strncmp(entry, name, len);
+}
+
+/* Whether NAME is one of the comma separated LIST. */
 static bool listed(const char *list, const char *name)
 {
 	while (*list) {
 		size_t len = strcspn(list, ",");
 
-		if (len && list[len - 1] == '*' && !strncmp(list, name, len - 1))
-			return true;
-		if (len == strlen(name) && !strncmp(list, name, len))
+		if (is_meant(list, len, name))
 			return true;
 		list += len + (list[len] == ',');
 	}
 	return false;
+}
+
+/* Whether each entry of LIST means a scenario: with a misspelt one less is proved than is thought. */
+static bool all_known(const char *list)
+{
+	while (*list) {
+		size_t len = strcspn(list, ","), i = 0;
+
+		while (i < SCENARIOS && !is_meant(list, len, table[i].name))
+			i++;
+		if (i == SCENARIOS) {
+			fprintf(stderr, "truth: there is no scenario '%.*s'\n", (int)len, list);
+			return false;
+		}
+		list += len + (list[len] == ',');
+	}
+	return true;
 }
 
 static bool selected(const struct options *o, const struct scenario *sc)
@@ -397,6 +420,8 @@ static int parse(int argc, char **argv, struct options *o)
 	}
 	/* Each of nine storms makes its share, and enough to be a storm at all. */
 	o->storm = o->storm < 9 * 64 ? 64 : (o->storm + 8) / 9;
+	if ((o->only && !all_known(o->only)) || (o->skip && !all_known(o->skip)))
+		return -EINVAL;
 	return optind == argc ? 0 : -EINVAL;
 }
 
