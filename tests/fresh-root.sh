@@ -73,6 +73,7 @@ inside() { # COMMAND LINE
 		umount --lazy /outside
 		cd /flowner
 		exec env -i HOME=/root TERM=dumb sh -c "
+			set -e
 			export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 			$2"' inside "$root" "$1" </dev/null
 }
@@ -124,9 +125,12 @@ in_package() {
 		until flowner stats >/dev/null 2>&1 || ! kill -0 \$!; do
 			sleep 0.1 # lint: poll
 		done
-		flowner list; flowner doctor; kill \$!; wait \$!"
+		flowner list || test \$? = 1
+		flowner doctor; kill \$!; wait \$!"
 	inside "sudo apt-get -qq purge -y flowner"
-	inside "! ls -d /run/flowner /sys/fs/bpf/flowner /etc/flowner /usr/*bin/flowner*"
+	inside "left=\$(find /run/flowner /sys/fs/bpf/flowner /etc/flowner /usr/*bin/flowner* \
+			-maxdepth 0 2>/dev/null || true)
+		test -z \"\$left\" || { echo \"left: \$left\"; exit 1; }"
 }
 
 main() {

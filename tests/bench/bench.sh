@@ -77,7 +77,8 @@ measure() { # VARIANT
 
 too_dear() { # MODE
 	local ratio
-	read -r _ ratio _ < <(median_row "$1" flownerd)
+	read -r _ ratio _ < <(median_row "$1" flownerd) || ratio=''
+	[[ $ratio ]] || fail "'$1' was not measured"
 	awk -v ratio="$ratio" -v max="$max" 'BEGIN { exit !(ratio > max) }'
 }
 

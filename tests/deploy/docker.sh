@@ -97,10 +97,10 @@ sees_all() {
 # --- commands of README.md, typed on a terminal ---
 
 terminal() { LC_ALL=C.UTF-8 tmux -u -S "$T/tmux" -f /dev/null "$@"; }
-screen() { terminal capture-pane -p -t typed; }
+screen() { query 0 terminal capture-pane -p -t typed; }
 shows() { screen | grep -qE -- "$1"; }
 sees() { # REGEX: of a line, sooner or later
-	(eventually 30 shows "$1") 2>/dev/null || fail "no '$1' on the screen:"$'\n'"$(screen)"
+	soon 30 shows "$1" || fail "no '$1' on the screen:"$'\n'"$(screen)"
 }
 
 typed() { # what follows 'docker'

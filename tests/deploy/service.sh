@@ -7,7 +7,7 @@
 
 DEBS=$TREE/build/deb
 PINS=/sys/fs/bpf/flowner
-flowner() { command flowner "$@"; }
+flowner() { query '0 1' command flowner "$@"; }
 part() { echo "ok $*"; }
 
 property() { systemctl show -P "$1" "${2:-flowner.service}"; } # PROPERTY [UNIT]
@@ -64,7 +64,7 @@ knows "$first" opener
 useradd flowner-member -G flowner
 matches "a member of group flowner" "$(runuser -u flowner-member -- flowner list -H :8080)" \
 	" ${ACTOR_PID[client]} "
-same "somebody else" "$(runuser -u nobody -- flowner list -H :8080)" ''
+exits 1 runuser -u nobody -- flowner list -H :8080
 part "a session has its owner"
 
 exits 0 "$TREE/packaging/debian/tests/service"
@@ -160,6 +160,7 @@ eventually 20 freed "$mine"
 exits 0 apt-get -y install "$DEBS"/flowner_*.deb
 serves || fail "an installed package does not serve"
 files >"$T/files"
+[[ -s $T/files ]] || fail "the package has no files"
 kill -KILL "$(main_pid)"
 exits 0 apt-get -y purge flowner
 while read -r file; do [[ ! -e $file ]] || echo "$file"; done <"$T/files" >"$T/left"
