@@ -7,6 +7,7 @@
 #include "lib/libflowner.h"
 
 #include <errno.h>
+#include <flowner/check.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -515,32 +516,48 @@ static int live_image(struct flowner *h, const struct fl_proc_key *key, struct f
 	return r;
 }
 
+/*
+ * What the daemon knows of KEY, the owner of flow ID: process_text is root's, and of ended processes
+ * nobody else knows. -ENOENT when the flow is by now that of another image.
+ */
+static int asked_image(struct flowner *h, __u64 id, const struct fl_proc_key *key,
+		       struct fl_process *p, struct fl_text *t)
+{
+	struct fl_flow flow;
+	int r = ask_id(&h->ask, id, &flow, p, t);
+
+	if (r == 0 && !fl_proc_equal(&p->key, key))
+		r = -ENOENT;
+	if (r == 0 && !fl_proc_equal(&t->key, key))
+		t->ready = 0;
+	return r;
+}
+
 API int flowner_find_image(struct flowner *h, const struct flowner_flow *flow,
 			   struct flowner_image *ret_image)
 {
 	const struct fl_proc_key *key = &flow->owner.proc;
-	_free_ struct fl_text *text = calloc(1, sizeof(*text));
-	struct fl_process process;
-	struct fl_flow again;
-	int r, asked;
+	_free_ struct fl_text *text = calloc(2, sizeof(*text));
+	struct fl_process
+		process[2]; /* of the maps, and of the daemon, who may know less or more */
+	int r, from = 0;
 
 	if (!text)
 		return -ENOMEM;
 	if (!key->pid)
 		return -ENOENT;
-	r = live_image(h, key, &process, text);
-	if (r < 0 ||
-	    !text->ready) { /* process_text is root's, and ended processes are the daemon's */
-		asked = ask_id(&h->ask, flow->id, &again, &process, text);
+	r = live_image(h, key, &process[0], &text[0]);
+	if (r < 0 || !text[0].ready) {
+		int asked = asked_image(h, flow->id, key, &process[1], &text[1]);
+
 		if (asked < 0 && r < 0)
 			return asked;
-		if (asked == 0 && memcmp(&process.key, key, sizeof(*key)) != 0)
-			return -ENOENT;
+		from = asked == 0;
 	}
 	memset(ret_image, 0, sizeof(*ret_image));
 	ret_image->process = *key;
-	export_process(&process, ret_image);
-	export_text(text, ret_image);
+	export_process(&process[from], ret_image);
+	export_text(&text[from], ret_image);
 	return 0;
 }
 
@@ -549,13 +566,15 @@ API int flowner_find_image(struct flowner *h, const struct flowner_flow *flow,
 struct walk {
 	int (*fn)(const struct flowner_flow *flow, void *arg);
 	void *arg;
+	bool begun; /* FN was called: what comes back may be its own word */
 };
 
 static int visit(const struct fl_flow *flow, void *arg)
 {
-	const struct walk *w = arg;
+	struct walk *w = arg;
 	struct flowner_flow f;
 
+	w->begun = true;
 	flowner_export(flow, &f);
 	return w->fn(&f, w->arg);
 }
@@ -564,14 +583,14 @@ static int visit(const struct fl_flow *flow, void *arg)
 API int flowner_each(struct flowner *h, int (*fn)(const struct flowner_flow *flow, void *arg),
 		     void *arg)
 {
-	struct walk w = { fn, arg };
+	struct walk w = { .fn = fn, .arg = arg };
 	struct live live;
 	int r = live_open(&live, h->pin_dir);
 
 	if (r == 0) {
 		r = maps_each_flow(&live.maps, visit, &w);
 		live_close(&live);
-		if (!maps_closed(r))
+		if (w.begun || !maps_closed(r))
 			return r;
 	}
 	return ask_each(&h->ask, visit, &w);

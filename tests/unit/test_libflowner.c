@@ -154,6 +154,8 @@ int ask_id(struct ask *ask, __u64 id, struct fl_flow *ret_flow, struct fl_proces
 {
 	(void)ask;
 	daemon_.asked++;
+	if (ret_process)
+		memset(ret_process, 0, sizeof(*ret_process));
 	if (daemon_.error)
 		return daemon_.error;
 	for (size_t i = 0; i < daemon_.count; i++) {
@@ -164,6 +166,7 @@ int ask_id(struct ask *ask, __u64 id, struct fl_flow *ret_flow, struct fl_proces
 			*ret_process = (struct fl_process){ .key = ret_flow->owner.proc };
 		if (ret_text) {
 			memset(ret_text, 0, sizeof(*ret_text));
+			ret_text->key = ret_flow->owner.proc;
 			ret_text->ready = 1;
 			ret_text->exe_len = 4;
 			memcpy(ret_text->text, "/bin", 5);
@@ -482,6 +485,57 @@ static void each(void **state)
 	ended(3, client_key(3), FL_ROLE_OPENER, 10 * S, 0);
 	assert_int_equal(flowner_each(handle, count_flows, &count), 0);
 	assert_int_equal(count, 3);
+}
+
+static int refuse(const struct flowner_flow *f, void *arg)
+{
+	(void)f;
+	++*(int *)arg;
+	return -EACCES;
+}
+
+/* What the function says is its own: not that the maps are closed. */
+static void each_that_is_ended_with_an_error(void **state)
+{
+	int count = 0;
+
+	(void)state;
+	live(1, client_key(1), FL_ROLE_OPENER, 10 * S);
+	ended(1, client_key(1), FL_ROLE_OPENER, 10 * S, 0); /* what the daemon says of a live one */
+	assert_int_equal(flowner_each(handle, refuse, &count), -EACCES);
+	assert_int_equal(count, 1);
+}
+
+/* In the maps only its record is ours to read; the text is root's, and asked for. */
+static void put_process(const struct fl_proc_key *key)
+{
+	struct fl_process p = { .head = { .type = FL_RECORD_PROCESS, .size = sizeof(p) },
+				.key = *key,
+				.cgroup_id = 77 };
+
+	fake_put(PROCESSES, key, &p);
+}
+
+static void images_of_live_ones(void **state)
+{
+	static struct flowner_image image;
+	struct flowner_flow f;
+
+	(void)state;
+	live(1, client_key(1), FL_ROLE_OPENER, 10 * S);
+	assert_int_equal(flowner_find_id(handle, 1, &f), 0);
+	put_process(&f.owner.proc);
+	assert_int_equal(flowner_find_image(handle, &f, &image), 0); /* the daemon knows nothing */
+	assert_int_equal(image.cgroup_id, 77);
+	assert_int_equal(image.exe_len, 0);
+	ended(1, client_key(1), FL_ROLE_OPENER, 10 * S, 0);
+	daemon_.lives[0].owner.proc.exec_id++; /* it is another image's by now */
+	assert_int_equal(flowner_find_image(handle, &f, &image), 0);
+	assert_int_equal(image.cgroup_id, 77);
+	assert_int_equal(image.exe_len, 0);
+	daemon_.lives[0].owner.proc.exec_id--;
+	assert_int_equal(flowner_find_image(handle, &f, &image), 0);
+	assert_string_equal(image.exe, "/bin");
 }
 
 static void images(void **state)
@@ -982,7 +1036,9 @@ int main(void)
 		LIB_TEST(rights_given_up),
 		LIB_TEST(another_daemon),
 		LIB_TEST(each),
+		LIB_TEST(each_that_is_ended_with_an_error),
 		LIB_TEST(images),
+		LIB_TEST(images_of_live_ones),
 		LIB_TEST(at_a_time),
 		LIB_TEST(packets_now),
 		LIB_TEST(down_the_ladder),
