@@ -341,14 +341,17 @@ int flowner_around(struct flowner *h, const struct fl_key *key, __u64 at_ns,
 		   struct around *ret_around)
 {
 	__u64 asked_ns = clock_ns(CLOCK_BOOTTIME);
+	struct around lives = { 0 };
 	int r;
 
 	if (memory_find(h->memory, key, at_ns, ret_around))
 		return 0;
-	r = around(h, key, at_ns, ret_around);
-	if (r == 0)
-		memory_add(h->memory, key, ret_around, asked_ns);
-	return r;
+	r = around(h, key, at_ns, &lives);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	memory_add(h->memory, key, &lives, asked_ns);
+	*ret_around = lives;
+	return 0;
 }
 
 API int flowner_find(struct flowner *h, const struct fl_key *key, struct flowner_flow *ret_flow)

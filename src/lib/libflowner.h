@@ -85,8 +85,9 @@ int memory_new(struct memory **ret_memory);
 void memory_free(struct memory *m);
 
 /*
- * AROUND is what the daemon, asked at ASKED_NS or later, said of KEY and some moment. Kept is what
- * of it cannot change any more, and found again for moments of which it would say the same.
+ * AROUND, all zero when nobody had KEY, is what the daemon said of some moment, asked at ASKED_NS
+ * or later. Kept is what of it cannot change any more, and found again for moments of which it
+ * would say the same.
  */
 void memory_add(struct memory *m, const struct fl_key *key, const struct around *around,
 		__u64 asked_ns);
@@ -117,6 +118,7 @@ void flowner_complete_key(const struct flowner *h, const struct fl_key *key,
  */
 int flowner_live(struct flowner *h, const struct fl_key *key, struct fl_flow *ret_flow);
 int flowner_live_rung(struct flowner *h, const struct fl_key *key, struct fl_flow *ret_flow);
+/* 0 also when nobody had it, neither before nor after. */
 int flowner_around(struct flowner *h, const struct fl_key *key, __u64 at_ns,
 		   struct around *ret_around);
 

@@ -20,8 +20,8 @@
 
 struct place {
 	struct fl_key key;
-	struct around around; /* neither before nor after: free */
-	__u64 from_ns, until_ns;
+	struct around around;	 /* neither before nor after: nobody had it */
+	__u64 from_ns, until_ns; /* until 0: free */
 };
 
 struct memory {
@@ -70,15 +70,16 @@ static bool is_final(const struct fl_flow *flow)
 }
 
 /*
- * BEFORE is the answer up to here when a life that begins at NEXT_NS, or may, is not a part of it:
- * between two lives no packet is the next one's so long before it.
+ * AROUND is the answer up to here when a life that begins at NEXT_NS, or may, is not a part of it:
+ * no packet is so long before a session that it is the next one's, and none is before a socket.
  */
-static __u64 before_alone_until(const struct fl_flow *before, __u64 next_ns)
+static __u64 until_next(const struct fl_key *key, const struct around *around, __u64 next_ns)
 {
-	__u64 until_ns = next_ns > AROUND_EARLY_NS ? next_ns - AROUND_EARLY_NS - 1 : 0;
+	__u64 early_ns = key->remote_port ? AROUND_EARLY_NS : 0;
+	__u64 until_ns = next_ns > early_ns + 1 ? next_ns - early_ns - 1 : 0;
 
-	if (until_ns < before->ended_ns)
-		until_ns = before->ended_ns;
+	if (around->has_before && until_ns < around->before.ended_ns)
+		until_ns = around->before.ended_ns;
 	return until_ns < next_ns ? until_ns : next_ns - 1;
 }
 
@@ -88,16 +89,14 @@ void memory_add(struct memory *m, const struct fl_key *key, const struct around 
 	struct place new = { .key = *key, .around = *around };
 	struct place *p = place_of(m, key);
 
-	if (around->has_before ? !is_final(&around->before) : !around->has_after)
+	if (around->has_before && !is_final(&around->before))
 		return;
 	if (around->has_before)
 		new.from_ns = flow_began_ns(&around->before);
 	new.until_ns = around->has_after ? flow_began_ns(&around->after) - 1 : asked_ns;
 	if (!around->has_after || !is_final(&around->after)) {
-		if (!around->has_before)
-			return;
 		new.around.has_after = false;
-		new.until_ns = before_alone_until(&around->before, new.until_ns + 1);
+		new.until_ns = until_next(key, &new.around, new.until_ns + 1);
 	}
 	pthread_mutex_lock(&m->lock);
 	*p = new;
@@ -110,8 +109,8 @@ bool memory_find(struct memory *m, const struct fl_key *key, __u64 at_ns, struct
 	bool found;
 
 	pthread_mutex_lock(&m->lock);
-	found = (p->around.has_before || p->around.has_after) && p->from_ns <= at_ns &&
-		at_ns <= p->until_ns && memcmp(&p->key, key, sizeof(*key)) == 0;
+	found = p->until_ns && p->from_ns <= at_ns && at_ns <= p->until_ns &&
+		memcmp(&p->key, key, sizeof(*key)) == 0;
 	if (found)
 		*ret_around = p->around;
 	pthread_mutex_unlock(&m->lock);

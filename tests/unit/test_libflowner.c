@@ -717,6 +717,30 @@ static void asked_again(void **state)
 	assert_int_equal(daemon_.asked, 0);
 }
 
+/*
+ * Sessions nobody had and sockets nobody stands by are asked about once; but a session that begins
+ * within a second may still have its handshake's packet.
+ */
+static void nobody_is_remembered(void **state)
+{
+	struct fl_addr any = { { 0 } };
+	struct flowner_packet p = packet(client_key(1), 18 * S, 0);
+
+	(void)state;
+	boottime_ns = 20 * S;
+	live(1, bound(any, 80, FL_TCP), FL_ROLE_LISTENER, 1 * S);
+	for (int i = 0; i < 100; i++)
+		expect_packet(p, 0, 1);
+	assert_int_equal(daemon_.asked,
+			 7); /* two ends, three sockets of the one, two of the other */
+	p.time_ns = 20 * S;
+	expect_packet(p, 0, 1);
+	assert_int_equal(daemon_.asked, 9);
+	p.time_ns = boottime_ns = 20 * S + 1;
+	expect_packet(p, 0, 1);
+	assert_int_equal(daemon_.asked, 16);
+}
+
 /* --- what is remembered is what the daemon would say --- */
 
 /* One side of a session whose lives begin and end by chance, while packets of it are asked about. */
@@ -819,8 +843,9 @@ static void ask_both(const struct flowner_packet *p, int asked[2])
 
 static void story(int asked[2])
 {
-	struct side sides[2] = { { .key = client_key(1), .role = FL_ROLE_OPENER },
-				 { .key = reversed(client_key(1)), .role = FL_ROLE_ACCEPTOR } };
+	struct side sides[3] = { { .key = client_key(1), .role = FL_ROLE_OPENER },
+				 { .key = reversed(client_key(1)), .role = FL_ROLE_ACCEPTOR },
+				 { .key = bound(v4(2), 80, FL_TCP), .role = FL_ROLE_LISTENER } };
 
 	boottime_ns = 1000 * S;
 	for (int i = 0; i < 1000; i++) {
@@ -830,7 +855,7 @@ static void story(int asked[2])
 		ask_both(&p, asked);
 		if (chance(4))
 			continue;
-		side_turn(&sides[chance(2)]);
+		side_turn(&sides[chance(3)]);
 		boottime_ns += some_time();
 	}
 }
@@ -1008,6 +1033,8 @@ static void past_packets_behind_nat(void **state)
 	expect_packet(packet(key, 15 * S, FLOWNER_PACKET_NAT), 0, 0);
 	expect_packet(packet(key, 31 * S, FLOWNER_PACKET_NAT), 2, 0);
 	/* the host itself had the ends before, and had just let go of them */
+	flowner_close(handle);
+	assert_int_equal(try_open(), 0);
 	ended(3, key, FL_ROLE_OPENER, 26 * S, 29 * S);
 	expect_packet(packet(key, 28 * S, FLOWNER_PACKET_NAT), 3, 0);
 	expect_packet(packet(key, 29 * S + 1, FLOWNER_PACKET_NAT), 3, 0);
@@ -1046,6 +1073,7 @@ int main(void)
 		LIB_TEST(last_ack_before_the_next_life),
 		LIB_TEST(asked_again),
 		LIB_TEST(remembered_as_asked_anew),
+		LIB_TEST(nobody_is_remembered),
 		LIB_TEST(packets_from_afar),
 		LIB_TEST(late_datagrams),
 		LIB_TEST(session_behind_nat),
