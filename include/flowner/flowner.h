@@ -144,8 +144,8 @@ struct flowner_packet {
 	__u16 source_port;
 	__u16 destination_port;
 	enum fl_proto proto;
-	__u32 flags; /* FLOWNER_PACKET_ */
-	__u32 pad;   /* 0 */
+	__u32 flags;   /* FLOWNER_PACKET_ */
+	__u32 ifindex; /* interface it passes; 0: not known, then no socket bound to one has it */
 };
 
 #define FLOWNER_SENDER 1   /* *ret_sender was written */

@@ -520,8 +520,8 @@ static int live_image(struct flowner *h, const struct fl_proc_key *key, struct f
 }
 
 /*
- * What the daemon knows of KEY, the owner of flow ID: process_text is root's, and of ended processes
- * nobody else knows. -ENOENT when the flow is by now that of another image.
+ * What the daemon knows of KEY, the owner of flow ID: process_text is root's, and of processes that
+ * ended nobody else knows. -ENOENT when the flow is by now that of another image.
  */
 static int asked_image(struct flowner *h, __u64 id, const struct fl_proc_key *key,
 		       struct fl_process *p, struct fl_text *t)

@@ -8,7 +8,8 @@
  *	opening	 a SYN at the passive end: the listener's, whatever had the session before
  *
  * and what no session has belongs to the socket that the kernel would give it to (ladder.h). Behind
- * NAT all this is so on its other side.
+ * NAT all this is so on its other side. Sockets that are bound to an interface have the packets of
+ * that one only, and sessions of link-local addresses are always of one.
  */
 #include "lib/libflowner.h"
 
@@ -22,9 +23,10 @@
 
 /* One end of the packet. */
 struct end {
-	struct fl_key key;
-	__u64 at_ns;	/* 0: now */
-	bool syn;	/* the packet opens a session */
+	struct fl_key key; /* ifindex: that of every session it can be of, else 0 */
+	__u32 ifindex;	   /* where it passes; 0: not known */
+	__u64 at_ns;	   /* 0: now */
+	bool syn;	   /* the packet opens a session */
 	bool wildcards; /* the address is the host's: a socket bound to any address may have it */
 	bool nat;	/* what no session has is looked for behind NAT */
 	const struct fl_flow *other; /* what the other end was found to be; NULL: nothing */
@@ -75,8 +77,8 @@ static const struct fl_flow *choose(const struct end *end, const struct around *
 	return late ? &a->before : NULL;
 }
 
-/* 0, -ENOENT, or another error. */
-static int find_session(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
+/* Of the key as it is. 0, -ENOENT, or another error. */
+static int find_life(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
 {
 	const struct fl_flow *chosen;
 	struct around lives = { 0 };
@@ -99,31 +101,58 @@ static int find_session(struct flowner *h, const struct end *end, struct fl_flow
 	return 0;
 }
 
+/* Most are of no interface: those are asked for first. */
+static int find_session(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
+{
+	struct end bound = *end;
+	struct fl_flow flow;
+	int r = find_life(h, end, ret_flow), b;
+
+	if (end->ifindex == end->key.ifindex || (r < 0 && r != -ENOENT) ||
+	    (r == 0 && takes(end, ret_flow)))
+		return r;
+	bound.key.ifindex = end->ifindex;
+	b = find_life(h, &bound, &flow);
+	if (b == 0 && (r < 0 || takes(end, &flow)))
+		*ret_flow = flow;
+	return b == -ENOENT ? r : b;
+}
+
+/* The socket of exactly KEY. */
+static int find_socket(struct flowner *h, const struct fl_key *key, __u64 at_ns,
+		       struct fl_flow *ret_flow)
+{
+	int r = flowner_live_rung(h, key, ret_flow);
+	struct around lives;
+
+	if (!at_ns || (r < 0 && r != -ENOENT) || (r == 0 && flow_lived_at(ret_flow, at_ns)))
+		return r;
+	r = flowner_around(h, key, at_ns, &lives);
+	if (r == 0 && (!lives.has_before || !flow_lived_at(&lives.before, at_ns)))
+		r = -ENOENT;
+	if (r == 0)
+		*ret_flow = lives.before;
+	return r;
+}
+
+/* As the kernel does: of one address the socket that is bound to the interface is before others. */
 static int find_bound(struct flowner *h, const struct end *end, struct fl_flow *ret_flow)
 {
 	enum ladder last = end->wildcards ? LADDER_RUNGS : LADDER_ANY;
-	struct around lives;
 	struct fl_key key;
-	int r;
+	int r = -ENOENT;
 
-	for (enum ladder rung = LADDER_BOUND; rung < last; rung++) {
+	for (enum ladder rung = LADDER_BOUND; rung < last && r == -ENOENT; rung++) {
 		if (!ladder_key(&end->key, rung, &key))
 			continue;
-		r = flowner_live_rung(h, &key, ret_flow);
-		if (r == 0 && (!end->at_ns || flow_lived_at(ret_flow, end->at_ns)))
-			return 0;
-		if (r == 0 || (r == -ENOENT && end->at_ns)) {
-			r = flowner_around(h, &key, end->at_ns, &lives);
-			if (r == 0 && lives.has_before &&
-			    flow_lived_at(&lives.before, end->at_ns)) {
-				*ret_flow = lives.before;
-				return 0;
-			}
-		}
-		if (r < 0 && r != -ENOENT)
-			return r;
+		key.ifindex = end->ifindex;
+		r = find_socket(h, &key, end->at_ns, ret_flow);
+		if (r != -ENOENT || !key.ifindex)
+			continue;
+		key.ifindex = 0;
+		r = find_socket(h, &key, end->at_ns, ret_flow);
 	}
-	return -ENOENT;
+	return r;
 }
 
 /* A session that ended is second to the socket that has the packets now; a TCP one only at SYN. */
@@ -162,7 +191,8 @@ static int find_behind(struct flowner *h, const struct end *end, struct fl_flow 
 	if (r < 0 || !nat)
 		return r < 0 ? r : -ENOENT;
 	behind.key = newest.key;
-	behind.wildcards = true; /* it is the address of who has a socket there */
+	behind.ifindex = newest.key.ifindex; /* the packet's is of this side */
+	behind.wildcards = true;	     /* it is the address of who has a socket there */
 	r = find_here(h, &behind, ret_flow);
 	return r == 0 && ret_flow->key.remote_port && ret_flow->id != newest.id ? -ENOENT : r;
 }
@@ -202,6 +232,11 @@ static bool is_loopback(const struct fl_addr *a)
 	return ladder_is_v4(a) ? a->b[12] == 127 : memcmp(a, &one, sizeof(one)) == 0;
 }
 
+static bool is_link_local(const struct fl_addr *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
 static struct end sender(const struct flowner *h, const struct flowner_packet *p)
 {
 	struct fl_key key = {
@@ -213,12 +248,15 @@ static struct end sender(const struct flowner *h, const struct flowner_packet *p
 		.proto = p->proto,
 	};
 	struct end end = {
+		.ifindex = p->ifindex,
 		.at_ns = p->time_ns,
 		.syn = p->proto == FL_TCP && (p->flags & FLOWNER_PACKET_SYN),
 		.wildcards = (p->flags & FLOWNER_PACKET_FROM_HOST) || is_loopback(&p->source),
 		.nat = p->flags & FLOWNER_PACKET_NAT,
 	};
 
+	if (is_link_local(&p->source) || is_link_local(&p->destination))
+		key.ifindex = p->ifindex;
 	flowner_complete_key(h, &key, &end.key);
 	return end;
 }

@@ -8,7 +8,8 @@
  *	find PROTO LOCAL [REMOTE]       a flow, or the error
  *	nat PROTO LOCAL REMOTE          the same, or what it is behind NAT
  *	at TIME_NS PROTO LOCAL [REMOTE]
- *	packet FLAGS PROTO SOURCE DESTINATION   S syn, f from host, t for host, n NAT, - none
+ *	packet FLAGS PROTO SOURCE DESTINATION   S syn, f from host, t for host, n NAT, - none,
+ *						and behind them the number of an interface
  *	packet_at TIME_NS FLAGS PROTO SOURCE DESTINATION
  *	id ID                           hexadecimal
  *	self ADDR:PORT                  connects, and asks by the descriptor
@@ -148,6 +149,7 @@ static int ask_packet(__u64 time_ns, char **args)
 	p.flags |= strchr(args[0], 'f') ? FLOWNER_PACKET_FROM_HOST : 0;
 	p.flags |= strchr(args[0], 't') ? FLOWNER_PACKET_FOR_HOST : 0;
 	p.flags |= strchr(args[0], 'n') ? FLOWNER_PACKET_NAT : 0;
+	p.ifindex = (__u32)strtoul(args[0] + strcspn(args[0], "0123456789"), NULL, 10);
 	r = flowner_find_packet(handle, &p, &sender, &receiver);
 	if (r < 0)
 		return failed(r);

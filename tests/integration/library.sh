@@ -95,6 +95,20 @@ matches "own descriptor" \
 		self 127.0.0.1:8080)" \
 	"^flow [0-9a-f]* pid [0-9]* uid 0 comm library role opener "
 tell server accept "$listener_fd"
+
+# --- what is bound to an interface has the packets of that one only ---
+tell client socket tcp 4
+of_lo=${R[0]}
+tell client option "$of_lo" device 1
+tell client bind "$of_lo" 127.0.0.1 7000
+tell client call "$of_lo" 127.0.0.1 8080
+tell server accept "$listener_fd"
+ends=(tcp 127.0.0.1:7000 127.0.0.1:8080)
+for source in ask by_socket; do
+	same "$source: over lo" "$("$source" packet 1 "${ends[@]}" | grep -c "pid $client ")" 1
+	same "$source: over another" "$("$source" packet 2 "${ends[@]}" | grep -c "pid $client ")" 0
+	same "$source: no matter" "$("$source" packet - "${ends[@]}" | grep -c "pid $client ")" 0
+done
 AS=("${CAPABLE[@]}")
 same "CAP_BPF reads" "$(ask source)" maps
 finds_all ask

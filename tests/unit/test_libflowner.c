@@ -645,6 +645,62 @@ static void down_the_ladder(void **state)
 	expect_packet(packet(reversed(key), 0, FLOWNER_PACKET_FROM_HOST), 2, 0);
 }
 
+/* A socket that is bound to an interface has the packets of no other. */
+static void packets_of_an_interface(void **state)
+{
+	struct fl_key key = client_key(1), near, local;
+	struct flowner_packet p = packet(key, 0, 0);
+
+	(void)state;
+	key.ifindex = 3;
+	live(1, key, FL_ROLE_OPENER, 10 * S);
+	expect_packet(p, 0, 0);
+	p.ifindex = 4;
+	expect_packet(p, 0, 0);
+	p.ifindex = 3;
+	expect_packet(p, 1, 0);
+	near = reversed(client_key(1)); /* the other end is of every interface */
+	live(2, near, FL_ROLE_ACCEPTOR, 10 * S);
+	expect_packet(p, 1, 2);
+	p.flags = FLOWNER_PACKET_SYN;
+	live(3, bound(v4(2), 80, FL_TCP), FL_ROLE_LISTENER, 1 * S);
+	expect_packet(p, 1, 3);
+	local = bound(v4(2), 80, FL_TCP);
+	local.ifindex = 3;
+	live(4, local, FL_ROLE_LISTENER, 1 * S);
+	expect_packet(p, 1, 4);
+	p.ifindex = 4;
+	expect_packet(p, 0, 3);
+}
+
+/* Those of link-local addresses are always of an interface: nobody asks for others. */
+static void link_local_packets(void **state)
+{
+	struct fl_addr one = { .b = { 0xfe, 0x80, [15] = 1 } }, other = one, any = { { 0 } };
+	struct fl_key key = client_key(1);
+	struct flowner_packet p;
+
+	(void)state;
+	other.b[15] = 2;
+	key.local = one;
+	key.remote = other;
+	p = packet(key, 15 * S, 0);
+	key.ifindex = 3;
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 20 * S);
+	key.ifindex = 4; /* the same addresses on another link */
+	ended(2, key, FL_ROLE_OPENER, 10 * S, 20 * S);
+	p.ifindex = 3;
+	assert_int_equal(flowner_find_packet(handle, &p, &(struct flowner_flow){ 0 }, NULL),
+			 FLOWNER_SENDER);
+	assert_int_equal(daemon_.asked, 1);
+	expect_packet(p, 1, 0);
+	p.ifindex = 4;
+	expect_packet(p, 2, 0);
+	live(3, bound(any, 80, FL_TCP), FL_ROLE_LISTENER, 1 * S);
+	p.flags = FLOWNER_PACKET_SYN | FLOWNER_PACKET_FOR_HOST;
+	expect_packet(p, 2, 3);
+}
+
 /* Of one tuple: 1 and 2 until 20 s and 21 s; 3 since 30 s, with 4 a microsecond later. */
 static void two_lives(void)
 {
@@ -743,7 +799,7 @@ static void nobody_is_remembered(void **state)
 
 /* --- what is remembered is what the daemon would say --- */
 
-/* One side of a session whose lives begin and end by chance, while packets of it are asked about. */
+/* A side of a session, whose lives begin and end by chance while packets of it are asked about. */
 struct side {
 	struct fl_key key;
 	enum fl_role role;
@@ -1069,6 +1125,8 @@ int main(void)
 		LIB_TEST(at_a_time),
 		LIB_TEST(packets_now),
 		LIB_TEST(down_the_ladder),
+		LIB_TEST(packets_of_an_interface),
+		LIB_TEST(link_local_packets),
 		LIB_TEST(packets_of_two_lives),
 		LIB_TEST(last_ack_before_the_next_life),
 		LIB_TEST(asked_again),
