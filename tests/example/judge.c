@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What packets printed against what sessions did: a packet belongs to the session of its tuple that
- * began last before it. Its client's end is the client's; its server's end the acceptor's, but a
+ * began last before it, and until that one's SYN to the one before. Its client's end is the client's; its server's end the acceptor's, but a
  * SYN's, which is the listener's.
  *
  *	judge TRUTH PORT <PACKETS        0: every end of every packet right, every session seen
@@ -67,8 +67,11 @@ static int read_truth(const char *path)
 	return count && listener ? 0 : -1;
 }
 
-/* The last of PORT that began at TIME_NS or before. */
-static struct session *session_of(unsigned int port, uint64_t time_ns)
+/*
+ * The last of PORT that began at TIME_NS or before. Between its beginning, which is taken before
+ * connect(), and its SYN the last words of the one before may pass: an ACK of a FIN sent twice.
+ */
+static struct session *session_of(unsigned int port, uint64_t time_ns, bool opens)
 {
 	size_t low = 0, high = count;
 	struct session at = { .port = port, .begin_ns = time_ns };
@@ -81,6 +84,8 @@ static struct session *session_of(unsigned int port, uint64_t time_ns)
 		else
 			high = mid;
 	}
+	if (low > 1 && !opens && !sessions[low - 1].packets && sessions[low - 2].port == port)
+		low--;
 	return low && sessions[low - 1].port == port ? &sessions[low - 1] : NULL;
 }
 
@@ -118,7 +123,8 @@ static void judge(const char *line, unsigned int server_port)
 	if (!to_server && source != server_port)
 		return; /* not of these sessions */
 	score.packets++;
-	session = session_of(to_server ? source : destination, s * 1000000000u + ns);
+	session = session_of(to_server ? source : destination, s * 1000000000u + ns,
+			     strcmp(flags, "S") == 0);
 	if (!session) {
 		score.stray++;
 		return;
