@@ -8,6 +8,7 @@
 
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <flowner/ipv6.h>
 
 #define IPV6_HEADERS 6 /* extension headers followed before giving up */
 
@@ -24,20 +25,21 @@ static __always_inline bool load(struct __sk_buff *skb, __u32 off, void *to, __u
  */
 __weak __noinline __u32 skip_ipv6(struct __sk_buff *skb, __u8 proto)
 {
-	__u32 off = 40;
-	__u8 next, len;
+	__u8 next, head[FL_IPV6_HEAD];
+	__u32 off = 40, size;
 
 	if (!load(skb, 6, &next, 1))
 		return 0;
 	for (int i = 0; i < IPV6_HEADERS; i++) {
 		if (next == proto)
 			return off;
-		/* hop-by-hop, routing, destination options, fragment (8 bytes, length field 0) */
-		if (next != 0 && next != 43 && next != 60 && next != 44)
+		if (!load(skb, off, head, sizeof(head)))
 			return 0;
-		if (!load(skb, off + 1, &len, 1) || !load(skb, off, &next, 1))
+		size = fl_ipv6_extension(next, head);
+		if (!size)
 			return 0;
-		off += 8 + len * 8;
+		next = head[0];
+		off += size;
 	}
 	return next == proto ? off : 0;
 }

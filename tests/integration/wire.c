@@ -6,6 +6,8 @@
  * seen PORT     packets since the last time that have PORT at an end, each once and in order, a
  *               word each: > to it, < from it; and what it is: syn syn-ack ack rst fin udp
  * syn6 N PORT, udp6 N PORT       a packet from [::1]:9 to [::1]:PORT with N extension headers
+ * syn6whole PORT DECOY, udp6whole PORT DECOY    the same behind a fragment's header, though it is
+ *                      whole, whose reserved byte is the length that leads to a header to DECOY
  *
  * usage: wire [arrives]
  */
@@ -52,9 +54,13 @@ static bool find_ports(const unsigned char *data, size_t size, struct packet *re
 		next = data[9];
 	} else {
 		next = data[6];
-		while ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS) && off + 8 <= size) {
+		while ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS ||
+			next == IPPROTO_FRAGMENT) &&
+		       off + 8 <= size) {
+			size_t more = next == IPPROTO_FRAGMENT ? 0 : data[off + 1];
+
 			next = data[off];
-			off += 8 + (size_t)data[off + 1] * 8;
+			off += 8 + more * 8;
 		}
 	}
 	if ((next != IPPROTO_TCP && next != IPPROTO_UDP) || off + sizeof(struct udphdr) > size)
@@ -144,7 +150,8 @@ static uint16_t checksum_of(const void *segment, size_t size, uint8_t proto)
 	return checksum(segment, size, (uint32_t)size + proto + 1 + 1);
 }
 
-static size_t put_tcp_syn(unsigned char *to, uint16_t port)
+/* In these PAYLOAD bytes stand behind the header already. */
+static size_t put_tcp_syn(unsigned char *to, uint16_t port, size_t payload)
 {
 	struct tcphdr tcp = {
 		.source = htons(SOURCE_PORT),
@@ -155,21 +162,32 @@ static size_t put_tcp_syn(unsigned char *to, uint16_t port)
 		.window = htons(1024),
 	};
 
-	tcp.check = checksum_of(&tcp, sizeof(tcp), IPPROTO_TCP);
 	memcpy(to, &tcp, sizeof(tcp));
-	return sizeof(tcp);
+	tcp.check = checksum_of(to, sizeof(tcp) + payload, IPPROTO_TCP);
+	memcpy(to, &tcp, sizeof(tcp));
+	return sizeof(tcp) + payload;
 }
 
-static size_t put_datagram(unsigned char *to, uint16_t port)
+static size_t put_datagram(unsigned char *to, uint16_t port, size_t payload)
 {
 	struct udphdr udp = { .source = htons(SOURCE_PORT),
 			      .dest = htons(port),
-			      .len = htons(sizeof(udp)) };
+			      .len = htons((uint16_t)(sizeof(udp) + payload)) };
 
-	udp.check = checksum_of(&udp, sizeof(udp), IPPROTO_UDP);
 	memcpy(to, &udp, sizeof(udp));
-	return sizeof(udp);
+	udp.check = checksum_of(to, sizeof(udp) + payload, IPPROTO_UDP);
+	memcpy(to, &udp, sizeof(udp));
+	return sizeof(udp) + payload;
 }
+
+struct shape {
+	uint8_t proto;
+	size_t (*put)(unsigned char *to, uint16_t port, size_t payload);
+	size_t header; /* bytes */
+};
+
+static const struct shape tcp_syn = { IPPROTO_TCP, put_tcp_syn, sizeof(struct tcphdr) };
+static const struct shape datagram = { IPPROTO_UDP, put_datagram, sizeof(struct udphdr) };
 
 /* Empty destination options, 8 bytes each: next header, length 0, and padding of 4 bytes (PadN). */
 static size_t put_extensions(unsigned char *to, unsigned int n, uint8_t last)
@@ -182,29 +200,18 @@ static size_t put_extensions(unsigned char *to, unsigned int n, uint8_t last)
 	return n * sizeof(struct ip6_ext) * 4;
 }
 
-static int write_packet(const struct command *c, uint8_t proto,
-			size_t (*put)(unsigned char *to, uint16_t port))
+/* BUF, whose first bytes are kept free for it, gets its IPv6 header and goes out. */
+static int write_packet(unsigned char *buf, size_t size, uint8_t next)
 {
 	struct sockaddr_ll to = { .sll_family = AF_PACKET,
 				  .sll_protocol = htons(ETH_P_IPV6),
 				  .sll_ifindex = (int)if_nametoindex("lo"),
 				  .sll_halen = ETH_ALEN };
-	unsigned char buf[sizeof(struct ip6_hdr) + EXTENSIONS_MAX * 8 + 64];
 	struct ip6_hdr ip = { .ip6_src = IN6ADDR_LOOPBACK_INIT, .ip6_dst = IN6ADDR_LOOPBACK_INIT };
-	unsigned long n, port;
-	size_t size = sizeof(ip);
 
-	if (c->words < 3)
-		return -EINVAL;
-	n = strtoul(c->word[1], NULL, 10);
-	port = strtoul(c->word[2], NULL, 10);
-	if (n > EXTENSIONS_MAX || port > 65535)
-		return -EINVAL;
-	size += put_extensions(buf + size, (unsigned int)n, proto);
-	size += put(buf + size, (uint16_t)port);
 	ip.ip6_flow = htonl(6u << 28);
 	ip.ip6_hlim = 64;
-	ip.ip6_nxt = n ? IPPROTO_DSTOPTS : proto;
+	ip.ip6_nxt = next;
 	ip.ip6_plen = htons((uint16_t)(size - sizeof(ip)));
 	memcpy(buf, &ip, sizeof(ip));
 	if (sendto(wire, buf, size, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
@@ -212,14 +219,60 @@ static int write_packet(const struct command *c, uint8_t proto,
 	return puts("ok");
 }
 
+static int write_extended(const struct command *c, const struct shape *shape)
+{
+	unsigned char buf[sizeof(struct ip6_hdr) + EXTENSIONS_MAX * 8 + 64];
+	size_t size = sizeof(struct ip6_hdr);
+	unsigned long n, port;
+
+	if (c->words < 3)
+		return -EINVAL;
+	n = strtoul(c->word[1], NULL, 10);
+	port = strtoul(c->word[2], NULL, 10);
+	if (n > EXTENSIONS_MAX || port > 65535)
+		return -EINVAL;
+	size += put_extensions(buf + size, (unsigned int)n, shape->proto);
+	size += shape->put(buf + size, (uint16_t)port, 0);
+	return write_packet(buf, size, n ? IPPROTO_DSTOPTS : shape->proto);
+}
+
+/* Offset 0 and no more to come: the kernel has nothing to put together. */
+static int write_whole(const struct command *c, const struct shape *shape)
+{
+	unsigned char buf[sizeof(struct ip6_hdr) + 128] = { 0 };
+	struct ip6_frag fragment = { .ip6f_nxt = shape->proto };
+	size_t size = sizeof(struct ip6_hdr), decoy;
+
+	if (c->words < 3)
+		return -EINVAL;
+	fragment.ip6f_reserved = (uint8_t)((shape->header + 7) / 8);
+	memcpy(buf + size, &fragment, sizeof(fragment));
+	size += sizeof(fragment);
+	decoy = fragment.ip6f_reserved * 8u;
+	decoy += shape->put(buf + size + decoy, (uint16_t)strtoul(c->word[2], NULL, 10), 0);
+	size += shape->put(buf + size, (uint16_t)strtoul(c->word[1], NULL, 10),
+			   decoy - shape->header);
+	return write_packet(buf, size, IPPROTO_FRAGMENT);
+}
+
 static int do_syn6(const struct command *c)
 {
-	return write_packet(c, IPPROTO_TCP, put_tcp_syn);
+	return write_extended(c, &tcp_syn);
 }
 
 static int do_udp6(const struct command *c)
 {
-	return write_packet(c, IPPROTO_UDP, put_datagram);
+	return write_extended(c, &datagram);
+}
+
+static int do_syn6whole(const struct command *c)
+{
+	return write_whole(c, &tcp_syn);
+}
+
+static int do_udp6whole(const struct command *c)
+{
+	return write_whole(c, &datagram);
 }
 
 static int do_who(const struct command *c)
@@ -229,10 +282,8 @@ static int do_who(const struct command *c)
 }
 
 static const struct told commands[] = {
-	{ "seen", do_seen },
-	{ "syn6", do_syn6 },
-	{ "udp6", do_udp6 },
-	{ "who", do_who },
+	{ "seen", do_seen },	       { "syn6", do_syn6 },	      { "udp6", do_udp6 },
+	{ "syn6whole", do_syn6whole }, { "udp6whole", do_udp6whole }, { "who", do_who },
 };
 
 int main(int argc, char **argv)
