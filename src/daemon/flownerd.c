@@ -18,6 +18,7 @@
 #include "kernel/hooks.h"
 #include "host/isolation.h"
 #include "daemon/journal.h"
+#include "host/names.h"
 #include "text/log.h"
 #include "kernel/maps.h"
 #include "host/netns_helper.h"
@@ -252,6 +253,7 @@ static int begin(struct agent *agent, struct track *t, struct power *power, __u6
 	agent->cannot_cut = !abort_is_possible();
 	progress_free(TAKE_PTR(agent->progress)); /* its thread would keep its privileges */
 	confine(agent, t);
+	(void)names_user(agent->names, 0); /* loads what the name service is made of */
 	r = find_holders(agent, t);
 	if (r < 0)
 		return fail(f, r, "cannot look for who holds a socket: %s", strerror(-r));

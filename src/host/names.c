@@ -6,13 +6,13 @@
 #include "host/names.h"
 
 #include "host/cgroup.h"
+#include "host/people.h"
 #include "text/cleanup.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,11 +22,13 @@
 #define USER_SETS 128	/* x WAYS = 1024 users */
 #define CGROUP_SETS 512 /* x WAYS = 4096 cgroups */
 #define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
 #define USER_LIFE_NS (60 * NS_PER_S)
-#define CGROUP_GONE_NS NS_PER_S /* a cgroup not found is asked again after this */
+#define WAIT_NS (100 * NS_PER_MS) /* for names of users, of each second at the most */
+#define QUESTIONS 4		  /* without an answer */
+#define CGROUP_GONE_NS NS_PER_S	  /* a cgroup not found is asked again after this */
 #define FOREVER UINT64_MAX
 #define FILEID_KERNFS 0xfe /* linux/exportfs.h: the handle is the id, since 5.5 */
-#define PASSWD_BYTES_MAX (1u << 20)
 
 /* ---- cache: id to text, WAYS places for each id, the one used longest ago is given up ---- */
 
@@ -43,8 +45,16 @@ struct cache {
 	struct entry *entries;
 };
 
+struct asked {
+	struct question *question; /* NULL: none */
+	__u32 uid;
+};
+
 struct names {
 	struct cache users, cgroups;
+	struct asked asked[QUESTIONS];
+	size_t open; /* of them */
+	__u64 second_ns, waited_ns;
 	int cgroup_fd;	   /* -1: no cgroup2 here */
 	char *cgroup_root; /* what readlink gives for it */
 };
@@ -101,33 +111,79 @@ static __u64 now_ns(void)
 
 /* ---- users ---- */
 
-static char *user_ask(__u32 uid)
+static void take_answers(struct names *names)
 {
-	struct passwd pw, *found = NULL;
-	int r = ERANGE;
+	for (size_t i = 0; i < QUESTIONS; i++) {
+		struct asked *a = &names->asked[i];
 
-	for (size_t size = 1024; r == ERANGE && size <= PASSWD_BYTES_MAX; size *= 4) {
-		_free_ char *buf = malloc(size);
-
-		if (!buf)
-			return NULL;
-		do {
-			r = getpwuid_r(uid, &pw, buf, size, &found);
-		} while (r == EINTR);
-		if (!r && found)
-			return strdup(pw.pw_name);
+		if (!a->question || !people_answered(a->question, 0))
+			continue;
+		entry_set(cache_place(&names->users, a->uid), a->uid, people_name(a->question),
+			  now_ns() + USER_LIFE_NS);
+		people_forget(TAKE_PTR(a->question));
+		names->open--;
 	}
+}
+
+static bool is_asked(const struct names *names, __u32 uid)
+{
+	for (size_t i = 0; i < QUESTIONS; i++)
+		if (names->asked[i].question && names->asked[i].uid == uid)
+			return true;
+	return false;
+}
+
+/* A place for a question, NULL: too many have no answer yet. */
+static struct asked *free_place(struct names *names)
+{
+	for (size_t i = 0; i < QUESTIONS; i++)
+		if (!names->asked[i].question)
+			return &names->asked[i];
 	return NULL;
+}
+
+/* So long we may wait now: not at all while another question has no answer. */
+static unsigned int patience_ms(struct names *names, __u64 now)
+{
+	if (now - names->second_ns >= NS_PER_S) {
+		names->second_ns = now;
+		names->waited_ns = 0;
+	}
+	if (names->open > 1 || names->waited_ns >= WAIT_NS)
+		return 0;
+	return (unsigned int)((WAIT_NS - names->waited_ns) / NS_PER_MS) + 1;
+}
+
+static void ask_user(struct names *names, __u32 uid)
+{
+	struct asked *a = is_asked(names, uid) ? NULL : free_place(names);
+	__u64 now = now_ns();
+	unsigned int ms;
+
+	if (!a || people_ask_name(uid, &a->question) < 0)
+		return;
+	a->uid = uid;
+	names->open++;
+	ms = patience_ms(names, now);
+	if (!ms)
+		return;
+	(void)people_answered(a->question, ms);
+	names->waited_ns += now_ns() - now;
+	take_answers(names);
 }
 
 const char *names_user(struct names *names, __u32 uid)
 {
-	struct entry *e = cache_place(&names->users, uid);
-	__u64 now = now_ns();
+	struct entry *e;
 
-	if (e->expires_ns > now && e->id == uid)
-		return e->text;
-	return entry_set(e, uid, user_ask(uid), now + USER_LIFE_NS);
+	take_answers(names);
+	e = cache_place(&names->users, uid);
+	if (!e->expires_ns || e->id != uid || e->expires_ns <= now_ns()) {
+		ask_user(names, uid);
+		e = cache_place(&names->users, uid);
+	}
+	/* what was so a minute ago is better than nothing */
+	return e->expires_ns && e->id == uid ? e->text : NULL;
 }
 
 /* ---- cgroups ---- */
@@ -243,6 +299,8 @@ void names_free(struct names *names)
 {
 	if (!names)
 		return;
+	for (size_t i = 0; i < QUESTIONS; i++)
+		people_forget(names->asked[i].question);
 	cache_release(&names->users);
 	cache_release(&names->cgroups);
 	cleanup_close(&names->cgroup_fd);

@@ -16,7 +16,10 @@ struct names;
 int names_new(struct names **ret_names);
 void names_free(struct names *names);
 
-/* NULL when the uid has no name. Valid until the next call; asked again after a minute. */
+/*
+ * NULL when the uid has no name, or the name service has not said so yet: it is waited for a tenth
+ * of each second at the most. Valid until the next call; asked again after a minute.
+ */
 const char *names_user(struct names *names, __u32 uid);
 
 /*

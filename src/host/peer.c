@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's word on who connected. */
 #include "host/peer.h"
+#include "host/people.h"
 #include "text/cleanup.h"
 #include <errno.h>
-#include <grp.h>
 #include <sys/socket.h>
 
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of the kernel */
 
 gid_t peer_group(const char *name)
 {
-	const struct group *group = name ? getgrnam(name) : NULL;
+	__u64 gid;
 
-	return group ? group->gr_gid : PEER_NO_GROUP;
+	return name && people_gid(name, &gid) == 0 ? (gid_t)gid : PEER_NO_GROUP;
 }
 
 /* 1 when GROUP is a supplementary group of the peer, 0 when not, or a negative errno. */

@@ -15,7 +15,8 @@ struct peer {
 	bool sees_all; /* root, or a member of the group */
 };
 
-/* The gid of NAME, PEER_NO_GROUP when there is no such group. Asks the host's name service. */
+/* The gid of NAME, PEER_NO_GROUP when there is no such group. Asks the host's name service,
+ * which has a few seconds. */
 gid_t peer_group(const char *name);
 
 /*

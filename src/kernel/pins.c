@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/pins.h"
+#include "host/people.h"
 #include "text/cleanup.h"
 
 #include <bpf/bpf.h>
@@ -7,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <flowner/control.h>
-#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -48,11 +48,11 @@ static int make_dir(const char *dir, mode_t mode)
 
 static int give_to_group(const char *path, const char *group)
 {
-	struct group *g = group ? getgrnam(group) : NULL;
+	__u64 gid;
 
-	if (!g)
+	if (!group || people_gid(group, &gid) < 0)
 		return 0;
-	return chown(path, (uid_t)-1, g->gr_gid) < 0 ? -errno : 0;
+	return chown(path, (uid_t)-1, (gid_t)gid) < 0 ? -errno : 0;
 }
 
 static int prepare(struct pins *p, const char *group)

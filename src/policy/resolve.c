@@ -12,20 +12,18 @@
 #include "host/exefiles.h"
 #include "host/names.h"
 #include "host/netns.h"
+#include "host/people.h"
 #include <flowner/birth.h>
 
 #include <errno.h>
-#include <grp.h>
 #include <linux/netlink.h>
 #include <net/if.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#define PEOPLE_BYTES_MAX (1u << 20) /* of one line of the user or group data base */
-#define CONTAINER_DIGITS_MIN 12	    /* what docker shows of 64 */
+#define CONTAINER_DIGITS_MIN 12 /* what docker shows of 64 */
 
 /* A growing list of values. */
 struct numbers {
@@ -62,51 +60,16 @@ struct resolution {
 
 /* --- people --- */
 
-static int user_ask(const char *name, char *buf, size_t size, __u64 *ret_uid)
-{
-	struct passwd pw, *found = NULL;
-	int r = getpwnam_r(name, &pw, buf, size, &found);
-
-	if (r || !found)
-		return r == ERANGE ? -ERANGE : -ENOENT;
-	*ret_uid = pw.pw_uid;
-	return 0;
-}
-
-static int group_ask(const char *name, char *buf, size_t size, __u64 *ret_gid)
-{
-	struct group gr, *found = NULL;
-	int r = getgrnam_r(name, &gr, buf, size, &found);
-
-	if (r || !found)
-		return r == ERANGE ? -ERANGE : -ENOENT;
-	*ret_gid = gr.gr_gid;
-	return 0;
-}
-
-static int people_ask(int (*ask)(const char *name, char *buf, size_t size, __u64 *ret_id),
-		      const char *name, __u64 *ret_id)
-{
-	for (size_t size = 1024; size <= PEOPLE_BYTES_MAX; size *= 4) {
-		_free_ char *buf = malloc(size);
-		int r = buf ? ask(name, buf, size, ret_id) : -ENOMEM;
-
-		if (r != -ERANGE)
-			return r;
-	}
-	return -ENOENT;
-}
-
 int resolve_user(const char *name, __u64 *ret_uid)
 {
-	return people_ask(user_ask, name, ret_uid);
+	return people_uid(name, ret_uid);
 }
 
 int resolve_group(const char *name, __u64 *ret_gid)
 {
 	char *end;
 	unsigned long long number;
-	int r = people_ask(group_ask, name, ret_gid);
+	int r = people_gid(name, ret_gid);
 
 	if (r != -ENOENT || name[strspn(name, "0123456789")])
 		return r;
@@ -124,6 +87,14 @@ static int person(enum policy_attribute attribute, const struct policy_word *wor
 	bool user = attribute == POLICY_USER;
 	int r = user ? resolve_user(word->text, ret_id) : resolve_group(word->text, ret_id);
 
+	if (r == -ETIMEDOUT) {
+		error->place = word->place;
+		snprintf(error->why, sizeof(error->why),
+			 "the host's name service does not say who '%.64s' is: try again, or use a "
+			 "number",
+			 word->text);
+		return -EINVAL;
+	}
 	if (r == -ENOENT) {
 		error->place = word->place;
 		snprintf(error->why, sizeof(error->why), "there is no %s '%.64s'%s",

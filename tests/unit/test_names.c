@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fake_people.h"
+
 #include <cmocka.h>
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -147,6 +149,19 @@ static void containers(void **state)
 	}
 }
 
+/* As soon as it is known, or after a second the last word. */
+static const char *user(struct names *names, __u32 uid)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	const char *name = names_user(names, uid);
+
+	for (int i = 0; !name && i < 1000; i++) {
+		nanosleep(&moment, NULL);
+		name = names_user(names, uid);
+	}
+	return name;
+}
+
 static void users(void **state)
 {
 	const struct passwd *pw = getpwuid(0);
@@ -155,7 +170,7 @@ static void users(void **state)
 	(void)state;
 	assert_int_equal(names_new(&names), 0);
 	if (pw)
-		assert_string_equal(names_user(names, 0), pw->pw_name);
+		assert_string_equal(user(names, 0), pw->pw_name);
 	/* twice: once asked, once remembered */
 	assert_null(names_user(names, 4000000007u));
 	assert_null(names_user(names, 4000000007u));
@@ -163,9 +178,49 @@ static void users(void **state)
 	for (unsigned int uid = 3000000000u; uid < 3000003000u; uid++)
 		assert_null(names_user(names, uid));
 	if (pw)
-		assert_string_equal(names_user(names, 0), pw->pw_name);
+		assert_string_equal(user(names, 0), pw->pw_name);
 	names_free(names);
 	names_free(NULL);
+}
+
+/* Whoever waited for it would wait for ever: nobody else lets it answer again. */
+static void a_silent_name_service_keeps_nobody_waiting(void **state)
+{
+	const struct passwd *pw = getpwuid(0);
+	struct names *names;
+
+	(void)state;
+	if (!pw)
+		skip();
+	assert_int_equal(names_new(&names), 0);
+	service_is(true);
+	assert_null(names_user(names, 0));
+	for (unsigned int uid = 3000000000u; uid < 3000003000u; uid++)
+		assert_null(names_user(names, uid));
+	/* threads that hang are few, with those that a test before this one left */
+	assert_in_range(service_open(), 1, 2 * 4);
+	service_is(false);
+	assert_string_equal(user(names, 0), pw->pw_name);
+	/* what was known is still told when it is asked again, in vain */
+	service_is(true);
+	service.later_s = 120;
+	assert_string_equal(names_user(names, 0), pw->pw_name);
+	assert_string_equal(names_user(names, 0), pw->pw_name);
+	service_is(false);
+	service.later_s = 0;
+	names_free(names);
+}
+
+static void questions_outlive_who_asked(void **state)
+{
+	struct names *names;
+
+	(void)state;
+	service_is(true);
+	assert_int_equal(names_new(&names), 0);
+	assert_null(names_user(names, 0));
+	names_free(names);
+	service_is(false);
 }
 
 static void cgroup_unknown(void **state)
@@ -229,9 +284,14 @@ static void cgroup_is_remembered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(units),	  cmocka_unit_test(a_unit_name_has_a_bound),
-		cmocka_unit_test(containers),	  cmocka_unit_test(users),
-		cmocka_unit_test(cgroup_unknown), cmocka_unit_test(cgroup_is_remembered),
+		cmocka_unit_test(units),
+		cmocka_unit_test(a_unit_name_has_a_bound),
+		cmocka_unit_test(containers),
+		cmocka_unit_test(users),
+		cmocka_unit_test(a_silent_name_service_keeps_nobody_waiting),
+		cmocka_unit_test(questions_outlive_who_asked),
+		cmocka_unit_test(cgroup_unknown),
+		cmocka_unit_test(cgroup_is_remembered),
 	};
 
 	return cmocka_run_group_tests_name("names", tests, NULL, NULL);
