@@ -21,25 +21,28 @@
 #include "host/netns.h"
 #include "daemon/pastflows.h"
 #include "daemon/records.h"
+#include "daemon/share.h"
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
 
-/* Copies held by all answers under way: a reader who does not read must not eat the daemon. */
-#define COPIES_MAX (1024 * 1024)
+/* Room for so many at first, for twice as many then, or, where that is too much, for some more. */
 #define FIRST_COPIES 64
+#define SOME_COPIES 4096
 /* Matches of one `who` whose counts the kernel is asked for. */
 #define COUNTED_MAX 16
 
 struct answer {
 	struct agent *agent;
-	size_t *copies_held; /* by all answers together */
+	struct share *copies; /* of all answers together, */
+	struct holding held;  /* and of this one */
 	struct fl_flow *flows;
 	size_t count, capacity, next;
 	size_t live;		/* so many of them; what ended comes behind these */
 	struct pastflows *past; /* comes in between; NULL none, or no more */
 	bool records;		/* of wire.h, not JSON */
-	bool counts;		/* what went through those that live, when each has its turn */
+	struct peer peer;
+	bool counts; /* what went through those that live, when each has its turn */
 	struct counts_sockets sockets;
 	bool nat; /* the flows are what is behind SEEN, which was asked for */
 	struct ends seen;
@@ -53,7 +56,7 @@ static void answer_free(void *arg)
 
 	if (!a)
 		return;
-	*a->copies_held -= a->capacity;
+	share_give_back(&a->held);
 	pastflows_free(a->past);
 	counts_sockets_close(&a->sockets);
 	free(a->flows);
@@ -78,28 +81,38 @@ static int answer_new(struct request *request, struct answer **ret_answer)
 	if (!a)
 		return -ENOMEM;
 	a->agent = request->agent;
-	a->copies_held = request->copies_held;
+	a->copies = request->copies;
+	a->peer = request->peer;
 	a->records = request->records;
 	counts_sockets_init(&a->sockets);
 	*ret_answer = a;
 	return 0;
 }
 
-static int answer_add(struct answer *a, const struct fl_flow *flow)
+static int answer_grow(struct answer *a)
 {
-	size_t capacity = a->capacity ? a->capacity * 2 : FIRST_COPIES;
+	size_t more = a->capacity ? a->capacity : FIRST_COPIES;
 	struct fl_flow *flows;
 
-	if (a->count == a->capacity) {
-		if (*a->copies_held + capacity - a->capacity > COPIES_MAX)
+	if (share_take(a->copies, &a->held, &a->peer, more) < 0) {
+		more = SOME_COPIES;
+		if (share_take(a->copies, &a->held, &a->peer, more) < 0)
 			return -EBUSY;
-		flows = reallocarray(a->flows, capacity, sizeof(*flows));
-		if (!flows)
-			return -ENOMEM;
-		*a->copies_held += capacity - a->capacity;
-		a->flows = flows;
-		a->capacity = capacity;
 	}
+	flows = reallocarray(a->flows, a->capacity + more, sizeof(*flows));
+	if (!flows)
+		return -ENOMEM;
+	a->flows = flows;
+	a->capacity += more;
+	return 0;
+}
+
+static int answer_add(struct answer *a, const struct fl_flow *flow)
+{
+	int r = a->count == a->capacity ? answer_grow(a) : 0;
+
+	if (r < 0)
+		return r;
 	a->flows[a->count++] = *flow;
 	return 0;
 }
@@ -519,20 +532,23 @@ static bool has_live(const struct answer *a)
 static int replace_ended(struct search *behind)
 {
 	struct answer *a = behind->answer;
-	struct answer ended = *a;
+	struct fl_flow *ended = a->flows;
+	size_t count = a->count, capacity = a->capacity;
 	int r;
 
 	a->flows = NULL;
 	a->count = a->capacity = 0;
 	r = search_known(behind);
-	if (!a->count || (ended.count && !has_live(a))) {
-		*a->copies_held -= a->capacity;
+	if (!a->count || (count && !has_live(a))) {
+		share_return(&a->held, a->capacity);
 		free(a->flows);
-		*a = ended;
+		a->flows = ended;
+		a->count = count;
+		a->capacity = capacity;
 		return r;
 	}
-	*a->copies_held -= ended.capacity;
-	free(ended.flows);
+	share_return(&a->held, capacity);
+	free(ended);
 	a->nat = true;
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "daemon/doctor.h"
 #include "daemon/journal.h"
 #include "daemon/metrics.h"
+#include "daemon/share.h"
 #include "daemon/stream.h"
 #include "host/unixsock.h"
 #include "flow/wire.h"
@@ -23,9 +24,13 @@
 #include <sys/socket.h>
 
 #define CONNECTIONS_MAX 64
-/* Those who do not see all leave room for those who do, and one user for the others. */
-#define CONNECTIONS_OTHERS 48
-#define CONNECTIONS_PER_UID 16
+static const struct share connections = { CONNECTIONS_MAX, 56, 48, 16, NULL };
+
+/* Flows copied by all answers under way: whoever does not read must not eat the daemon. */
+#define COPIES_MAX ((size_t)1 << 20)
+static const struct share copies = { COPIES_MAX, COPIES_MAX / 8 * 7, COPIES_MAX / 4 * 3,
+				     COPIES_MAX / 2, NULL };
+
 #define CONNECTION_BYTES 65536 /* request, headers and one chunk of the answer */
 #define BODY_MAX (8u << 20)
 #define IDLE_S 30     /* also how long a stream may be unable to send */
@@ -41,15 +46,14 @@ struct api {
 	gid_t group;
 	char *path;
 	struct unixsock_file file;
-	struct client *clients;
-	size_t copies_held;
+	struct share connections, copies;
 	__u64 requests;
 };
 
 /* One connection. */
 struct client {
-	struct client *previous, *next;
 	struct peer peer;
+	struct holding place;
 };
 
 /* What has come of the body of a request. */
@@ -245,7 +249,7 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 	struct request request = {
 		.agent = api->agent,
 		.streams = api->streams,
-		.copies_held = &api->copies_held,
+		.copies = &api->copies,
 		.connection = connection,
 		.peer = client->peer,
 	};
@@ -335,49 +339,22 @@ static enum MHD_Result handle_request(void *arg, struct MHD_Connection *connecti
 
 /* --- connections --- */
 
-static bool is_crowded(const struct api *api, const struct peer *peer)
-{
-	size_t others = 0, same = 0;
-
-	if (peer->sees_all)
-		return false;
-	for (const struct client *c = api->clients; c; c = c->next) {
-		others += !c->peer.sees_all;
-		same += !c->peer.sees_all && c->peer.uid == peer->uid;
-	}
-	return others >= CONNECTIONS_OTHERS || same >= CONNECTIONS_PER_UID;
-}
-
 static int client_new(struct api *api, int fd, struct client **ret_client)
 {
-	struct client *client;
-	struct peer peer;
-	int r = peer_get(fd, api->group, &peer);
+	_free_ struct client *client = calloc(1, sizeof(*client));
+	int r = client ? peer_get(fd, api->group, &client->peer) : -ENOMEM;
 
+	if (!r)
+		r = share_take(&api->connections, &client->place, &client->peer, 1);
 	if (r < 0)
 		return r;
-	if (is_crowded(api, &peer))
-		return -EUSERS;
-	client = calloc(1, sizeof(*client));
-	if (!client)
-		return -ENOMEM;
-	client->peer = peer;
-	client->next = api->clients;
-	if (client->next)
-		client->next->previous = client;
-	api->clients = client;
-	*ret_client = client;
+	*ret_client = TAKE_PTR(client);
 	return 0;
 }
 
-static void client_free(struct api *api, struct client *client)
+static void client_free(struct client *client)
 {
-	if (client->previous)
-		client->previous->next = client->next;
-	else
-		api->clients = client->next;
-	if (client->next)
-		client->next->previous = client->previous;
+	share_give_back(&client->place);
 	free(client);
 }
 
@@ -403,7 +380,7 @@ static void notify_connection(void *arg, struct MHD_Connection *connection, void
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (*context)
-			client_free(api, *context);
+			client_free(*context);
 		*context = NULL;
 	} else if (info && client_new(api, info->connect_fd, &client) == 0) {
 		*context = client;
@@ -467,6 +444,8 @@ int api_new(struct agent *agent, const char *path, struct api **ret_api)
 		return -ENOMEM;
 	api->agent = agent;
 	api->epoll_fd = api->wake_fd = api->listen_fd = -1;
+	api->connections = connections;
+	api->copies = copies;
 	api->group = peer_group(agent->config ? agent->config->group : NULL);
 	api->path = strdup(path);
 	if (!api->path)
@@ -565,7 +544,7 @@ struct api_counts api_counts(const struct api *api)
 		.events_lost = streams.lost,
 	};
 
-	for (const struct client *c = api->clients; c; c = c->next)
-		counts.connections++;
+	for (const struct holding *h = api->connections.list; h; h = h->next)
+		counts.connections += h->count;
 	return counts;
 }

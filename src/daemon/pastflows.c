@@ -7,25 +7,24 @@
 #include "flow/flows.h"
 #include "daemon/history.h"
 #include "text/idset.h"
+#include "daemon/share.h"
 #include "flow/past.h"
 #include "flow/pastfile.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define READERS_MAX 4
-#define READERS_OTHERS 2       /* of those who do not see all */
 #define EXAMINED_MAX 256       /* lines in one turn of the loop, when none is taken */
 #define QUIET_NS 5000000000ULL /* an asker hears an empty line so often, and waits on */
 #define SLACK_S 60
 
-static struct {
-	size_t all, others;
-} readers;
+/* Each has a file open, and keeps the disk busy. */
+static struct share readers = { 6, 5, 3, 2, NULL };
 
 struct pastflows {
 	const struct agent *agent;
 	struct peer peer;
+	struct holding place;
 	struct filter *filter;
 	struct pastfile *file; /* NULL: there is none any more */
 	struct idset known;    /* in the index when it was copied */
@@ -43,11 +42,6 @@ static int add_known(const struct fl_flow *flow, void *arg)
 static __u64 slack_ns(const struct config *c)
 {
 	return (2ULL * c->reconcile_s + c->udp_idle_s + SLACK_S) * 1000000000ULL;
-}
-
-static bool is_crowded(const struct peer *peer)
-{
-	return readers.all >= READERS_MAX || (!peer->sees_all && readers.others >= READERS_OTHERS);
 }
 
 static int open_file(struct pastflows *p, const struct filter *filter)
@@ -70,8 +64,6 @@ int pastflows_new(struct agent *agent, const struct peer *peer, struct filter *f
 	_cleanup_(cleanup_pastflows) struct pastflows *p = NULL;
 	int r;
 
-	if (is_crowded(peer))
-		return -EBUSY;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
@@ -79,9 +71,9 @@ int pastflows_new(struct agent *agent, const struct peer *peer, struct filter *f
 	p->peer = *peer;
 	p->boot = history_boot(agent->history);
 	p->heard_ns = clock_ns(CLOCK_MONOTONIC);
-	readers.all++;
-	readers.others += !peer->sees_all;
-	r = flows_each(agent->flows, add_known, &p->known);
+	r = share_take(&readers, &p->place, peer, 1);
+	if (!r)
+		r = flows_each(agent->flows, add_known, &p->known);
 	if (!r)
 		r = open_file(p, filter);
 	if (r < 0)
@@ -95,8 +87,7 @@ void pastflows_free(struct pastflows *p)
 {
 	if (!p)
 		return;
-	readers.all--;
-	readers.others -= !p->peer.sees_all;
+	share_give_back(&p->place);
 	filter_free(p->filter);
 	pastfile_close(p->file);
 	idset_release(&p->known);

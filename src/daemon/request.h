@@ -12,12 +12,13 @@
 #include <microhttpd.h>
 
 struct agent;
+struct share;
 struct streams;
 
 struct request {
 	struct agent *agent;
 	struct streams *streams;
-	size_t *copies_held; /* flows copied by all answers under way */
+	struct share *copies; /* of flows, by all answers under way */
 	struct MHD_Connection *connection;
 	struct peer peer;
 	bool records;	  /* the asker takes the records of wire.h, not JSON */

@@ -990,6 +990,26 @@ static void unknown_owner_is_nobody(void **state)
 	expect("GET", "/v1/flows/777", 404, NULL);
 }
 
+/* Not even those who see all keep root from asking what they do. */
+static void root_has_a_connection_left(void **state)
+{
+	struct client c[64];
+
+	(void)state;
+	fake.peer = (struct peer){ .uid = 1000, .sees_all = true };
+	for (size_t i = 0; i < 64; i++) {
+		c[i] = dial();
+		settle(2);
+	}
+	assert_int_equal(api_counts(fake.agent.api).connections, 56);
+	fake.peer = (struct peer){ .uid = 0, .sees_all = true };
+	expect("GET", "/v1/stats", 200, NULL);
+	for (size_t i = 0; i < 64; i++)
+		hang_up(&c[i]);
+	settle(10);
+	assert_int_equal(api_counts(fake.agent.api).connections, 0);
+}
+
 static void one_user_does_not_take_all_connections(void **state)
 {
 	struct client c[20];
@@ -1380,6 +1400,7 @@ int main(void)
 		API_TEST(who_bound_to_interface),
 		API_TEST(others_see_their_own),
 		API_TEST(unknown_owner_is_nobody),
+		API_TEST(root_has_a_connection_left),
 		API_TEST(one_user_does_not_take_all_connections),
 		API_TEST(two_watchers_get_everything),
 		API_TEST(streams_name_the_other_end),
