@@ -203,7 +203,7 @@ static bool listed(const char *list, const char *name)
 	return false;
 }
 
-/* Whether each entry of LIST means a scenario: with a misspelt one less is proved than is thought. */
+/* Whether each entry of LIST means a scenario: a misspelt one would prove nothing. */
 static bool all_known(const char *list)
 {
 	while (*list) {

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # In a test machine: what verifying each program costs here against budget.txt; do all load that
-# are to? A program that this kernel refuses, for it has nothing to attach it to, is listed with `-`.
+# are to? A program that this kernel refuses, for what it lacks, is listed with `-`.
 # usage: budget.sh NAME      NAME: of the kernel, the column of budget.txt
 #        budget.sh update    makes of budget.txt what the last run of matrix.sh saw, `make vm-table`
-# More than twice the listed number of instructions fails, and so does a program that is not listed,
-# or is listed otherwise than it is, or that the build does not have.
+# More than twice the listed number of instructions fails, and so does a program that is not
+# listed, or is listed otherwise than it is, or that the build does not have.
 set -euo pipefail
 
 HERE=$(dirname "$0")
@@ -17,7 +17,7 @@ check() { # KERNEL
 	awk -v kernel="$1" '
 		NR == FNR { if ($1 == kernel) budget[$2] = $3; next }
 		$2 == "refused:" && $1 ~ /^[a-z0-9_]+$/ { judge("-") }
-		NF == 2 && $2 ~ /^[0-9]+$/ { judge($2) } # the verifier says more of those it refuses
+		NF == 2 && $2 ~ /^[0-9]+$/ { judge($2) } # there is more, of what it refuses
 		function judge(cost, listed) {
 			listed = $1 in budget ? budget[$1] : "nothing"
 			seen[$1]

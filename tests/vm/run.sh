@@ -9,8 +9,9 @@
 #
 # The machine has this tree's tests/, packaging/ and what build/ has of programs, at /flowner, where
 # the command starts; common tools; a unified cgroup2, bpffs, tracefs, securityfs; no network.
-# Output is streamed and the status passed on; 124: not in time, 125: the machine died. One that does
-# not get as far as its first process is started again; one that did, and then did not come up, died.
+# Output is streamed and the status passed on; 124: not in time, 125: the machine died. One that
+# does not get as far as its first process is started again; one that did, and then did not come up,
+# died.
 #
 #	VM_LSM='a,b'  security modules, instead of those the kernel has of itself
 #	VM_MODS='a b' kernel modules to load, instead of those tests need

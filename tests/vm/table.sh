@@ -10,8 +10,8 @@
 #        table.sh lint              says when README.md's table is not of expected.txt
 #
 # A line of expected.txt: MACHINE | TIER | WHAT | VALUE | LOST. WHAT is a moment of the hook table
-# and VALUE the way taken; or `kernel`; or `sessions`, right wrong missing, as counted last: how many
-# there are is compared, truth.sh has judged them.
+# and VALUE the way taken; or `kernel`; or `sessions`, right wrong missing, as counted last: their
+# number is compared, truth.sh has judged them.
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -109,9 +109,11 @@ check() { # RESULTS
 	}
 }
 
+counted() { awk -F ' [|] ?' '$3 == "sessions" { print $1, $2, $4 + 0 }'; } # of lines
+
 complete() { # RESULTS; MACHINE TIER, a line each
 	local now
-	now=$(lines "$1" | awk -F ' [|] ?' '$3 == "sessions" { print $1, $2, $4 + 0 }')
+	now=$(lines "$1" | counted)
 	awk '
 		FILENAME == ARGV[1] { wanted[$1, $2]; next }
 		FILENAME == ARGV[2] { expected[$1, $2] = $3; next }
@@ -131,8 +133,7 @@ complete() { # RESULTS; MACHINE TIER, a line each
 			}
 			if (!length(wanted)) { print "table: nothing is asked for"; bad = 1 }
 			exit bad
-		}' <(cat) <(awk -F ' [|] ?' '$3 == "sessions" { print $1, $2, $4 + 0 }' "$EXPECTED") \
-		<(echo "$now") >&2
+		}' <(cat) <(counted <"$EXPECTED") <(echo "$now") >&2
 }
 
 markdown() { awk -f "$TREE/tests/vm/table.awk"; } # of lines of expected.txt
