@@ -34,6 +34,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 4 };
 
@@ -94,6 +95,20 @@ static void block_signals(void)
 	daemon_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/*
+ * Two for each executable that a policy names: ten thousand of them are more than the 1024 that is
+ * everybody's because of select(), which nobody here calls. What is allowed is the host's to say.
+ */
+static void take_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int listen_api(struct agent *agent, struct fail *f)
@@ -357,6 +372,7 @@ int main(int argc, char **argv)
 		return r < 0 ? complain(&f, r) : EXIT_DONE;
 	}
 	block_signals();
+	take_descriptors();
 	(void)netns_helper_start(); /* doctor tells when there is none */
 	r = hooks_new(&hooks);
 	if (r < 0)

@@ -51,7 +51,13 @@ judged() { # PORT REGEX
 	matches "connect to $1" "${R[*]}" "$2"
 }
 
+descriptors() { awk '/^Max open files/ { print $4 }' "/proc/$DAEMON/limits"; } # it may have
+
+soft=$(ulimit -Sn)
+ulimit -Sn 256 # two for each executable would not do
 start_daemon
+ulimit -Sn "$soft"
+same "descriptors" "$(descriptors)" "$(ulimit -Hn)"
 own_netns
 actor server
 actor client
