@@ -79,16 +79,22 @@ static __u64 end_after(struct pastfile *f, const struct part *p, off_t at)
 	return end ? past_end_ns(line, (size_t)(end - line)) : 0;
 }
 
-/* What cannot be read is taken for late: then more is read than needed, and nothing missed. */
+/*
+ * What cannot be read is taken for late: then more is read than needed, and nothing missed. So is
+ * what is earlier than lines before it: the clock of a machine that has just started may be years
+ * behind until somebody sets it.
+ */
 static void seek(struct pastfile *f, struct part *p, __u64 since_ns)
 {
+	__u64 reached_ns = p->fd >= 0 && p->end > NEAR_BYTES ? end_after(f, p, 0) : 0;
 	off_t late = p->end;
 
 	while (p->fd >= 0 && late - p->at > NEAR_BYTES) {
 		off_t middle = p->at + (late - p->at) / 2;
 		__u64 end_ns = end_after(f, p, middle);
 
-		if (end_ns && end_ns < since_ns) {
+		if (end_ns && end_ns < since_ns && end_ns >= reached_ns) {
+			reached_ns = end_ns;
 			p->at = middle;
 			p->inside = true;
 		} else {

@@ -178,12 +178,17 @@ static FILE *make(const char *at)
 
 /* Line N ended N seconds after 2026-01-02T00:00:00Z. */
 #define MIDNIGHT_NS 1767312000000000000ULL
-static void put_line(FILE *file, unsigned int n, size_t filler)
+static void put_line_at(FILE *file, unsigned int n, unsigned int second, size_t filler)
 {
 	fprintf(file,
 		"{\"n\":%u,\"network\":{\"transport\":\"tcp\"}," FLOW ",\"event\":{\"end\":"
 		"\"2026-01-02T%02u:%02u:%02u.000000000Z\"},\"x\":\"%0*d\"}\n",
-		n, n / 3600, n / 60 % 60, n % 60, (int)filler, 0);
+		n, second / 3600, second / 60 % 60, second % 60, (int)filler, 0);
+}
+
+static void put_line(FILE *file, unsigned int n, size_t filler)
+{
+	put_line_at(file, n, n, filler);
 }
 
 static unsigned int number(const char *line, size_t size)
@@ -288,6 +293,29 @@ static void from_a_time_on(void **state)
 	}
 }
 
+/* In the middle the machine was started, and its clock was not set for an hour. */
+static void a_clock_that_was_not_set(void **state)
+{
+	FILE *file = make(path);
+
+	(void)state;
+	for (unsigned int n = 3600; n < 39600; n++)
+		put_line_at(file, n, n >= 20000 && n < 23600 ? n - 20000 : n, 50);
+	fclose(file);
+	for (unsigned int since = 5400; since < 36000; since += 1800) {
+		struct pastfile *f = NULL;
+		unsigned int first = UINT_MAX;
+		const char *line;
+		size_t size;
+
+		assert_int_equal(pastfile_open(path, MIDNIGHT_NS + since * S, &f), 0);
+		while (first == UINT_MAX && pastfile_next(f, &line, &size) == 1)
+			first = number(line, size);
+		pastfile_close(f);
+		assert_true(first <= since);
+	}
+}
+
 static void the_tail(void **state)
 {
 	struct pastfile *f = NULL;
@@ -355,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup(all_lines_of_both, setup),
 		cmocka_unit_test_setup(what_is_too_long_is_passed_over, setup),
 		cmocka_unit_test_setup(from_a_time_on, setup),
+		cmocka_unit_test_setup(a_clock_that_was_not_set, setup),
 		cmocka_unit_test_setup(the_tail, setup),
 		cmocka_unit_test_setup(only_the_rotated_one, setup),
 		cmocka_unit_test_setup(the_same_file_twice, setup),
