@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What packets printed against what sessions did: a packet belongs to the session of its tuple that
- * began last before it, and until that one's SYN to the one before. Its client's end is the client's; its server's end the acceptor's, but a
- * SYN's, which is the listener's.
+ * began last before it, and until that one's SYN to the one before. Its client's end is the
+ * client's; its server's end the acceptor's, but a SYN's, which is the listener's.
  *
  *	judge TRUTH PORT <PACKETS        0: every end of every packet right, every session seen
  */
