@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The verbs that change which policy is in force, all of it. One is put in force first and saved
- * then: what is saved has been accepted. It is saved as a whole: the directory with it takes the
- * place of the one that was there, which stays beside it under another name.
+ * then, the same bytes: what is saved has been accepted.
  */
 #include "cli/cmd_policy.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "text/cleanup.h"
 #include "cli/client.h"
 #include "cli/options.h"
+#include "cli/policysave.h"
 #include "policy/policy.h"
 #include "cli/record.h"
 #include "text/textfile.h"
@@ -32,6 +27,7 @@ struct load {
 	char *query;
 	char *body;
 	size_t size;
+	size_t sizes[FILES_MAX]; /* of the files, one behind the other in BODY */
 	bool cut;
 	char *dir; /* of the daemon's policy */
 };
@@ -49,9 +45,10 @@ static int refuse_memory(void)
 	return EXIT_REFUSED;
 }
 
-/* PATH's text goes to the end of the body, and what it is called into the query. */
-static int add_file(struct load *l, const char *path)
+/* The text of argument I goes to the end of the body, and what it is called into the query. */
+static int add_file(struct load *l, int i)
 {
+	const char *path = l->options->args[i];
 	_free_ char *text = NULL, *value = NULL;
 	char *body;
 	size_t size;
@@ -67,6 +64,7 @@ static int add_file(struct load *l, const char *path)
 	l->body = body;
 	memcpy(l->body + l->size, text, size);
 	l->size += size;
+	l->sizes[i] = size;
 	if (asprintf(&value, "%zu:%s", size, path) < 0) {
 		value = NULL;
 		return refuse_memory();
@@ -131,93 +129,28 @@ static int on_loaded(const char *line, size_t len, void *arg)
 	return LINE_MORE;
 }
 
-/* --- save --- */
-
-static int write_all(int fd, const char *text, size_t size)
+static int save(const struct load *l, const char *dir)
 {
-	while (size) {
-		ssize_t n = write(fd, text, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		size -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-/* NUMBER, not 0 where there are several, keeps their order; files of one name do not meet. */
-static int save_file(int dir, const char *from, int number)
-{
-	char order[16] = "";
-	const char *base = strrchr(from, '/');
-	_free_ char *text = NULL;
-	_close_ int fd = -1;
-	char name[NAME_MAX + 1];
-	size_t size;
-	int r = textfile_read(from, POLICY_BYTES_MAX, &text, &size);
-
-	if (r < 0)
-		return r;
-	base = base ? base + 1 : from;
-	if (number)
-		snprintf(order, sizeof(order), "%02d-", number);
-	snprintf(name, sizeof(name), "%s%.200s%s", order, base,
-		 strlen(base) > 5 && !strcmp(base + strlen(base) - 5, ".yaml") ? "" : ".yaml");
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return fd < 0 ? -errno : write_all(fd, text, size);
-}
-
-static int save_files(const char *path, const struct options *o)
-{
-	_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = dir < 0 ? -errno : 0;
-
-	for (int i = 0; !r && i < o->arg_count; i++)
-		r = save_file(dir, o->args[i], o->arg_count > 1 ? i + 1 : 0);
-	return r ? r : fsync(dir) < 0 ? -errno : 0;
-}
-
-/* One step for whoever reads DIR: it has all of the old policy, or all of the new one. */
-static int take_place(const char *dir, const char *next)
-{
-	_free_ char *old = NULL;
-
-	if (renameat2(AT_FDCWD, next, AT_FDCWD, dir, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EEXIST && errno != ENOTEMPTY)
-		return -errno;
-	if (renameat2(AT_FDCWD, next, AT_FDCWD, dir, RENAME_EXCHANGE) < 0)
-		return -errno;
-	if (asprintf(&old, "%s.%lld", dir, (long long)time(NULL)) < 0) {
-		old = NULL;
-		return -ENOMEM;
-	}
-	if (rename(next, old) < 0)
-		return -errno;
-	printf("what was saved before is in '%s'\n", old);
-	return 0;
-}
-
-static int save(const struct options *o, const char *dir)
-{
-	_free_ char *next = NULL;
+	struct policysave_text texts[FILES_MAX];
+	const struct options *o = l->options;
+	_free_ char *before = NULL;
+	const char *text = l->body;
 	int r;
 
-	if (asprintf(&next, "%s.XXXXXX", dir) < 0) {
-		next = NULL;
-		return refuse_memory();
+	for (int i = 0; i < o->arg_count; i++) {
+		texts[i] = (struct policysave_text){ o->args[i], text, l->sizes[i] };
+		text += l->sizes[i];
 	}
-	r = mkdtemp(next) ? save_files(next, o) : -errno;
-	if (!r)
-		r = take_place(dir, next);
+	r = policysave(dir, texts, (size_t)o->arg_count, &before);
 	if (r < 0) {
 		command_error("the policy is in force, but cannot be saved at '%s': %s", dir,
 			      strerror(-r));
 		return EXIT_REFUSED;
 	}
+	if (o->json)
+		return EXIT_FOUND;
+	if (before)
+		printf("what was saved before is in '%s'\n", before);
 	printf("saved at '%s'\n", dir);
 	return EXIT_FOUND;
 }
@@ -247,12 +180,12 @@ static int run_load(struct options *o)
 	int code = read_orders(&l);
 
 	for (int i = 0; code == EXIT_FOUND && i < o->arg_count; i++)
-		code = add_file(&l, o->args[i]);
+		code = add_file(&l, i);
 	if (code == EXIT_FOUND)
 		code = command_send(o, "PUT", "/v1/policy", l.query, l.body, l.size, on_loaded, &l);
 	if (code != EXIT_FOUND || !options_own(o, "save"))
 		return code;
-	return save(o, l.dir ? l.dir : POLICY_DIR);
+	return save(&l, l.dir ? l.dir : POLICY_DIR);
 }
 
 static const struct filter_field load_options[] = {

@@ -11,7 +11,7 @@ $(B)/unit/test_libflowner $(B)/unit/test_reconcile: UNIT_LDFLAGS += -Wl,--wrap=c
 $(B)/unit/test_api: UNIT_LDFLAGS += -Wl,--wrap=bpf_iter_create
 $(B)/unit/test_holders: UNIT_LDFLAGS += -Wl,--wrap=bpf_iter_create -Wl,--wrap=clock_gettime
 $(B)/unit/test_exefiles: UNIT_LDFLAGS += -Wl,--wrap=timerfd_settime
-$(B)/unit/test_linefile: UNIT_LDFLAGS += -Wl,--wrap=write
+$(B)/unit/test_linefile $(B)/unit/test_policysave: UNIT_LDFLAGS += -Wl,--wrap=write
 $(B)/unit/test_kept: UNIT_LDFLAGS += -Wl,--wrap=bpf_map_update_elem \
 	-Wl,--wrap=bpf_map_lookup_elem
 $(B)/unit/test_policyhits: UNIT_LDFLAGS += -Wl,--wrap=bpf_map_update_elem \
