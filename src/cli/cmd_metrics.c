@@ -12,6 +12,8 @@ static int on_line(const char *line, size_t len, void *arg)
 
 static int run_metrics(struct options *o)
 {
+	if (o->json)
+		return command_usage("metrics", "OpenMetrics is no JSON, 'stats' has --json");
 	return command_ask(o, "/metrics", NULL, CLIENT_WAIT_MS, on_line, NULL);
 }
 

@@ -15,6 +15,7 @@
 #include "policy/policy.h"
 #include "policy/rehearse.h"
 #include "policy/resolve.h"
+#include "text/utf8.h"
 
 static const struct filter_field options[] = {
 	{ .name = "hook",
@@ -117,7 +118,7 @@ static int paths_add_directory(struct paths *paths, const char *dir)
 }
 
 /* The files of ARGS; of a directory, those the daemon would take. */
-static int find_files(char *const *args, int count, struct paths *paths)
+static int find_files(char *const *args, int count, struct paths *paths, struct policy_error *error)
 {
 	int r = 0;
 
@@ -129,7 +130,8 @@ static int find_files(char *const *args, int count, struct paths *paths)
 		else
 			r = paths_add(paths, args[i]);
 		if (r)
-			command_error("cannot read '%s': %s", args[i], strerror(-r));
+			snprintf(error->why, sizeof(error->why), "cannot read '%.400s': %s",
+				 args[i], strerror(-r));
 	}
 	return r;
 }
@@ -139,12 +141,12 @@ static int read_policy(char *const *args, int count, struct policy **ret_policy,
 		       struct policy_error *error)
 {
 	_cleanup_(free_paths) struct paths paths = { 0 };
-	int r = find_files(args, count, &paths);
+	int r;
 
-	if (r) {
-		*error = (struct policy_error){ 0 }; /* told */
+	*error = (struct policy_error){ 0 };
+	r = find_files(args, count, &paths, error);
+	if (r)
 		return r;
-	}
 	r = policy_read((const char *const *)paths.items, paths.count, ret_policy, error);
 	/* the names in it are those of the list */
 	if (r && error->place.file) {
@@ -165,10 +167,21 @@ static void print_json(json_t *object)
 	json_decref(object);
 }
 
+/* TEXT may be the name of a file, or words cut short: bytes that are no character, too. */
+static json_t *json_text(const char *text)
+{
+	_free_ char *clean = NULL;
+	size_t size;
+
+	if (!text || utf8_clean(text, strlen(text), &clean, &size) < 0)
+		return json_null();
+	return json_stringn(clean, size);
+}
+
 static json_t *json_place(const struct policy_place *place)
 {
-	return json_pack("{s:s?, s:I, s:I}", "file", place->file, "line", (json_int_t)place->line,
-			 "column", (json_int_t)place->column);
+	return json_pack("{s:o, s:I, s:I}", "file", json_text(place->file), "line",
+			 (json_int_t)place->line, "column", (json_int_t)place->column);
 }
 
 static json_t *json_hooks(__u32 hooks)
@@ -188,8 +201,8 @@ static int tell_error(const struct options *o, const struct policy_error *error,
 	char line[4096 + sizeof(error->why)];
 
 	if (o->json)
-		print_json(json_pack("{s:b, s:s, s:o}", "valid", 0, "error", error->why, "place",
-				     json_place(&error->place)));
+		print_json(json_pack("{s:b, s:o, s:o}", "valid", 0, "error", json_text(error->why),
+				     "place", json_place(&error->place)));
 	else if (*error->why)
 		command_error("%s", policy_error_format(error, line, sizeof(line)));
 	return r == -EINVAL || r == -E2BIG ? wrong : EXIT_REFUSED;
@@ -370,8 +383,9 @@ static json_t *json_rule(const struct policy_rule *rule)
 {
 	if (!rule)
 		return json_null();
-	return json_pack("{s:s, s:s, s:I, s:b}", "name", rule->name, "file", rule->place.file,
-			 "line", (json_int_t)rule->place.line, "enforced", rule->enforced);
+	return json_pack("{s:s, s:o, s:I, s:b}", "name", rule->name, "file",
+			 json_text(rule->place.file), "line", (json_int_t)rule->place.line,
+			 "enforced", rule->enforced);
 }
 
 static json_t *json_effect(const struct rehearsal *attempt, const struct policy_rule *rule,

@@ -31,7 +31,7 @@ struct fake_daemon {
 	char dir[64];
 	char path[96];
 	pid_t pid;
-	int requests; /* the heads of the requests, one after the other */
+	int requests; /* one after the other */
 };
 
 static inline void fake_die(const char *what)
@@ -40,15 +40,29 @@ static inline void fake_die(const char *what)
 	abort();
 }
 
-static inline void fake_read_head(int fd, int requests)
+/* Whether HEAD is whole, with the body that it says comes behind it. */
+static inline bool fake_is_whole(char *head, size_t used)
+{
+	const char *end, *length;
+
+	head[used] = '\0';
+	end = strstr(head, "\r\n\r\n");
+	length = strcasestr(head, "\r\nContent-Length: ");
+	if (!end || !length || length > end)
+		return end;
+	return (size_t)(head + used - end - 4) >= strtoul(length + 18, NULL, 10);
+}
+
+static inline void fake_read_request(int fd, int requests)
 {
 	char head[65536];
 	size_t used = 0;
 	ssize_t n;
 
-	while (used < sizeof(head) && (n = read(fd, head + used, sizeof(head) - used)) > 0) {
+	while (used + 1 < sizeof(head) &&
+	       (n = read(fd, head + used, sizeof(head) - 1 - used)) > 0) {
 		used += (size_t)n;
-		if (used >= 4 && memcmp(head + used - 4, "\r\n\r\n", 4) == 0)
+		if (fake_is_whole(head, used))
 			break;
 	}
 	if (write(requests, head, used) < 0)
@@ -81,7 +95,7 @@ static inline void fake_serve(int listener, int requests, const struct script *s
 		if (fd < 0)
 			_exit(1);
 		if (!s->unread)
-			fake_read_head(fd, requests);
+			fake_read_request(fd, requests);
 		fake_answer(fd, s);
 		close(fd);
 	}

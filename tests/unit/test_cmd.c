@@ -526,6 +526,84 @@ static void metrics_as_they_are(void **state)
 	run_with(OK "# TYPE x counter\nx_total 1\n# EOF\n", "metrics");
 	expect(0, "# TYPE x counter\nx_total 1\n# EOF\n", "");
 	expect_request("/metrics");
+	run_at(NULL, "metrics -j");
+	expect(2, "",
+	       "flowner: OpenMetrics is no JSON, 'stats' has --json: try 'flowner metrics "
+	       "--help'\n");
+}
+
+/* --- policy --- */
+
+static char top[] = "/tmp/flowner-test-XXXXXX";
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Of what can be read only once, too; and with --json there is nothing else on stdout. */
+static void policy_is_saved_as_it_was_loaded(void **state)
+{
+	static const char rules[] = "mode: audit\n";
+	char answer[512], line[128], path[128], text[64] = "";
+	int ends[2], fd;
+
+	(void)state;
+	for (int json = 0; json < 2; json++) {
+		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(write(ends[1], rules, strlen(rules)), strlen(rules));
+		close(ends[1]);
+		snprintf(answer, sizeof(answer),
+			 OK "{\"mode\":\"audit\",\"rules\":0,\"policy_dir\":\"%s/saved%d\"}\n", top,
+			 json);
+		snprintf(line, sizeof(line), "policy load --save /dev/fd/%d%s", ends[0],
+			 json ? " -j" : "");
+		run_with(answer, line);
+		close(ends[0]);
+		snprintf(line, sizeof(line),
+			 "0 rules in force, mode audit\nsaved at '%s/saved%d'\n", top, json);
+		expect(0, json ? strstr(answer, "\r\n\r\n") + 4 : line, "");
+		snprintf(path, sizeof(path), "%s/saved%d/%d.yaml", top, json, ends[0]);
+		fd = open(path, O_RDONLY);
+		assert_true(fd >= 0);
+		assert_int_equal(read(fd, text, sizeof(text)), strlen(rules));
+		assert_string_equal(text, rules);
+		close(fd);
+	}
+}
+
+/* Whatever a file is called. */
+static void policy_checked_in_json(void **state)
+{
+	char path[128], line[256], text[1024];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/\xff.yaml", top);
+	write_file(path, "mode: nonsense\n");
+	snprintf(line, sizeof(line), "policy check -j %s", path);
+	run_at(NULL, line);
+	assert_int_equal(result.code, 1);
+	assert_int_equal(strncmp(result.out, "{\"valid\":false,\"error\":\"", 24), 0);
+	assert_non_null(strstr(result.out, "/\xef\xbf\xbd.yaml\",\"line\":1,"));
+	write_file(path, "rules: [{name: a, hooks: [listen], verdict: reject}]\n");
+	snprintf(line, sizeof(line), "policy test -j --hook listen %s", path);
+	run_at(NULL, line);
+	assert_int_equal(result.code, 0);
+	assert_non_null(strstr(result.out, "/\xef\xbf\xbd.yaml\",\"line\":1,"));
+	for (int odd = 0; odd < 2; odd++) { /* a word that is cut in the middle of a character */
+		snprintf(text, sizeof(text), "mode: %s", odd ? "x" : "");
+		for (int i = 0; i < 300; i++)
+			strcat(text, "\xc3\xa9");
+		write_file(path, text);
+		snprintf(line, sizeof(line), "policy check -j %s", path);
+		run_at(NULL, line);
+		assert_int_equal(result.code, 1);
+		assert_int_equal(strncmp(result.out, "{\"valid\":false,\"error\":\"", 24), 0);
+	}
 }
 
 static void statuses_become_exit_codes(void **state)
@@ -717,7 +795,16 @@ static int set_up(void **state)
 		*strrchr(binary, '/') = '\0';
 	strncat(binary, "/flowner", sizeof(binary) - strlen(binary) - 1);
 	setenv("TZ", "UTC", 1);
-	return access(binary, X_OK);
+	return mkdtemp(top) ? access(binary, X_OK) : -1;
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf '%s'", top);
+	return system(command);
 }
 
 int main(void)
@@ -741,6 +828,8 @@ int main(void)
 		cmocka_unit_test(doctor_and_its_table),
 		cmocka_unit_test(stats_and_maps),
 		cmocka_unit_test(metrics_as_they_are),
+		cmocka_unit_test(policy_is_saved_as_it_was_loaded),
+		cmocka_unit_test(policy_checked_in_json),
 		cmocka_unit_test(statuses_become_exit_codes),
 		cmocka_unit_test(no_daemon),
 		cmocka_unit_test(something_else_at_the_socket),
@@ -750,5 +839,5 @@ int main(void)
 		cmocka_unit_test(help_of_all_commands),
 	};
 
-	return cmocka_run_group_tests_name("commands", tests, set_up, NULL);
+	return cmocka_run_group_tests_name("commands", tests, set_up, tear_down);
 }
