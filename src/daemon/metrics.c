@@ -169,17 +169,43 @@ static struct sample sample_of(enum fl_counter counter)
 	return s;
 }
 
+/* --- how full the maps are --- */
+
+/* To count takes a walk over all entries, and anybody may ask: of the time a tenth at the most. */
+#define COUNT_PAUSES 9
+
+static struct {
+	struct table {
+		__u64 entries, capacity;
+		bool known;
+	} tables[MAPS_TABLES];
+	__u64 ended_ns, took_ns; /* of the last count; 0: there was none */
+} counted;
+
+static const struct table *count_maps(const struct agent *agent)
+{
+	__u64 now_ns = clock_ns(CLOCK_MONOTONIC);
+
+	if (counted.ended_ns && now_ns - counted.ended_ns < COUNT_PAUSES * counted.took_ns)
+		return counted.tables;
+	for (enum maps_table t = 0; t < MAPS_TABLES; t++) {
+		struct table *table = &counted.tables[t];
+
+		table->known = maps_entries(agent->maps, t, &table->entries, &table->capacity) == 0;
+	}
+	counted.ended_ns = clock_ns(CLOCK_MONOTONIC);
+	counted.took_ns = counted.ended_ns - now_ns;
+	return counted.tables;
+}
+
 /* --- text --- */
 
-/* What is being written, and how many entries the maps have: to count those takes a walk. */
+/* What is being written. */
 struct page {
 	FILE *out;
 	enum metrics_format format;
 	const struct agent *agent;
-	struct {
-		__u64 entries, capacity;
-		bool known;
-	} maps[MAPS_TABLES];
+	const struct table *tables;
 };
 
 const char *metrics_type(enum metrics_format format)
@@ -273,13 +299,6 @@ static void write_family(const struct page *p, enum fl_counter first)
 	}
 }
 
-static void count_maps(struct page *p)
-{
-	for (enum maps_table t = 0; t < MAPS_TABLES; t++)
-		p->maps[t].known = maps_entries(p->agent->maps, t, &p->maps[t].entries,
-						&p->maps[t].capacity) == 0;
-}
-
 static void write_maps(const struct page *p, bool capacity)
 {
 	const struct family *family = capacity ? &map_capacity : &map_entries;
@@ -288,8 +307,9 @@ static void write_maps(const struct page *p, bool capacity)
 	for (enum maps_table t = 0; t < MAPS_TABLES; t++) {
 		struct sample s = { family, "map", maps_table_name(t) };
 
-		if (p->maps[t].known)
-			write_sample(p, &s, capacity ? p->maps[t].capacity : p->maps[t].entries);
+		if (p->tables[t].known)
+			write_sample(p, &s,
+				     capacity ? p->tables[t].capacity : p->tables[t].entries);
 	}
 }
 
@@ -417,10 +437,10 @@ char *metrics_text(struct agent *agent, enum metrics_format format)
 	p.out = open_memstream(&text, &size);
 	if (!p.out)
 		return NULL;
-	count_maps(&p);
+	p.tables = count_maps(agent);
 	write_build(&p);
-	if (p.maps[MAPS_SOCKETS].known)
-		write_one(&p, &flows_active, p.maps[MAPS_SOCKETS].entries);
+	if (p.tables[MAPS_SOCKETS].known)
+		write_one(&p, &flows_active, p.tables[MAPS_SOCKETS].entries);
 	for (enum fl_counter c = 0; c < FL_CNT_MAX; c++)
 		if (is_first_of_family(c))
 			write_family(&p, c);
@@ -449,14 +469,15 @@ static json_t *counters_json(const struct agent *agent)
 
 static json_t *maps_json(const struct agent *agent)
 {
+	const struct table *tables = count_maps(agent);
 	json_t *object = json_object();
-	__u64 entries, capacity;
 
 	for (enum maps_table t = 0; t < MAPS_TABLES; t++)
-		if (maps_entries(agent->maps, t, &entries, &capacity) == 0)
+		if (tables[t].known)
 			json_object_set_new(object, maps_table_name(t),
-					    json_pack("{sI sI}", "entries", (json_int_t)entries,
-						      "capacity", (json_int_t)capacity));
+					    json_pack("{sI sI}", "entries",
+						      (json_int_t)tables[t].entries, "capacity",
+						      (json_int_t)tables[t].capacity));
 	return object;
 }
 

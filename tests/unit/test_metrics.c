@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -31,6 +32,29 @@ static int teardown(void **state)
 	(void)state;
 	fake_free();
 	return 0;
+}
+
+/* --- the clock: a walk over a map takes as long as a test says --- */
+
+static struct {
+	__u64 walk_ms, later_ms;
+} slow;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	int r = __real_clock_gettime(clock, ret);
+	__u64 ms = slow.later_ms + slow.walk_ms * fake.maps_walked;
+
+	ret->tv_sec += (time_t)(ms / 1000);
+	ret->tv_nsec += (long)(ms % 1000) * 1000000;
+	if (ret->tv_nsec >= 1000000000) {
+		ret->tv_sec++;
+		ret->tv_nsec -= 1000000000;
+	}
+	return r;
 }
 
 static bool has_line(const char *text, const char *line)
@@ -221,6 +245,32 @@ static void without_an_api(void **state)
 
 #define METRICS_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void ask(void)
+{
+	free(metrics_text(&fake.agent, METRICS_PLAIN));
+	json_decref(metrics_stats(&fake.agent));
+}
+
+static void maps_are_not_walked_all_the_time(void **state)
+{
+	__u64 before;
+
+	(void)state;
+	slow.later_ms = 1000000;
+	slow.walk_ms = 50000;
+	ask();
+	before = fake.maps_walked;
+	for (int i = 0; i < 10; i++)
+		ask();
+	assert_int_equal(fake.maps_walked, before);
+	slow.later_ms += 9 * 4 * 50000 + 60000;
+	ask();
+	assert_int_equal(fake.maps_walked, before + MAPS_TABLES);
+	slow.walk_ms = 0;
+	slow.later_ms += 10000000;
+	ask();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +281,7 @@ int main(void)
 		METRICS_TEST(the_older_text),
 		METRICS_TEST(stats),
 		METRICS_TEST(without_an_api),
+		METRICS_TEST(maps_are_not_walked_all_the_time),
 	};
 	int failed;
 
