@@ -65,8 +65,7 @@ own=${R[2]}
 seen() { grep -q "$own" "$T/events"; }
 eventually 10 seen
 same "a user's events" "$(jq -r .process.name "$T/events" | sort -u)" others
-kill "$watcher"
-wait "$watcher" 2>/dev/null || true
+terminate "$watcher"
 
 # --- changing ---
 same "DELETE by a user" "$(delete "$own" as_other)" 403

@@ -196,12 +196,18 @@ first() {
 	eventually 10 prohibited 1
 }
 
+no_such_kind() { # KIND: it could not be made; why is in $T/err
+	grep -qE 'not supported|Unknown device type|/dev/net/tun' "$T/err" ||
+		fail "a link of the kind $1: $(<"$T/err")"
+	echo "this kernel has no links of the kind $1" >&2
+}
+
 # The rule by type of tunnel has let all of these pass; what goes through one it does not.
 tunnel() {
 	local id='type vxlan id 5 dstport 4789'
 	# shellcheck disable=SC2086 # words
-	if ! in_netns ip link add tunnel $id local 10.0.21.1 remote 10.0.21.2 2>/dev/null; then
-		echo "no vxlan here"
+	if ! in_netns ip link add tunnel $id local 10.0.21.1 remote 10.0.21.2 2>"$T/err"; then
+		no_such_kind vxlan
 		return
 	fi
 	# shellcheck disable=SC2086 # words
@@ -236,7 +242,7 @@ all_told() { (($(told | wc -l) >= $(sort -u "$T/wanted" | wc -l))); }
 
 told_in_all() {
 	local differs
-	(eventually 20 all_told) 2>/dev/null || true
+	soon 20 all_told || true
 	differs=$(diff <(sort -u "$T/wanted") <(told)) || fail "wanted (<), told (>): $differs"
 }
 
@@ -396,8 +402,8 @@ address_by() { # KIND N ARGUMENTS...: of somebody there is a way to by that link
 	case $kind in
 	loopback) echo 127.0.0.1; return ;;
 	veth) echo 10.0.20.2; return ;;
-	tun) in_netns ip tuntap add "link$n" mode tun 2>/dev/null || return 0 ;;
-	*) in_netns ip link add "link$n" "$@" 2>/dev/null || return 0 ;;
+	tun) in_netns ip tuntap add "link$n" mode tun 2>"$T/err" || { no_such_kind tun; return; } ;;
+	*) in_netns ip link add "link$n" "$@" 2>"$T/err" || { no_such_kind "$kind"; return; } ;;
 	esac
 	in_netns ip addr add "10.1.$n.1/24" dev "link$n"
 	in_netns ip link set "link$n" up
@@ -442,8 +448,7 @@ main() {
 	run audit
 	run enforce
 	promptly EHOSTUNREACH
-	kill "$WATCH"
-	wait "$WATCH" || true
+	terminate "$WATCH"
 	strange_verdict
 	not_prohibited
 	replies

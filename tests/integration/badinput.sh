@@ -15,7 +15,7 @@ as_before() { [[ $(attached) == "$before" ]]; }
 nothing_left() { # AFTER-WHAT
 	[[ ! -e $PINS ]] || fail "$1 left pins: $(ls -R "$PINS")"
 	[[ ! -e $SOCK ]] || fail "$1 left its socket"
-	(eventually 10 as_before) || # the kernel frees what nobody holds in its own time
+	soon 10 as_before || # the kernel frees what nobody holds in its own time
 		same "what is attached after $1" "$(attached)" "$before"
 }
 

@@ -88,7 +88,7 @@ told() { # all that was lost
 }
 eventually 10 told
 grep -q 'LOST .* the event ring was full' "$T/events.err" || fail "watch does not say LOST"
-kill "$watcher"
+terminate "$watcher"
 same "metrics say so" "$(stat_of ring_full)" \
 	"$(flowner metrics | sed -n 's/^flowner_events_lost_total{reason="ring_full"} //p')"
 equal() { [[ $(ids) == "$(cookies)" ]]; }

@@ -23,7 +23,7 @@ both_count() { # WHAT BYTES ID...
 	local what=$1 bytes=$2 id
 	shift 2
 	for id; do
-		(eventually 5 counts "$id" "$bytes") ||
+		soon 5 counts "$id" "$bytes" ||
 			fail "$what: in the list $(bytes_in_list "$id"), $(flowner show "$id" -j |
 				jq -c '[.flowner.role, .flowner.state, .source,
 					.destination]'), wanted $bytes"
@@ -116,7 +116,7 @@ udp_of() { # ID
 udp_says() { [[ $(udp_of "$1") == "$2" ]]; } # ID WANTED
 
 udp_counts() { # WHAT ID WANTED: soon, as a datagram may wait on another processor
-	(eventually 5 udp_says "$2" "$3") 2>/dev/null || same "$1" "$(udp_of "$2")" "$3"
+	soon 5 udp_says "$2" "$3" || same "$1" "$(udp_of "$2")" "$3"
 }
 
 udp() { # HOST

@@ -12,7 +12,8 @@ rows() { # JQ-FILTER of one hook
 
 of() { # ATTACH FIELD
 	flowner doctor -j | jq -r --arg attach "$1" --arg field "$2" \
-		'.hooks[] | select(.attach == $attach) | .[$field] // ""'
+		'[.hooks[] | select(.attach == $attach)] | if length == 0 then
+		error("there is no hook \($attach)") else .[] | .[$field] // "" end'
 }
 
 find_modules() { # securityfs is not mounted everywhere, and nobody else is to see it mounted
@@ -104,6 +105,7 @@ policy() {
 	*lsm)
 		! grep -q '^note: policy: listen not by' "$T/text" ||
 			fail "the best way is not enough: $(<"$T/text")" ;;
+	*) fail "nothing of listen(): $(<"$T/text")" ;;
 	esac
 	exits 0 flowner policy clear
 }

@@ -137,8 +137,7 @@ main() {
 		[[ $file == "${words[0]}" ]] || { file=${words[0]}; load "$file"; LATE=$(late); }
 		row "${words[@]}"
 	done <<<"$TABLE"
-	kill "$WATCH"
-	wait "$WATCH" || true
+	terminate "$WATCH"
 	nothing_lost
 }
 main

@@ -41,4 +41,4 @@ all_told() {
 	[[ $(ends <"$T/events" | sort) == "$(flowner list -a -j | jq -r .flowner.flow_id | sort)" ]]
 }
 eventually 10 all_told
-kill "$watcher"
+terminate "$watcher"

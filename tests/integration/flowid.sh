@@ -127,8 +127,10 @@ numbered "a second listen()" "$again" "${R[2]}"
 # --- the events said the same: each id opened once, and closed with its other end ---
 tell server close "$listener_fd"
 eventually 10 grep -q "\"unlisten\".*$again" "$T/watched"
-kill "$watcher"
-wait "$watcher" 2>/dev/null || true
+terminate "$watcher"
+told=$(jq -r 'select(.event.action == "open").flowner.flow_id' "$T/watched" | sort -u)
+(($(wc -l <<<"$told") > 10)) ||
+	fail "hardly an opening was told: $(<"$T/watched")"
 same "ids opened more than once" "$(jq -r 'select(.event.action == "open") |
 	.flowner.flow_id' "$T/watched" | sort | uniq -d)" ''
 same "TCP sessions that closed without their other end" "$(jq -c 'select(

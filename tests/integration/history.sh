@@ -33,7 +33,7 @@ logged() { # of all files, sorted
 }
 all_logged() { [[ $(logged) == "$(sort "$T/ids")" ]]; }
 wait_logged() { # WHEN
-	(eventually 10 all_logged) 2>/dev/null || same "flows in the file $1" \
+	soon 10 all_logged || same "flows in the file $1" \
 		"$(diff <(sort "$T/ids") <(logged))" ''
 }
 
@@ -198,7 +198,9 @@ asker=$!
 until gone "$asker"; do
 	answers || fail "nobody else gets an answer"
 done
-same "what nobody did" "$(wc -c <"$T/out")" 0
+status=0
+wait "$asker" || status=$?
+same "what nobody did" "$status $(wc -c <"$T/out")" '1 0'
 after=$(awk '/VmRSS/ { print $2 }' "/proc/$DAEMON/status")
 grep -q asan "/proc/$DAEMON/maps" || ((after - before < 15000)) ||
 	fail "it took $((after - before)) KB"

@@ -10,6 +10,10 @@
 #
 # A test ends with status 0 (passed), 77 (skipped) or anything else. Everything is gone at its end:
 # daemons, pins, cgroup, temporary directory. Run one by hand: sudo bash tests/integration/x.sh
+#
+# bash forgets how a command ended in a pipeline, in `$(...)` among arguments, in a condition. So
+# what fails there is noted in $NOTES: a query that gets no answer, which is not the answer
+# "nothing", and fail() in a subshell. A test that passes has no notes.
 set -euo pipefail
 
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -18,6 +22,7 @@ T=${T:-$(mktemp -d -t flowner-test-XXXXXX)} # pins and cgroup have its name; bpf
 SOCK=$T/sock # set SOCK and PINS again before a second start_daemon
 PINS=/sys/fs/bpf/${T##*/}
 CGROUP=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)/${T##*/}
+NOTES=$T/.noted
 DAEMON='' # pid of the daemon started last
 DAEMONS=()
 PID='' # of the program started last
@@ -32,7 +37,8 @@ declare -A ACTOR_PID ACTOR_TO ACTOR_FROM
 
 # --- results ---
 
-fail() { echo "FAIL: $*" >&2; exit 1; }
+take_note() { echo "$*" >>"$NOTES"; }
+fail() { echo "FAIL: $*" >&2; take_note "$*"; exit 1; }
 skip() { echo "SKIP: $*" >&2; exit 77; }
 
 same() { # WHAT GOT WANTED
@@ -46,7 +52,7 @@ matches() { # WHAT GOT REGEX
 exits() { # STATUS COMMAND...: its output lands in $T/out and $T/err
 	local wanted=$1 status=0
 	shift
-	"$@" >"$T/out" 2>"$T/err" || status=$?
+	may_fail "$@" >"$T/out" 2>"$T/err" || status=$?
 	((status == wanted)) ||
 		fail "'$*' ended with $status, wanted $wanted: $(tail -n 3 "$T/err")"
 }
@@ -60,14 +66,43 @@ refuses() { # STATUS REGEX COMMAND...: it ends with STATUS, says one line, and n
 	same "what '$*' prints" "$(<"$T/out")" ''
 }
 
-eventually() { # SECONDS COMMAND...: until it succeeds
-	local deadline=$((SECONDS + $1 * TEST_SLOW + 1))
+# A try in which something was noted is no success.
+soon() { # SECONDS COMMAND...: whether it succeeds until then; what the last try lacked is in $TRY
+	local deadline=$((SECONDS + $1 * TEST_SLOW + 1)) NOTES=$T/.try.$BASHPID
 	shift
-	until "$@"; do
-		((SECONDS < deadline)) || fail "not in time: $*"
+	TRY=$NOTES
+	until : >"$NOTES" && "$@" && [[ ! -s $NOTES ]]; do
+		((SECONDS < deadline)) || return 1
 		sleep 0.02 # lint: poll
 	done
 }
+
+eventually() { # SECONDS COMMAND...: until it succeeds
+	soon "$@" || fail "not in time: ${*:2}$(sed '1s/^/: /' "$TRY")"
+}
+
+# --- queries ---
+
+query() { # STATUSES COMMAND...: that ends with one of these when it has an answer
+	local status=0
+	"${@:2}" || status=$?
+	[[ " $1 141 " == *" $status "* ]] || take_note "'${*:2}' ended with $status" # 141: SIGPIPE
+	return "$status"
+}
+
+may_fail() { # COMMAND...: with queries in it whose failure the test looks at
+	local NOTES=/dev/null
+	"$@"
+}
+
+jq() { query '0 1 4' command jq "$@"; }
+grep() { query '0 1' command grep "$@"; }
+awk() { query '0 1' command awk "$@"; }
+sed() { query 0 command sed "$@"; }
+diff() { query '0 1' command diff "$@"; }
+comm() { query 0 command comm "$@"; }
+ss() { query 0 command ss "$@"; }
+bpftool() { query 0 command bpftool "$@"; }
 
 # --- the daemon ---
 
@@ -110,7 +145,7 @@ waits_for() { # PID: where each thread of it and of its children is in the kerne
 stop_daemon() { # the one started last; not ending cleanly is a failure
 	local status=0
 	kill "$DAEMON" || fail "flownerd had already ended: $(tail -n 5 "$T/flownerd.log")"
-	(eventually 20 gone "$DAEMON") || fail "flownerd does not stop: $(waits_for "$DAEMON")"
+	soon 20 gone "$DAEMON" || fail "flownerd does not stop: $(waits_for "$DAEMON")"
 	wait "$DAEMON" || status=$?
 	forget_daemon
 	((status == 0)) || fail "flownerd ended with $status: $(tail -n 20 "$T/flownerd.log")"
@@ -142,6 +177,17 @@ start() { # COMMAND...: the same in the background, a moment later; PID is the c
 	) &
 	# shellcheck disable=SC2034 # for the tests
 	PID=$!
+}
+
+# Programs in the background that ran until now: one that had ended did not do its work.
+terminate() { # PID...
+	local pid status
+	for pid; do
+		status=0
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || status=$?
+		((status == 143)) || fail "process $pid ended by itself, with $status"
+	done
 }
 
 # --- actors: processes that do with sockets what they are told, see actor.c ---
@@ -208,12 +254,12 @@ in_netns() { nsenter -t "$NETNS" -n "$@"; } # COMMAND...: not in the cgroup
 
 # --- asking ---
 
-flowner() { FLOWNER_SOCKET=$SOCK "$BUILD/flowner" "$@"; }
+flowner() { FLOWNER_SOCKET=$SOCK query '0 1' "$BUILD/flowner" "$@"; }
 
 api() { # PATH [CURL OPTIONS...]
 	local path=$1
 	shift
-	curl -sS --max-time 20 --unix-socket "$SOCK" "$@" "http://flowner$path"
+	query 0 curl -sS --max-time 20 --unix-socket "$SOCK" "$@" "http://flowner$path"
 }
 
 # shellcheck disable=SC2034 # used by tests
@@ -230,9 +276,10 @@ stat_of() { # NAME: of a counter
 	flowner stats -j | jq -r ".counters.$1"
 }
 
-nothing_lost() { # by any counter of what got lost
+nothing_lost() { # by any counter of what got lost, and there are some
 	same "what was lost" "$(flowner stats -j | jq -c '.counters | with_entries(select(
-		.value != 0 and (.key | test("_full$|^udp_un|^udp_parse"))))')" '{}'
+		.key | test("_full$|^udp_un|^udp_parse"))) | length > 10,
+		with_entries(select(.value != 0))' | xargs)" 'true {}'
 }
 
 hammer() { # PORT: connects to it in the cgroup, again and again
@@ -303,7 +350,7 @@ cookies() {
 
 # shellcheck disable=SC2120
 ss_e() { # OPTIONS...: ss in the network namespace of NETNS
-	if [[ $NETNS ]]; then in_netns ss -He "$@"; else ss -He "$@"; fi
+	if [[ $NETNS ]]; then query 0 in_netns ss -He "$@"; else ss -He "$@"; fi
 }
 
 # --- what is in the kernel ---
@@ -334,7 +381,7 @@ freed() { # OBJECTS
 end_daemon() { # PID
 	local status=0
 	kill "$1" 2>/dev/null || true
-	if ! (eventually 10 gone "$1") 2>/dev/null; then
+	if ! soon 10 gone "$1"; then
 		echo "FAIL: flownerd ($1) does not stop" >&2
 		kill -KILL "$1"
 		return 1
@@ -346,14 +393,32 @@ end_daemon() { # PID
 
 # Of flownerd and of the last command; others show by their exit status.
 sanitizers_silent() {
-	! grep -sE '(Address|Leak)Sanitizer|runtime error:' "$T/flownerd.log" "$T/err" >&2
+	! command grep -sE '(Address|Leak)Sanitizer|runtime error:' "$T/flownerd.log" "$T/err" >&2
+}
+
+end_processes() { # those in the cgroup
+	local pids
+	if [[ -e $CGROUP/cgroup.kill ]]; then # since 5.14
+		echo 1 >"$CGROUP/cgroup.kill"
+	else
+		mapfile -t pids < <(find "$CGROUP" -name cgroup.procs -exec cat '{}' +)
+		((! ${#pids[@]})) || kill -KILL "${pids[@]}"
+	fi
 }
 
 remove_cgroup() {
 	[[ -d $CGROUP ]] || return 0
-	[[ ! -e $CGROUP/cgroup.kill ]] || echo 1 >"$CGROUP/cgroup.kill" # since 5.14
-	(eventually 5 find "$CGROUP" -depth -type d -exec rmdir '{}' +) 2>/dev/null ||
-		echo "cannot remove '$CGROUP'" >&2
+	end_processes 2>/dev/null
+	soon 5 find "$CGROUP" -depth -type d -exec rmdir '{}' + 2>/dev/null && return 0
+	echo "FAIL: '$CGROUP' is left" >&2
+	return 1
+}
+
+remove_pins() { # there are none when each daemon ended cleanly, or was followed by one that did
+	local left
+	left=$(find "/sys/fs/bpf/${T##*/}"* -type f 2>/dev/null | head -n 3 | xargs)
+	rm -rf "/sys/fs/bpf/${T##*/}"*
+	[[ -z $left ]] || { echo "FAIL: pins are left: $left" >&2; return 1; }
 }
 
 cleanup() {
@@ -362,11 +427,14 @@ cleanup() {
 	set +e
 	for pid in "${DAEMONS[@]}"; do end_daemon "$pid" || status=1; done
 	sanitizers_silent || status=1
+	[[ $status != 0 || ! -s $NOTES ]] || { sed 's/^/FAIL: noted: /' "$NOTES" >&2; status=1; }
 	[[ $status == 0 || $status == 77 || ! -e $T/flownerd.log ]] ||
 		tail -n 20 "$T/flownerd.log" >&2
 	dismiss_all 2>/dev/null
-	remove_cgroup
-	rm -rf "$T" "/sys/fs/bpf/${T##*/}"*
+	[[ $status != 0 ]] || remove_pins || status=1
+	remove_pins 2>/dev/null
+	remove_cgroup || status=1
+	rm -rf "$T"
 	exit "$status"
 }
 trap cleanup EXIT

@@ -25,7 +25,7 @@ listening() { in_netns ss -ltnH | wc -l; }
 are_listening() { [[ $(listening) == "$1" ]]; }
 
 are() { # N WHAT: so many listen, soon
-	(eventually 10 are_listening "$1") 2>/dev/null ||
+	soon 10 are_listening "$1" ||
 		fail "$2: $(listening) listen, wanted $1"
 }
 
@@ -192,8 +192,7 @@ were_told() { # RULE LISTENERS: those of the process, and of the user
 eventually 10 were_told told '1 1'
 eventually 10 were_told few '2 2'
 eventually 10 were_told many '1 3'
-kill "$WATCH"
-wait "$WATCH" 2>/dev/null || true
+terminate "$WATCH"
 dismiss_all_but_keeper
 
 # --- a daemon that is killed, one that is stopped, and the next ---

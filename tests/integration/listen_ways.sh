@@ -22,11 +22,12 @@ way_on() { # WAY and LATE
 }
 
 withheld_are_off() { # LIST
-	local word status
+	local word
 	for word in ${1//,/ }; do
-		while read -r status; do same "a way by $word" "$status" off; done < <(
-			flowner policy show -j | jq -r --arg word "$word/" \
-				'.ways[] | select(.attach | startswith($word)).status')
+		[[ $word != fexit ]] || continue # by which nothing is judged
+		same "ways by $word" "$(flowner policy show -j | jq -r --arg word "$word/" \
+			'.ways[] | select(.hook == "listen" and (.attach | startswith($word)))
+			.status' | sort -u)" off
 	done
 }
 

@@ -44,8 +44,7 @@ agrees() { # ACTOR FD ID [STATE]
 }
 
 compare() { # WHAT ACTOR FD ID [STATE]
-	(eventually 20 agrees "${@:2}") 2>/dev/null ||
-		{ agrees "${@:2}" || fail "$1: got '$SAID', TCP_INFO says '${INFO[*]}'"; }
+	soon 20 agrees "${@:2}" || fail "$1: got '$SAID', TCP_INFO says '${INFO[*]}'"
 }
 
 transfer() { # HOST

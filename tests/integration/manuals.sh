@@ -64,6 +64,7 @@ while read -r where; do # a path: a word and no number
 done < <(key flowner.yaml.5)
 same "keys of the configuration" "$(key flowner.yaml.5 | wc -l)" 22
 
+(($(key flowner-policy.5 | wc -l) > 15)) || fail "words of a policy: $(key flowner-policy.5)"
 page=$(<"$BUILD/man/flowner-policy.5")
 for word in bind listen connect connect_authorization recv_accept reject deny proceed_soft allow \
 	proceed_hard allow_hard not mode default rules name hooks verdict allow_async \

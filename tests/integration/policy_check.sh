@@ -204,6 +204,8 @@ done
 
 # --- the page: what it shows is so ---
 
+sed -n 's/^ *\$ \(flowner policy check .*\)/\1/p' "$TREE/packaging/doc/policy.md" >"$T/shown"
+[[ -s $T/shown ]] || fail "the page shows no 'flowner policy check'"
 while read -r -a command; do
 	(cd "$TREE" && exits 0 "$BUILD/${command[0]}" "${command[@]:1}")
-done < <(sed -n 's/^\$ \(flowner policy check .*\)/\1/p' "$TREE/packaging/doc/policy.md")
+done <"$T/shown"

@@ -180,3 +180,4 @@ for ((i = 0; i < 3; i++)); do
 	is_named "$AGENT"
 	is_not "$T/other/agent"
 done
+exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"

@@ -82,7 +82,7 @@ is_said() { [[ $(said "$1") == "$2" ]]; }
 finds() { # NAME true|false: what its listen() a moment ago has found
 	local wanted='free false'
 	[[ $2 == false ]] || wanted='taken true'
-	(eventually 10 is_said "${ACTOR_PID[$1]}" "$wanted") 2>/dev/null ||
+	soon 10 is_said "${ACTOR_PID[$1]}" "$wanted" ||
 		fail "$3: wanted '$wanted', was told '$(said "${ACTOR_PID[$1]}")'"
 }
 
@@ -188,7 +188,7 @@ stays=$FD
 next_port
 begin old 127.0.0.1
 goes=$FD
-kill "$WATCH"
+terminate "$WATCH"
 kill_daemon
 tell old close "$goes"
 start_daemon
@@ -210,8 +210,7 @@ comes new 127.0.0.1 true 'beside as many as there are seats'
 
 # --- enforced: only who finds another one is denied ---
 
-kill "$WATCH"
-wait "$WATCH" 2>/dev/null || true
+terminate "$WATCH"
 next_port
 policy enforce
 begin old 127.0.0.1
@@ -238,7 +237,7 @@ for i in 1 2 3; do
 	in_cgroup nsenter -t "$NETNS" -n "$BUILD/tests/listen_hammer" "$((PORT + 2))" 2 >/dev/null &
 	hammers+=("$!")
 done
-wait "${hammers[@]}"
+for hammer in "${hammers[@]}"; do wait "$hammer" || fail "listen() failed otherwise: $?"; done
 dismiss_all
 no_seats() { [[ $(map port_listeners | jq length) == 0 ]]; }
 eventually 20 no_seats

@@ -15,6 +15,11 @@ mask() { # NUMBER...: as /proc writes it
 
 status() { awk -v name="$2:" '$1 == name { print $2 }' "/proc/$1/status"; } # PID FIELD
 
+find_helper() { # of the daemon
+	helper=$(helper_of "$DAEMON")
+	[[ $helper ]] || fail "there is no helper"
+}
+
 helper_of() { # PID of a daemon
 	local pid
 	for pid in $(<"/proc/$1/task/$1/children"); do
@@ -45,8 +50,7 @@ else
 	same "inheritable" "$(status "$DAEMON" CapInh)" "$(mask)"
 	same "no_new_privs" "$(status "$DAEMON" NoNewPrivs)" 1
 fi
-helper=$(helper_of "$DAEMON")
-[[ $helper ]] || fail "there is no helper"
+find_helper
 same "the helper's" "$(status "$helper" CapEff)" "$(mask $NET_ADMIN $SYS_ADMIN)"
 same "the helper's, permitted" "$(status "$helper" CapPrm)" "$(mask $NET_ADMIN $SYS_ADMIN)"
 same "the helper's filter" "$(status "$helper" Seccomp)" 2
@@ -96,10 +100,10 @@ fi
 
 # --- killed: the helper goes with it ---
 start_daemon
-helper=$(helper_of "$DAEMON")
+find_helper
 kill_daemon
 eventually 10 gone "$helper"
 start_daemon
-helper=$(helper_of "$DAEMON")
+find_helper
 stop_daemon
 gone "$helper" || fail "the helper outlives the daemon"

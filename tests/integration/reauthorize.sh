@@ -123,7 +123,7 @@ has_reset() { # D
 }
 
 peers_hear() { # D: of all that were cut so far, which could be told
-	(eventually 5 has_reset "$1") 2>/dev/null || true
+	soon 5 has_reset "$1" || true
 	tell server reset $((7000 + $1))
 	same "resets at network $1" "${R[0]}" "${RESETS[$1]}"
 }
@@ -512,8 +512,7 @@ main() {
 	no_way
 	callers
 	counted
-	kill "$WATCH"
-	wait "$WATCH" || true
+	terminate "$WATCH"
 	nothing_lost
 	echo "$CUT sessions cut, the last of them $SLOWEST us after the change"
 }

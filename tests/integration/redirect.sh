@@ -210,6 +210,7 @@ tcp_straight() { # ACTOR: as if there were no rule
 	asks "$1" peer "$FD" "$ORIGIN 80"
 	tell "$1" close "$FD"
 	tell wire seen 80
+	matches "packets of port 80, $WHAT" "${R[*]}" '>syn'
 }
 
 # --- UDP ---
@@ -261,6 +262,7 @@ udp_straight() { # ACTOR
 	tell origin recv "$(listener origin udp)"
 	tell "$1" close "$FD"
 	tell wire seen 53
+	matches "packets of port 53, $WHAT" "${R[*]}" '>udp'
 }
 
 # --- bind ---
@@ -347,10 +349,9 @@ watch() {
 }
 
 check_told() { # ENFORCED
-	(eventually 20 told_in_all "$(wanted "$1" | sort)") 2>/dev/null ||
+	soon 20 told_in_all "$(wanted "$1" | sort)" ||
 		fail "wanted (<), told (>): $(diff <(wanted "$1" | sort) <(told))"
-	kill "$WATCH"
-	wait "$WATCH" || true
+	terminate "$WATCH"
 }
 
 load() { # MODE
@@ -364,7 +365,7 @@ audited() {
 	each_family tcp_straight client
 	each_family udp_straight client
 	check_told false
-	same 'programs that tell of redirects' "$(guides)" ''
+	same 'programs that tell of redirects, in audit' "$(guides)" ''
 }
 
 guides() {
@@ -391,6 +392,7 @@ all_counted() {
 
 enforced() {
 	load enforce
+	same 'programs that tell of redirects' "$(guides)" cgroup_getsockopt
 	each_family tcp
 	each_family tcp_lives
 	each_family tcp_again

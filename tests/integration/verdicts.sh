@@ -379,13 +379,14 @@ all_told() { (($(told | wc -l) >= $(wc -l <"$T/wanted"))); }
 
 told_in_all() {
 	local differs
-	(eventually 20 all_told) 2>/dev/null || true
+	soon 20 all_told || true
 	differs=$(diff <(sort -u "$T/wanted") <(told)) || fail "wanted (<), told (>): $differs"
 }
 
 # Nothing came to where it was rejected, to the end.
 nothing_came() {
 	local proto port
+	[[ -s $T/waiting ]] || fail "nobody was rejected when he arrived"
 	while read -r proto port; do
 		same "in the queue of $proto $port" \
 			"$(in_netns ss -Hna "--$proto" "sport = :$port" |
@@ -434,8 +435,7 @@ main() {
 	exits 0 flowner policy clear
 	refuses 1 'no policy is loaded' flowner policy clear
 	nothing_lost
-	kill "$WATCH"
-	wait "$WATCH" || true
+	terminate "$WATCH"
 	echo "$(wc -l <"$T/wanted") verdicts told; $(wc -l <<<"$TABLE$FAMILIES") rows"
 }
 main
