@@ -156,7 +156,7 @@ static const char *user(struct names *names, __u32 uid)
 	const char *name = names_user(names, uid);
 
 	for (int i = 0; !name && i < 1000; i++) {
-		nanosleep(&moment, NULL);
+		nanosleep(&moment, NULL); /* lint: poll */
 		name = names_user(names, uid);
 	}
 	return name;
