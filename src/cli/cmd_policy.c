@@ -317,13 +317,13 @@ static void print_rule(const char *label, const struct policy *policy, enum fl_h
 	const struct policy_place *by_default = &policy->default_places[hook];
 
 	if (rule)
-		printf("%-12s %s (%s:%zu)\n", label, rule->name, rule->place.file,
-		       rule->place.line);
+		command_line("%-12s %s (%s:%zu)", label, rule->name, rule->place.file,
+			     rule->place.line);
 	else if (by_default->line)
-		printf("%-12s none; the default of %s (%s:%zu)\n", label, policy_hook_text(hook),
-		       by_default->file, by_default->line);
+		command_line("%-12s none; the default of %s (%s:%zu)", label,
+			     policy_hook_text(hook), by_default->file, by_default->line);
 	else
-		printf("%-12s none; what no rule is for may proceed\n", label);
+		command_line("%-12s none; what no rule is for may proceed", label);
 }
 
 /* RULE decides, if there is one. */

@@ -150,8 +150,8 @@ static int save(const struct load *l, const char *dir)
 	if (o->json)
 		return EXIT_FOUND;
 	if (before)
-		printf("what was saved before is in '%s'\n", before);
-	printf("saved at '%s'\n", dir);
+		command_line("what was saved before is in '%s'", before);
+	command_line("saved at '%s'", dir);
 	return EXIT_FOUND;
 }
 

@@ -18,25 +18,45 @@
 /* Reason of the first failed write: stdio only remembers that there was one. */
 static int output_error;
 
-void command_error(const char *format, ...)
+/* NULL when there is no memory. Caller frees. */
+static char *safe_text(const char *format, va_list ap)
 {
 	_free_ char *text = NULL;
-	_free_ char *safe = NULL;
-	va_list ap;
-	int n;
+	char *safe;
+	int n = vasprintf(&text, format, ap);
 
-	va_start(ap, format);
-	n = vasprintf(&text, format, ap);
-	va_end(ap);
 	if (n < 0) {
 		text = NULL;
-		return;
+		return NULL;
 	}
 	safe = malloc(PRINTABLE_ROOM((size_t)n));
-	if (!safe)
-		return;
-	printable(text, safe);
-	fprintf(stderr, "flowner: %s\n", safe);
+	if (safe)
+		printable(text, safe);
+	return safe;
+}
+
+void command_error(const char *format, ...)
+{
+	_free_ char *safe = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	safe = safe_text(format, ap);
+	va_end(ap);
+	if (safe)
+		fprintf(stderr, "flowner: %s\n", safe);
+}
+
+void command_line(const char *format, ...)
+{
+	_free_ char *safe = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	safe = safe_text(format, ap);
+	va_end(ap);
+	if (safe)
+		puts(safe);
 }
 
 int command_usage(const char *command, const char *sentence)

@@ -62,7 +62,10 @@ int command_main(const struct command *cmd, struct options *o, int argc, char **
 /* `flowner: SENTENCE` on stderr, made safe for a terminal. */
 void command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same with the way to the help of COMMAND ("" = flowner itself); returns EXIT_USAGE. */
+/* A line of an answer on stdout, made safe likewise: what others have named is in it. */
+void command_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* As command_error(), with the way to the help of COMMAND ("" = flowner itself); returns EXIT_USAGE. */
 int command_usage(const char *command, const char *sentence);
 
 /* One sentence about R, what client_get() or job.h failed with. */

@@ -606,6 +606,22 @@ static void policy_checked_in_json(void **state)
 	}
 }
 
+/* A rule's name and that of its file may hold what a terminal obeys. */
+static void policy_test_is_safe_for_a_terminal(void **state)
+{
+	char path[128], line[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/\x1b.yaml", top);
+	write_file(path, "mode: enforce\nrules:\n"
+			 "- {name: \"a\\u009b2J\", hooks: [listen], verdict: reject}\n");
+	snprintf(line, sizeof(line), "policy test --hook listen %s", path);
+	run_at(NULL, line);
+	assert_int_equal(result.code, 1);
+	assert_non_null(strstr(result.out, "rule:        a\\u009b2J ("));
+	assert_non_null(strstr(result.out, "/\\x1b.yaml:3)\n"));
+}
+
 static void statuses_become_exit_codes(void **state)
 {
 	static const struct {
@@ -830,6 +846,7 @@ int main(void)
 		cmocka_unit_test(metrics_as_they_are),
 		cmocka_unit_test(policy_is_saved_as_it_was_loaded),
 		cmocka_unit_test(policy_checked_in_json),
+		cmocka_unit_test(policy_test_is_safe_for_a_terminal),
 		cmocka_unit_test(statuses_become_exit_codes),
 		cmocka_unit_test(no_daemon),
 		cmocka_unit_test(something_else_at_the_socket),
