@@ -5,12 +5,20 @@
  *
  * Live flows are read from the maps flownerd pinned (read only, one system call a look-up); what
  * has ended, and everything for those who may not read the maps, is asked from the daemon over its
- * unix socket. Nothing is loaded or attached, nothing is printed, there is no global state; a
- * handle may be used by any number of threads at once, but not by a child after fork().
+ * unix socket. Nothing is loaded or attached, nothing is printed, there is no global state, and no
+ * signal is raised or ends a call: SIGPIPE never, and EINTR is not returned. A handle may be used
+ * by any number of threads at once, whose questions to the daemon then wait for each other; a child
+ * after fork() may close it, and opens its own.
  *
- * Functions return 0 or more, or a negative errno; results are the caller's, and written only then.
- * All times are CLOCK_BOOTTIME nanoseconds, ports are in host order, addresses in network order
- * with IPv4 as ::ffff:a.b.c.d: see flow.h, which has the nouns.
+ * Functions return 0 or more, or a negative errno (errno itself says nothing); results are the
+ * caller's, hold no pointers, and are written only then. Pointers are never NULL where nothing else
+ * is said. All times are CLOCK_BOOTTIME nanoseconds, ports are in host order, addresses in network
+ * order with IPv4 as ::ffff:a.b.c.d: see flow.h, which has the nouns.
+ *
+ * Whatever may have to be asked of the daemon fails also with -ECONNREFUSED nobody is there,
+ * -ETIMEDOUT it says nothing, -EBUSY it has too many questions, -EACCES its socket is not for us,
+ * -ECONNRESET or -ECONNABORTED it ended, -ESTALE it is one of another layout, -EPROTO what answers
+ * is none; -ENOMEM. None of these means that nobody has the flow: that is -ENOENT.
  */
 #ifndef FLOWNER_FLOWNER_H
 #define FLOWNER_FLOWNER_H
@@ -31,17 +39,20 @@ struct flowner_options {
 	size_t size;	     /* sizeof(struct flowner_options) */
 	const char *pin_dir; /* NULL: /sys/fs/bpf/flowner */
 	const char *socket;  /* NULL: /run/flowner/flowner.sock */
-	int timeout_ms;	     /* of one question to the daemon; 0: 5000, -1: for ever */
+	int timeout_ms;	     /* how long the daemon may say nothing; 0: 5000, -1: for ever */
 };
 
 /*
- * OPTIONS may be NULL. -ECONNREFUSED no flownerd runs; -EACCES neither maps nor socket are
- * for us; -ESTALE it is one of another layout, and its own libflowner is needed; -EINVAL, -ENOMEM.
+ * OPTIONS may be NULL; its strings are copied. The handle is closed by the caller. -ECONNREFUSED no
+ * flownerd runs; -EACCES neither maps nor socket are for us; -ESTALE it is one of another layout,
+ * and its own libflowner is needed; -EINVAL a wrong size, -ENAMETOOLONG the socket's path; -ENOMEM.
  */
 int flowner_open(const struct flowner_options *options, struct flowner **ret_handle);
-void flowner_close(struct flowner *handle); /* NULL does nothing; its watches may live on */
 
-/* One English sentence for what a function here returned. Never NULL. */
+/* NULL does nothing; its watches may live on. Not while another thread uses it. */
+void flowner_close(struct flowner *handle);
+
+/* One English sentence for what a function here returned. Never NULL, and nobody's to free. */
 const char *flowner_strerror(int error);
 const char *flowner_version(void); /* "0.1.0" */
 
@@ -120,13 +131,13 @@ int flowner_find_at(struct flowner *handle, const struct fl_key *key, __u64 time
 int flowner_find_id(struct flowner *handle, __u64 id, struct flowner_flow *ret_flow);
 
 /* The flow of a socket of the caller's: its first session (SO_COOKIE). -ENOENT, also of an MPTCP
- * socket, whose paths have cookies of their own: by their ends they are found; -ENOTSOCK... */
+ * socket, whose paths have cookies of their own: their ends find them; -EBADF, -ENOTSOCK. */
 int flowner_find_fd(struct flowner *handle, int fd, struct flowner_flow *ret_flow);
 
 /*
  * Of a TCP socket that was accepted because a rule led somebody there: where they wanted to go, and
  * who they are. Asked of the kernel, by anybody who has the socket; it stays the same when they are
- * long gone. -ENOENT nobody was led here, -ENOTSOCK...
+ * long gone. No daemon is asked. -ENOENT nobody was led here; -EBADF, -ENOTSOCK.
  */
 int flowner_redirected(int fd, struct fl_redirected *ret_redirected);
 
@@ -157,18 +168,23 @@ struct flowner_packet {
  * nobody. At a time, late packets of a session that ended, and the handshake of one that was just
  * beginning, are its own; a SYN at the passive end is the listener's. An end whose result is NULL
  * is not looked up. With FLOWNER_PACKET_NAT the ends may be those on the other side of NAT, of a
- * session that conntrack still has. -EINVAL: not TCP or UDP.
+ * session that conntrack still has. -EINVAL: not TCP or UDP. On an error neither is written.
  */
 int flowner_find_packet(struct flowner *handle, const struct flowner_packet *packet,
 			struct flowner_flow *ret_sender, struct flowner_flow *ret_receiver);
 
-/* What FLOW's owner runs. -ENOENT not known (any more). */
+/*
+ * What FLOW's owner runs; FLOW is one that was found here. What is not known of it is 0: exe_len
+ * and args_len for who may not read them while no daemon answers. -ENOENT it is not known (any
+ * more), or the daemon knows another image of the process by now.
+ */
 int flowner_find_image(struct flowner *handle, const struct flowner_flow *flow,
 		       struct flowner_image *ret_image);
 
 /*
- * Every live flow the caller may see, once, in no order. FN returns 0 to go on; anything else ends
- * the walk and is returned. FN may ask HANDLE.
+ * Every live flow the caller may see, once, in no order: those that live all the while for certain,
+ * and what opens or ends meanwhile maybe. FN returns 0 to go on; anything else ends the walk and is
+ * returned. FN may ask HANDLE, and not close it; FLOW is gone when it returns.
  */
 int flowner_each(struct flowner *handle, int (*fn)(const struct flowner_flow *flow, void *arg),
 		 void *arg);
@@ -190,19 +206,23 @@ struct flowner_event {
 
 /*
  * Events from now on, through the daemon: as `flowner watch`. FILTER is the query of
- * GET /v1/events, such as "proto=tcp&rport=443", or NULL. For one thread at a time.
+ * GET /v1/events, such as "proto=tcp&rport=443", or NULL. For one thread at a time; closed by the
+ * caller, before HANDLE or after it. -EINVAL the filter is none.
  */
 int flowner_watch_open(struct flowner *handle, const char *filter,
 		       struct flowner_watch **ret_watch);
-int flowner_watch_fd(const struct flowner_watch *watch); /* for poll(); readable: call next */
+
+/* For poll(); readable: call next. It stays the watch's. */
+int flowner_watch_fd(const struct flowner_watch *watch);
 
 /*
- * 1 an event, 0 none within TIMEOUT_MS (-1: for ever). Before poll(): until it returns 0 for a
- * time-out of 0. -ECONNRESET the daemon is gone: open another one.
+ * 1 an event, 0 none within TIMEOUT_MS (-1: for ever, signals or not). Before poll(): until it
+ * returns 0 for a time-out of 0. -ECONNRESET the daemon is gone, -EPROTO it speaks otherwise: close
+ * this one, open another.
  */
 int flowner_watch_next(struct flowner_watch *watch, struct flowner_event *ret_event,
 		       int timeout_ms);
-void flowner_watch_close(struct flowner_watch *watch);
+void flowner_watch_close(struct flowner_watch *watch); /* NULL does nothing */
 
 /* A time of CLOCK_REALTIME, of a captured packet, by the offset the clocks have now. */
 __u64 flowner_from_realtime(__u64 realtime_ns);

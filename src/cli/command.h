@@ -65,7 +65,7 @@ void command_error(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* A line of an answer on stdout, made safe likewise: what others have named is in it. */
 void command_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* As command_error(), with the way to the help of COMMAND ("" = flowner itself); returns EXIT_USAGE. */
+/* As command_error(), with the way to the help of COMMAND ("" = flowner's); returns EXIT_USAGE. */
 int command_usage(const char *command, const char *sentence);
 
 /* One sentence about R, what client_get() or job.h failed with. */
