@@ -14,15 +14,18 @@
 /* Second half of a value of FL_DIM_CGROUP; 0: the first is a cgroup's id. */
 enum fl_birth_kind {
 	FL_BIRTH_PATH = 1, /* fl_birth_path() of a cgroup that some rule names */
-	FL_BIRTH_NAME = 2, /* fl_birth_name() of a unit, when nothing above it is named */
+	FL_BIRTH_NAME = 2, /* fl_birth_name() of a unit: below slices, of which none is named */
 };
 
-/* What rules ask of cgroups: beside the dimensions in fl_policy.wanted. */
+/* What rules ask of cgroups: beside the dimensions in fl_policy.wanted. LONG: one by a path that is
+ * not read to its end. */
+#define FL_WANTS_LONG (1u << 29)
 #define FL_WANTS_UNITS (1u << 30)
 #define FL_WANTS_CONTAINERS (1u << 31)
 
 #define FL_BIRTH_SEED 0xcbf29ce484222325ULL
 #define FL_BIRTH_PRIME 0x100000001b3ULL
+#define FL_BIRTH_SLICE 0x2e736c696365ULL /* ".slice" */
 
 /*
  * A path, byte by byte. Anybody may have cgroups of their own and choose their names: what makes
@@ -33,8 +36,10 @@ struct fl_birth {
 	struct fl_siphash name; /* the last component */
 	struct fl_siphash nothing;
 	__u64 part, above;	   /* of that one and the one before: for two known words */
+	__u64 tail;		   /* of the name: its last eight bytes */
+	__u64 apart;		   /* all ones while all above is slices: else 0 */
 	__u32 length, dots, start; /* of the name: its bytes, its dots, its first four bytes */
-	__u32 pad;
+	__u32 unread;
 };
 
 FL_RULE void fl_birth_begin(struct fl_birth *b, const __u64 key[2])
@@ -42,17 +47,16 @@ FL_RULE void fl_birth_begin(struct fl_birth *b, const __u64 key[2])
 	fl_siphash_begin(&b->nothing, key);
 	b->path = b->name = b->nothing;
 	b->part = b->above = FL_BIRTH_SEED;
-	b->length = b->dots = b->start = b->pad = 0;
+	b->tail = 0;
+	b->apart = ~0ULL;
+	b->length = b->dots = b->start = b->unread = 0;
 }
 
 /* Of a path that is too long nothing is known, whatever was read of it. */
 FL_RULE void fl_birth_unread(struct fl_birth *b)
 {
 	b->path = b->name = b->nothing;
-	b->part = b->above = FL_BIRTH_SEED;
-	b->length = 64;
-	b->dots = 1;
-	b->start = (__u32)'_' << 24;
+	b->unread = 1;
 }
 
 FL_RULE __u64 fl_birth_choose(__u64 mask, __u64 yes, __u64 no)
@@ -60,11 +64,21 @@ FL_RULE __u64 fl_birth_choose(__u64 mask, __u64 yes, __u64 no)
 	return (yes & mask) | (no & ~mask);
 }
 
+/* All ones when the name is that of a slice, or none at all; else 0. */
+FL_RULE __u64 fl_birth_is_slice(const struct fl_birth *b)
+{
+	__u64 other = fl_mask((b->tail ^ FL_BIRTH_SLICE) & 0xffffffffffffULL);
+
+	return (~other & fl_mask(b->tail >> 48)) | ~fl_mask(b->length);
+}
+
 /* C is not 0. Without a branch: a verifier would follow each way of each byte. */
 FL_RULE void fl_birth_step(struct fl_birth *b, __u8 c)
 {
 	__u64 in_name = fl_mask(c ^ '/'), full = fl_mask(b->start >> 24);
 
+	b->apart &= in_name | fl_birth_is_slice(b);
+	b->tail = (b->tail << 8 | c) & in_name;
 	fl_siphash_add(&b->path, c);
 	fl_siphash_add(&b->name, c);
 	for (int i = 0; i < 4; i++)
@@ -100,10 +114,11 @@ FL_RULE int fl_birth_may_be_container(const struct fl_birth *b)
 	       b->above == FL_BIRTH_LXC_PAYLOAD;
 }
 
-/* Of the names that a unit has, and those a container may have. */
+/* Of the names that a unit has, which is below slices and nothing else, and those a container may
+ * have. */
 FL_RULE int fl_birth_renames(const struct fl_birth *b, __u32 wanted)
 {
-	return (wanted & FL_WANTS_UNITS && b->dots) ||
+	return (wanted & FL_WANTS_UNITS && b->dots && b->apart) ||
 	       (wanted & FL_WANTS_CONTAINERS && fl_birth_may_be_container(b));
 }
 
@@ -122,6 +137,13 @@ FL_RULE int fl_birth_class(const struct fl_birth *b, __u32 wanted, __u32 unknown
 			   __u32 *ret_class)
 {
 	*ret_class = unknown;
+	if (b->unread) {
+		if (wanted & (FL_WANTS_UNITS | FL_WANTS_CONTAINERS | FL_WANTS_LONG))
+			return 1;
+		if (of_parent)
+			*ret_class = *of_parent;
+		return of_parent != 0;
+	}
 	if (by_path) {
 		*ret_class = *by_path;
 		return 1;
@@ -133,9 +155,9 @@ FL_RULE int fl_birth_class(const struct fl_birth *b, __u32 wanted, __u32 unknown
 	}
 	if (wanted & FL_WANTS_CONTAINERS && fl_birth_may_be_container(b))
 		return 1;
-	if (wanted & FL_WANTS_UNITS && fl_birth_is_escaped(b))
+	if (wanted & FL_WANTS_UNITS && b->apart && fl_birth_is_escaped(b))
 		return 1;
-	if (!by_name)
+	if (!by_name || !b->apart)
 		return 0;
 	*ret_class = *by_name;
 	return 1;

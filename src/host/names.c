@@ -356,23 +356,62 @@ static bool is_unit(const char *text, size_t len)
 	return false;
 }
 
+static int part_unit(const struct part *part, char ret_unit[UNIT_MAX])
+{
+	/* systemd puts one '_' before names the kernel might take for a control file */
+	size_t escape = part->text[0] == '_', len = part->len - escape;
+
+	if (len >= UNIT_MAX || !is_unit(part->text + escape, len))
+		return -ENOENT;
+	memcpy(ret_unit, part->text + escape, len);
+	ret_unit[len] = '\0';
+	return 0;
+}
+
 int cgroup_path_unit(const char *path, char ret_unit[UNIT_MAX])
 {
 	const char *end = path + strlen(path);
 	struct part part;
 
 	for (; part_before(path, end, &part); end = part.text) {
-		/* systemd puts one '_' before names the kernel might take for a control file */
-		size_t escape = part.text[0] == '_';
-
-		if (part.len - escape >= UNIT_MAX ||
-		    !is_unit(part.text + escape, part.len - escape))
-			continue;
-		memcpy(ret_unit, part.text + escape, part.len - escape);
-		ret_unit[part.len - escape] = '\0';
-		return 0;
+		if (part_unit(&part, ret_unit) == 0)
+			return 0;
 	}
 	return -ENOENT;
+}
+
+/* The component that begins at *AT or behind it, ABOVE is the one before; *AT is then its end. */
+static bool part_after(const char **at, const struct part *above, struct part *ret_part)
+{
+	const char *text = *at + strspn(*at, "/");
+
+	if (!*text)
+		return false;
+	*ret_part = (struct part){ .text = text,
+				   .len = strcspn(text, "/"),
+				   .above = above->text,
+				   .above_len = above->len };
+	*at = text + ret_part->len;
+	return true;
+}
+
+static bool is_slice(const struct part *part)
+{
+	static const char suffix[] = ".slice";
+	const size_t tail = sizeof(suffix) - 1;
+
+	return part->len > tail && !memcmp(part->text + part->len - tail, suffix, tail);
+}
+
+int cgroup_path_system_unit(const char *path, char ret_unit[UNIT_MAX])
+{
+	struct part part = { .text = path };
+
+	do {
+		if (!part_after(&path, &part, &part))
+			return -ENOENT;
+	} while (is_slice(&part));
+	return part_unit(&part, ret_unit);
 }
 
 enum id_kind {
@@ -496,21 +535,41 @@ static struct part after_colon(struct part part)
 	return part;
 }
 
+static int part_container(const struct part *part, char ret_id[CONTAINER_ID_MAX])
+{
+	struct part tail = after_colon(*part);
+
+	for (size_t i = 0; i < sizeof(runtimes) / sizeof(*runtimes); i++) {
+		const struct runtime *rt = &runtimes[i];
+
+		if (runtime_match(rt, rt->kind == ID_HEX ? &tail : part, ret_id))
+			return 0;
+	}
+	return -ENOENT;
+}
+
 int cgroup_path_container(const char *path, char ret_id[CONTAINER_ID_MAX])
 {
 	const char *end = path + strlen(path);
-	char id[CONTAINER_ID_MAX] = "";
 	struct part part;
 
 	for (; part_before(path, end, &part); end = part.text) {
-		struct part tail = after_colon(part);
+		if (part_container(&part, ret_id) == 0)
+			return 0;
+	}
+	return -ENOENT;
+}
 
-		for (size_t i = 0; i < sizeof(runtimes) / sizeof(*runtimes); i++) {
-			const struct runtime *rt = &runtimes[i];
+int cgroup_path_outer_container(const char *path, char ret_id[CONTAINER_ID_MAX], bool *ret_users)
+{
+	static const char manager[] = "user@";
+	struct part part = { .text = path };
+	char unit[UNIT_MAX] = "";
 
-			if (!runtime_match(rt, rt->kind == ID_HEX ? &tail : &part, id))
-				continue;
-			memcpy(ret_id, id, sizeof(id));
+	(void)cgroup_path_system_unit(path, unit);
+	while (part_after(&path, &part, &part)) {
+		if (part_container(&part, ret_id) == 0) {
+			*ret_users = !strncmp(unit, manager, sizeof(manager) - 1);
 			return 0;
 		}
 	}

@@ -7,6 +7,7 @@
 #define FLOWNER_NAMES_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 
 #define CONTAINER_ID_MAX 65 /* 64 hex digits and the NUL */
 #define UNIT_MAX 256	    /* systemd's UNIT_NAME_MAX, NUL included */
@@ -37,5 +38,14 @@ const char *names_cgroup(struct names *names, __u64 cgroup_id);
  */
 int cgroup_path_unit(const char *path, char ret_unit[UNIT_MAX]);
 int cgroup_path_container(const char *path, char ret_id[CONTAINER_ID_MAX]);
+
+/*
+ * The same as a rule means it, whom nobody may fool: the unit of the system's own manager, which is
+ * the first below its slices, and the outermost container. What is further in may be called by
+ * somebody else: by a user, whose manager has cgroups of its own, or in a container. *RET_USERS:
+ * also the outermost one is a user's.
+ */
+int cgroup_path_system_unit(const char *path, char ret_unit[UNIT_MAX]);
+int cgroup_path_outer_container(const char *path, char ret_id[CONTAINER_ID_MAX], bool *ret_users);
 
 #endif

@@ -244,15 +244,16 @@ static int attempt_make(struct stage *s)
 
 enum answer { NO, YES, UNKNOWN };
 
-static bool cgroup_word_matches(const struct stage *s, enum policy_attribute attribute,
-				const char *word)
+static bool cgroup_word_matches(const struct stage *s, const struct policy_rule *rule,
+				const struct policy_term *term, const char *word)
 {
-	const char *path = s->words->words[POLICY_CGROUP], *given = s->words->words[attribute];
+	const char *path = s->words->words[POLICY_CGROUP];
+	const char *given = s->words->words[term->attribute];
 
-	if (given && attribute != POLICY_CGROUP)
-		return strcmp(given, word) == 0 ||
-		       (attribute == POLICY_CONTAINER && resolve_container_matches(word, given));
-	return path && resolve_cgroup_matches(attribute, word, path);
+	if (given && term->attribute != POLICY_CGROUP)
+		return strcmp(given, word) == 0 || (term->attribute == POLICY_CONTAINER &&
+						    resolve_container_matches(word, given));
+	return path && resolve_cgroup_matches(rule, term, word, path);
 }
 
 /* A path tells unit and container too. */
@@ -266,12 +267,13 @@ static bool is_given(const struct stage *s, enum policy_attribute attribute)
 }
 
 /* Does TERM hold, with its `not`? */
-static enum answer cgroup_term(const struct stage *s, const struct policy_term *term)
+static enum answer cgroup_term(const struct stage *s, const struct policy_rule *rule,
+			       const struct policy_term *term)
 {
 	if (!is_given(s, term->attribute))
 		return UNKNOWN;
 	for (size_t w = 0; w < term->count; w++) {
-		if (cgroup_word_matches(s, term->attribute, term->words[w].text))
+		if (cgroup_word_matches(s, rule, term, term->words[w].text))
 			return term->negated ? NO : YES;
 	}
 	return term->negated ? YES : NO;
@@ -288,7 +290,7 @@ static enum answer cgroup_terms(const struct stage *s, const struct policy_rule 
 	for (size_t t = 0; t < rule->term_count; t++) {
 		if (policy_dimension(rule->terms[t].attribute) != FL_DIM_CGROUP)
 			continue;
-		switch (cgroup_term(s, &rule->terms[t])) {
+		switch (cgroup_term(s, rule, &rule->terms[t])) {
 		case NO:
 			return NO;
 		case UNKNOWN:

@@ -152,18 +152,27 @@ bool resolve_container_matches(const char *word, const char *id)
 	       !id[strspn(id, "0123456789abcdef")] && strncmp(id, word, len) == 0;
 }
 
-bool resolve_cgroup_matches(enum policy_attribute attribute, const char *word, const char *path)
+/* TERM restricts more where it holds. */
+static bool restricts(const struct policy_rule *rule, const struct policy_term *term)
+{
+	return (rule->verdict == FL_REJECT || rule->flags & FL_RULE_REDIRECT) != term->negated;
+}
+
+bool resolve_cgroup_matches(const struct policy_rule *rule, const struct policy_term *term,
+			    const char *word, const char *path)
 {
 	char unit[UNIT_MAX], container[CONTAINER_ID_MAX];
+	bool users;
 
-	switch (attribute) {
+	switch (term->attribute) {
 	case POLICY_CGROUP:
 		return is_below(path, word);
 	case POLICY_UNIT:
-		return cgroup_path_unit(path, unit) == 0 && strcmp(unit, word) == 0;
+		return cgroup_path_system_unit(path, unit) == 0 && strcmp(unit, word) == 0;
 	case POLICY_CONTAINER:
-		return cgroup_path_container(path, container) == 0 &&
-		       resolve_container_matches(word, container);
+		return cgroup_path_outer_container(path, container, &users) == 0 &&
+		       resolve_container_matches(word, container) &&
+		       (!users || restricts(rule, term));
 	default:
 		return false;
 	}
@@ -174,10 +183,12 @@ static bool is_cgroup(enum policy_attribute attribute)
 	return policy_dimension(attribute) == FL_DIM_CGROUP;
 }
 
-static bool term_means_cgroup(const struct policy_term *term, const char *path)
+static bool means_cgroup(const struct counterpart *part, const char *path)
 {
+	const struct policy_term *term = part->from;
+
 	for (size_t w = 0; w < term->count; w++) {
-		if (resolve_cgroup_matches(term->attribute, term->words[w].text, path))
+		if (resolve_cgroup_matches(part->rule, term, term->words[w].text, path))
 			return true;
 	}
 	return false;
@@ -403,13 +414,13 @@ static void add_file(void *arg, const char *path, const struct exefile *file, bo
 		list->error = numbers_add(list->numbers, &v);
 }
 
-static int fill_cgroups(const struct resolution *r, const struct policy_term *from,
+static int fill_cgroups(const struct resolution *r, const struct counterpart *part,
 			struct numbers *n)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < r->cgroup_count; i++) {
-		if (term_means_cgroup(from, r->cgroups[i].path))
+		if (means_cgroup(part, r->cgroups[i].path))
 			err = numbers_add(n, &r->cgroups[i].value);
 	}
 	return err;
@@ -455,7 +466,7 @@ static int fill(struct resolution *r, const struct counterpart *part, struct num
 		return numbers_add(n, &own);
 	}
 	if (is_cgroup(part->from->attribute))
-		return fill_cgroups(r, part->from, n);
+		return fill_cgroups(r, part, n);
 	for (size_t w = 0; !err && w < part->from->count; w++)
 		err = fill_word(r, part, &part->from->words[w], n, error);
 	return err;
@@ -618,8 +629,7 @@ static int cgroup_came(struct telling *t, __u64 id, const char *path)
 	for (size_t i = 0; !err && i < r->part_count; i++) {
 		const struct counterpart *part = &r->parts[i];
 
-		if (part->from && is_cgroup(part->from->attribute) &&
-		    term_means_cgroup(part->from, path))
+		if (part->from && is_cgroup(part->from->attribute) && means_cgroup(part, path))
 			err = value_add(term_of(r, part), &v, &changed);
 	}
 	tell(t, FL_DIM_CGROUP, &v);
@@ -696,6 +706,12 @@ const __u64 *resolution_birth_key(const struct resolution *r)
 	return r->birth_key;
 }
 
+/* The kernel side does not read that far. */
+static bool is_long(const char *path)
+{
+	return strlen(path) >= FL_CGROUP_PATH - 1;
+}
+
 __u32 resolution_wants(const struct resolution *r)
 {
 	__u32 wants = 0;
@@ -707,6 +723,8 @@ __u32 resolution_wants(const struct resolution *r)
 			wants |= FL_WANTS_UNITS;
 		if (from && from->attribute == POLICY_CONTAINER)
 			wants |= FL_WANTS_CONTAINERS;
+		for (size_t w = 0; from && from->attribute == POLICY_CGROUP && w < from->count; w++)
+			wants |= is_long(from->words[w].text) ? FL_WANTS_LONG : 0;
 	}
 	return wants;
 }
@@ -775,7 +793,7 @@ static const char *why_unresolved(const struct resolution *r, const struct count
 	case POLICY_CONTAINER:
 		for (size_t i = 0; i < r->cgroup_count; i++) {
 			if (!r->cgroups[i].value.id[1] &&
-			    resolve_cgroup_matches(part->from->attribute, word->text,
+			    resolve_cgroup_matches(part->rule, part->from, word->text,
 						   r->cgroups[i].path))
 				return NULL;
 		}

@@ -91,8 +91,12 @@ int resolve_group(const char *name, __u64 *ret_gid);
 /* -EINVAL with ERROR: POLICY names a user or group that does not exist. */
 int resolve_people(const struct policy *policy, struct policy_error *error);
 
-/* Whether PATH of a cgroup is one that a `cgroup`, `unit` or `container` WORD means. Pure. */
+/*
+ * Whether PATH of a cgroup is one that WORD of TERM, a `cgroup`, `unit` or `container` of RULE,
+ * means. A container that a user has called so is what restricts more. Pure.
+ */
 bool resolve_container_matches(const char *word, const char *id);
-bool resolve_cgroup_matches(enum policy_attribute attribute, const char *word, const char *path);
+bool resolve_cgroup_matches(const struct policy_rule *rule, const struct policy_term *term,
+			    const char *word, const char *path);
 
 #endif

@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char unit[UNIT_MAX] = "\x7f", id[CONTAINER_ID_MAX] = "\x7f";
 	char *path = malloc(size + 1);
+	bool users;
 
 	if (!path)
 		return 0;
@@ -26,6 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	path[size] = '\0';
 	expect_name(cgroup_path_unit(path, unit), unit, sizeof(unit));
 	expect_name(cgroup_path_container(path, id), id, sizeof(id));
+	memset(unit, '\x7f', 1);
+	memset(id, '\x7f', 1);
+	expect_name(cgroup_path_system_unit(path, unit), unit, sizeof(unit));
+	expect_name(cgroup_path_outer_container(path, id, &users), id, sizeof(id));
 	free(path);
 	return 0;
 }

@@ -5,7 +5,13 @@
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
 
+# a unit is what stands below slices and nothing else
+rmdir "$CGROUP"
+CGROUP+=.slice
+mkdir "$CGROUP"
+
 TIMES=${TIMES:-5}
+LONG=$(printf 'n%.0s' {1..250})
 BELOW=/${CGROUP##*/}
 ID=7$(printf "%063d" 0)
 
@@ -37,11 +43,14 @@ start_daemon
 own_netns
 actor server
 tell server listen tcp 127.0.0.1 7001
-mkdir "$CGROUP/other" "$CGROUP/old.service"
+mkdir "$CGROUP/other" "$CGROUP/old.service" "$CGROUP/a-b.slice"
+mkdir -p "$CGROUP/other/.old" "$CGROUP/other/...old/$LONG/$LONG"
 
 policy "unit: born.service"
 denies 'unit' "$CGROUP/born.service"
-denies 'unit' "$CGROUP/other/born.service"
+denies 'unit' "$CGROUP/a-b.slice/born.service"
+lets_in 'what a user calls so' "$CGROUP/old.service/born.service"
+lets_in 'what is no unit' "$CGROUP/other/born.service"
 lets_in 'unit' "$CGROUP/born"
 lets_in 'unit' "$CGROUP/born.service2"
 lets_in 'unit' "$CGROUP/unborn.service"
@@ -49,6 +58,7 @@ lets_in 'unit' "$CGROUP/other/plain"
 
 policy "not: {unit: born.service}"
 lets_in 'not unit' "$CGROUP/born.service"
+denies 'what a user calls so' "$CGROUP/old.service/born.service"
 denies 'not unit' "$CGROUP/other.service"
 denies 'not unit' "$CGROUP/plain"
 
@@ -64,10 +74,19 @@ lets_in 'cgroup' "$CGROUP/other/born"
 policy "cgroup: $BELOW/other/"
 denies 'below a cgroup' "$CGROUP/other/born"
 denies 'below a cgroup' "$CGROUP/other/born.service"
+denies 'below a cgroup with a dot' "$CGROUP/other/.old/born"
+denies 'below a cgroup with a dot' "$CGROUP/other/.old/.born"
+denies 'below a long path' "$CGROUP/other/...old/$LONG/$LONG/born"
 lets_in 'beside a cgroup' "$CGROUP/born"
 policy "not: {cgroup: $BELOW/born}"
 lets_in 'not cgroup' "$CGROUP/born"
 denies 'not cgroup' "$CGROUP/born2"
+
+# a rule by a path that the kernel side does not read to its end
+policy "cgroup: $BELOW/other/$LONG"
+denies 'cgroup by a long path' "$CGROUP/other/$LONG"
+policy "not: {cgroup: $BELOW/other/$LONG}"
+denies 'not cgroup by a long path' "$CGROUP/other/x"
 
 # until the daemon has looked, what may be the container is denied: then it is let in
 policy "container: $ID"

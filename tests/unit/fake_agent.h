@@ -438,6 +438,17 @@ int cgroup_path_container(const char *path, char ret_id[CONTAINER_ID_MAX])
 	return -ENOENT;
 }
 
+int cgroup_path_system_unit(const char *path, char ret_unit[UNIT_MAX])
+{
+	return cgroup_path_unit(path, ret_unit);
+}
+
+int cgroup_path_outer_container(const char *path, char ret_id[CONTAINER_ID_MAX], bool *ret_users)
+{
+	*ret_users = false;
+	return cgroup_path_container(path, ret_id);
+}
+
 int netns_self(__u64 *ret_cookie, __u32 *ret_inum)
 {
 	*ret_cookie = OWN_COOKIE;

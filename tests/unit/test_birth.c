@@ -97,11 +97,12 @@ static const char unit[] = "named.service", container[] = HEX64;
 static bool is_named(const char *path, __u32 wanted)
 {
 	char text[UNIT_MAX], id[CONTAINER_ID_MAX];
+	bool users;
 
-	if (wanted & FL_WANTS_UNITS && !cgroup_path_unit(path, text) && !strcmp(text, unit))
+	if (wanted & FL_WANTS_UNITS && !cgroup_path_system_unit(path, text) && !strcmp(text, unit))
 		return true;
-	return wanted & FL_WANTS_CONTAINERS && !cgroup_path_container(path, id) &&
-	       !strcmp(id, container);
+	return wanted & FL_WANTS_CONTAINERS && !cgroup_path_outer_container(path, id, &users) &&
+	       !users && !strcmp(id, container);
 }
 
 static __u32 said(const char *path, __u32 wanted, __u32 parent)
@@ -128,6 +129,10 @@ static void never_wrong(void **state)
 		"_named.service",
 		"other.service",
 		"x.slice",
+		"y-z.slice",
+		".slice",
+		"xslice",
+		"slice",
 		"init.scope",
 		"docker-" HEX64 ".scope",
 		HEX64,
@@ -175,9 +180,25 @@ static void what_is_not_known_above_is_not_known_below(void **state)
 	assert_int_equal(said("/x/named.service", FL_WANTS_UNITS, UNKNOWN), UNKNOWN);
 }
 
+/* The kernel side alone tells a unit of the system's from one of the same name further in. */
+static void a_unit_stands_below_slices(void **state)
+{
+	(void)state;
+	assert_int_equal(said("/named.service", FL_WANTS_UNITS, OTHER), NAMED);
+	assert_int_equal(said("/x.slice/x-y.slice/named.service", FL_WANTS_UNITS, OTHER), NAMED);
+	assert_int_equal(said("/x/named.service", FL_WANTS_UNITS, OTHER), OTHER);
+	assert_int_equal(said("/x.slice/y/named.service", FL_WANTS_UNITS, OTHER), OTHER);
+	assert_int_equal(said("/.slice/named.service", FL_WANTS_UNITS, OTHER), OTHER);
+	assert_int_equal(
+		said("/x.slice/user@1.service/y.slice/named.service", FL_WANTS_UNITS, OTHER),
+		OTHER);
+	assert_int_equal(said("/x.slice/named.service/other.service", FL_WANTS_UNITS, NAMED),
+			 NAMED);
+}
+
 static void a_path_that_was_not_read_is_not_known(void **state)
 {
-	const __u32 named = NAMED;
+	const __u32 named = NAMED, other = OTHER;
 	struct fl_birth b;
 	__u32 class;
 
@@ -191,6 +212,14 @@ static void a_path_that_was_not_read_is_not_known(void **state)
 	assert_int_equal(
 		fl_birth_class(&b, FL_WANTS_CONTAINERS, UNKNOWN, NULL, &named, NULL, &class), 1);
 	assert_int_equal(class, UNKNOWN);
+	/* what is hashed is nothing, as of the path "/" */
+	assert_int_equal(fl_birth_class(&b, FL_WANTS_LONG, UNKNOWN, &named, &named, NULL, &class),
+			 1);
+	assert_int_equal(class, UNKNOWN);
+	/* where rules are by shorter paths it is as what is above it */
+	assert_int_equal(fl_birth_class(&b, 0, UNKNOWN, &other, &named, NULL, &class), 1);
+	assert_int_equal(class, NAMED);
+	assert_int_equal(fl_birth_class(&b, 0, UNKNOWN, &named, NULL, NULL, &class), 0);
 }
 
 int main(void)
@@ -201,6 +230,7 @@ int main(void)
 		cmocka_unit_test(it_is_siphash),
 		cmocka_unit_test(never_wrong),
 		cmocka_unit_test(what_is_not_known_above_is_not_known_below),
+		cmocka_unit_test(a_unit_stands_below_slices),
 		cmocka_unit_test(a_path_that_was_not_read_is_not_known),
 	};
 

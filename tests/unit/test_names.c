@@ -162,6 +162,56 @@ static const char *user(struct names *names, __u32 uid)
 	return name;
 }
 
+/* The first below the slices, and the outermost: what is further in may be called by others. */
+static void what_a_rule_means(void **state)
+{
+#define USER "/user.slice/user-1000.slice/user@1000.service"
+	static const struct {
+		const char *path, *unit, *id;
+		bool users;
+	} cases[] = {
+		{ "/system.slice/sshd.service", "sshd.service", NULL, false },
+		{ "/sshd.service/x", "sshd.service", NULL, false },
+		{ "//system.slice//sshd.service//x", "sshd.service", NULL, false },
+		{ "/system.slice/_cpu.service", "cpu.service", NULL, false },
+		{ "/system.slice/system-getty.slice/getty@tty1.service/b.service",
+		  "getty@tty1.service", NULL, false },
+		{ USER "/app.slice/nginx.service", "user@1000.service", NULL, false },
+		{ "/user.slice/user-1000.slice/session-3.scope", "session-3.scope", NULL, false },
+		{ "/system.slice/docker-" HEX ".scope/system.slice/nginx.service",
+		  "docker-" HEX ".scope", HEX, false },
+		{ "/docker/" HEX "/system.slice/nginx.service", NULL, HEX, false },
+		{ "/lxc.payload.web/system.slice/docker-" HEX ".scope", NULL, "web", false },
+		{ "/lxc/101/lxc/102", NULL, "101", false },
+		{ "/docker/" ONE "/docker/" HEX, NULL, ONE, false },
+		{ USER "/user.slice/libpod-" HEX ".scope", "user@1000.service", HEX, true },
+		{ USER "/docker/" HEX, "user@1000.service", HEX, true },
+		{ "/machine.slice/libpod-" HEX ".scope" USER "/docker/" ONE, "libpod-" HEX ".scope",
+		  HEX, false },
+		{ "/nginx/nginx.service", NULL, NULL, false },
+		{ "/.slice/nginx.service", NULL, NULL, false },
+		{ "/system.slice", NULL, NULL, false },
+		{ "/", NULL, NULL, false },
+		{ "", NULL, NULL, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char unit[UNIT_MAX], id[CONTAINER_ID_MAX];
+		bool users = false;
+		int r = cgroup_path_system_unit(cases[i].path, unit);
+		int c = cgroup_path_outer_container(cases[i].path, id, &users);
+
+		if (r != (cases[i].unit ? 0 : -ENOENT) || c != (cases[i].id ? 0 : -ENOENT) ||
+		    users != cases[i].users)
+			fail_msg("%s -> %d, %d, %d", cases[i].path, r, c, users);
+		if (!r)
+			assert_string_equal(unit, cases[i].unit);
+		if (!c)
+			assert_string_equal(id, cases[i].id);
+	}
+}
+
 static void users(void **state)
 {
 	const struct passwd *pw = getpwuid(0);
@@ -287,6 +337,7 @@ int main(void)
 		cmocka_unit_test(units),
 		cmocka_unit_test(a_unit_name_has_a_bound),
 		cmocka_unit_test(containers),
+		cmocka_unit_test(what_a_rule_means),
 		cmocka_unit_test(users),
 		cmocka_unit_test(a_silent_name_service_keeps_nobody_waiting),
 		cmocka_unit_test(questions_outlive_who_asked),

@@ -194,7 +194,8 @@ static void cgroups_by_path_or_by_name(void **state)
 	parse("mode: enforce\nrules:\n"
 	      "- {name: a, hooks: connect, unit: x.service, container: 0123456789ab,"
 	      " verdict: deny}\n"
-	      "- {name: b, hooks: connect, cgroup: /s, not: {unit: y.service}, verdict: deny}\n");
+	      "- {name: b, hooks: connect, cgroup: /s.slice, not: {unit: y.service}, verdict: "
+	      "deny}\n");
 	attempt.words[POLICY_UNIT] = "z.service";
 	says("b", "-", "b"); /* its unit is no reason, its path is not known */
 	assert_int_equal(said.unknown, 1 << POLICY_CONTAINER | 1 << POLICY_CGROUP);
@@ -203,10 +204,10 @@ static void cgroups_by_path_or_by_name(void **state)
 	attempt.words[POLICY_UNIT] = "x.service";
 	says("a", "-", "a");
 	attempt.words[POLICY_UNIT] = NULL;
-	attempt.words[POLICY_CGROUP] = "/s/x.service";
+	attempt.words[POLICY_CGROUP] = "/s.slice/x.service";
 	says("b", "-", "b");
 	assert_int_equal(said.unknown, 0);
-	attempt.words[POLICY_CGROUP] = "/s/y.service/inner";
+	attempt.words[POLICY_CGROUP] = "/s.slice/y.service/inner";
 	says("-", "-", "-");
 	attempt.words[POLICY_CGROUP] = "/t/y.service";
 	says("-", "-", "-");

@@ -6,6 +6,7 @@
 #include "policy/resolve.h"
 #include "text/cleanup.h"
 #include "whole_set.h"
+#include <flowner/birth.h>
 #include <flowner/link.h>
 
 #include <errno.h>
@@ -394,15 +395,24 @@ static void cgroup_words(void **state)
 		{ POLICY_UNIT, "x.service", "/system.slice/x.service", true },
 		{ POLICY_UNIT, "x.service", "/system.slice/x.service/sub", true },
 		{ POLICY_UNIT, "x.service", "/system.slice/xx.service", false },
-		{ POLICY_UNIT, "x.service", "/x.service/y.service", false },
+		{ POLICY_UNIT, "x.service", "/x.service/y.service", true },
+		{ POLICY_UNIT, "y.service", "/x.service/y.service", false },
+		{ POLICY_UNIT, "y.service",
+		  "/user.slice/user-1.slice/user@1.service/app.slice/y.service", false },
+		{ POLICY_UNIT, "y.service", "/docker/%/system.slice/y.service", false },
 		{ POLICY_CONTAINER, id, "/docker/%", true },
 		{ POLICY_CONTAINER, "0123456789ab", "/docker/%", true },
 		{ POLICY_CONTAINER, "0123456789a", "/docker/%", false },
 		{ POLICY_CONTAINER, "0123456789ac", "/docker/%", false },
 		{ POLICY_CONTAINER, "web", "/lxc.payload.web/init", true },
 		{ POLICY_CONTAINER, "web", "/lxc.payload.website", false },
+		{ POLICY_CONTAINER, "web", "/docker/%/lxc.payload.web", false },
+		{ POLICY_CONTAINER, id, "/docker/%/lxc.payload.web", true },
 		{ POLICY_EXE, "/a", "/a", false },
 	};
+
+	const struct policy_rule rule = { .verdict = FL_PROCEED_SOFT };
+	struct policy_term term = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -410,11 +420,61 @@ static void cgroup_words(void **state)
 
 		snprintf(path, sizeof(path), "%s", cases[i].path);
 		if (strchr(path, '%'))
-			snprintf(path, sizeof(path), "/docker/%s", id);
-		if (resolve_cgroup_matches(cases[i].attribute, cases[i].word, path) !=
-		    cases[i].matches)
+			snprintf(path, sizeof(path), "/docker/%s%s", id,
+				 strchr(cases[i].path, '%') + 1);
+		term.attribute = cases[i].attribute;
+		if (resolve_cgroup_matches(&rule, &term, cases[i].word, path) != cases[i].matches)
 			fail_msg("%s in %s", cases[i].word, path);
 	}
+}
+
+/* Its name is the user's choice: it is good for what that restricts, and for nothing else. */
+static void a_container_that_a_user_has_called_so(void **state)
+{
+	static const char own[] =
+		"/user.slice/user-1.slice/user@1.service/user.slice/lxc.payload.web";
+	static const struct {
+		__u32 verdict, flags;
+		bool negated, matches;
+	} cases[] = {
+		{ FL_REJECT, 0, false, true },
+		{ FL_REJECT, 0, true, false },
+		{ FL_PROCEED_SOFT, FL_RULE_REDIRECT, false, true },
+		{ FL_PROCEED_SOFT, 0, false, false },
+		{ FL_PROCEED_SOFT, 0, true, true },
+		{ FL_PROCEED_HARD, 0, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct policy_rule rule = { .verdict = cases[i].verdict, .flags = cases[i].flags };
+		struct policy_term term = { POLICY_CONTAINER, .negated = cases[i].negated };
+
+		assert_int_equal(resolve_cgroup_matches(&rule, &term, "web", own),
+				 cases[i].matches);
+		assert_true(resolve_cgroup_matches(&rule, &term, "web", "/lxc/web"));
+	}
+}
+
+/* A rule by a path that the kernel side does not read to its end. */
+static void what_is_asked_of_names(void **state)
+{
+	char path[FL_CGROUP_PATH];
+
+	(void)state;
+	memset(path, 'p', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 2] = '\0';
+	parse("rules:\n- {name: a, hooks: bind, verdict: deny, cgroup: %s}\n", path);
+	resolve();
+	assert_int_equal(resolution_wants(resolution), 0);
+	resolution_free(resolution);
+	compiled_free(maps.c);
+	policy_free(policy);
+	parse("rules:\n- {name: a, hooks: bind, verdict: deny, cgroup: %sp, unit: x.service}\n",
+	      path);
+	resolve();
+	assert_int_equal(resolution_wants(resolution), FL_WANTS_LONG | FL_WANTS_UNITS);
 }
 
 static void came(__u64 id, const char *path)
@@ -549,6 +609,8 @@ int main(void)
 		TEST(files_come_and_are_replaced),
 		TEST(two_paths_to_one_file),
 		TEST(cgroup_words),
+		TEST(a_container_that_a_user_has_called_so),
+		TEST(what_is_asked_of_names),
 		TEST(cgroups_come_and_go),
 		TEST(an_interface_is_one_of_our_own_namespace),
 		TEST(a_namespace_that_comes_and_goes),
