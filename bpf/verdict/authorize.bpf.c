@@ -195,7 +195,7 @@ static __always_inline int leaving(struct __sk_buff *skb, struct bpf_sock *sk, _
 	int may;
 
 	if (!key_leaving(skb, proto, &a.key))
-		return judge_failed() != FL_REJECT;
+		return judge_failed(FL_HOOK_CONNECT_AUTHORIZATION) != FL_REJECT;
 	a.cookie = bpf_get_socket_cookie(skb);
 	a.next_hop_interface = skb->ifindex;
 	may = way_known(&a, epoch);

@@ -84,7 +84,7 @@ static __always_inline int go(struct bpf_sock_addr *ctx, struct bpf_sock *sk, __
 		return judge_says(verdict);
 	}
 	if (go_round(sk, call, key, &rule->to))
-		return judge_failed() != FL_REJECT;
+		return judge_failed(FL_HOOK_CONNECT) != FL_REJECT;
 	fl_target_apply(&rule->to, &key->remote, &key->remote_port);
 	user_replace(ctx, family, &key->remote, key->remote_port);
 	return 1;

@@ -140,7 +140,7 @@ static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot,
 	__u32 flags;
 
 	if (!policy)
-		return -2; /* ENOENT: none, or a half-written one */
+		return -2; /* ENOENT */
 	judge_unknown(slot, FL_HOOK_INDEX(a->hook, a->key.proto), a->known);
 	said->generation = policy->generation;
 	if (j->audited != FL_NO_RULE) {
@@ -195,9 +195,9 @@ static __always_inline __u32 judge_answer(const struct fl_said *said, __u32 slot
 }
 
 /* In a frame of its own: not much is left of the stack. */
-static __noinline int judge_unable(struct fl_said *said)
+static __noinline int judge_unable(__u32 hook, struct fl_said *said)
 {
-	said->verdict = judge_failed();
+	said->verdict = judge_failed(hook);
 	said->flags = FL_VERDICT_FAILED;
 	return 0;
 }
@@ -225,7 +225,7 @@ static __always_inline __u32 judge_as(const struct fl_attempt *a, bool can_redir
 	else
 		r |= said.flags & FL_VERDICT_REDIRECTS;
 	if (r)
-		judge_unable(&said);
+		judge_unable(a->hook, &said);
 	fl_chain_add(&chain, FL_MEMBER_POLICY, said.verdict, said.flags & FL_VERDICT_REDIRECTS);
 	said.verdict = chain.verdict;
 	if (judge_matters(&said))
@@ -264,7 +264,7 @@ bool judge_would_redirect(const struct fl_attempt *a)
 	return rule && rule->flags & FL_RULE_REDIRECT;
 }
 
-__u32 judge_failed(void)
+__u32 judge_failed(__u32 hook)
 {
 	struct fl_policy_state *state;
 	__u32 zero = 0;
@@ -273,5 +273,5 @@ __u32 judge_failed(void)
 	if (!state || state->slot == FL_POLICY_NONE)
 		return FL_PROCEED_SOFT;
 	count(FL_CNT_VERDICT_FAILED);
-	return state->fail_closed ? FL_REJECT : FL_PROCEED_SOFT;
+	return state->closed_hooks >> (hook & 31) & 1 ? FL_REJECT : FL_PROCEED_SOFT;
 }

@@ -32,8 +32,9 @@ static __always_inline struct fl_policy_rule *judge_redirect(__u32 verdict)
 	return bpf_map_lookup_elem(&policy_rules, &index);
 }
 
-/* The verdict on what is not even known well enough to be an attempt: counted, and closed. */
-__u32 judge_failed(void) __hidden;
+/* The verdict on what is not even known well enough to be an attempt: counted, and closed where the
+ * policy may reject at that hook. */
+__u32 judge_failed(__u32 hook) __hidden;
 
 /*
  * As a hook of a cgroup says it: 1 may pass, 0 may not. The kernel asks all programs, those of a

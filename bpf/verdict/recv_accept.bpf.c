@@ -75,7 +75,7 @@ static __always_inline int syn(struct __sk_buff *skb, struct bpf_sock *sk)
 		return 0;
 	off = key_arriving(skb, FL_TCP, &a.key);
 	if (!off || !load(skb, off + 13, &flags, 1))
-		return judge_failed() != FL_REJECT;
+		return judge_failed(FL_HOOK_RECV_ACCEPT) != FL_REJECT;
 	if ((flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return 1;
 	return judge_arrival(skb, &a);
@@ -88,7 +88,7 @@ static __always_inline int datagram(struct __sk_buff *skb)
 	int may;
 
 	if (!key_arriving(skb, FL_UDP, &a.key))
-		return judge_failed() != FL_REJECT;
+		return judge_failed(FL_HOOK_RECV_ACCEPT) != FL_REJECT;
 	a.cookie = bpf_get_socket_cookie(skb);
 	may = peer_known(&a, generation);
 	if (may >= 0)

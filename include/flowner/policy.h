@@ -213,15 +213,14 @@ struct fl_policy {
 
 /* Value of policy_state. */
 struct fl_policy_state {
-	__u32 slot;	    /* in use; FL_POLICY_NONE; FL_POLICY_HALF while the first is written */
-	__u32 fail_closed;  /* 1: what cannot be judged is rejected; else it is counted */
+	__u32 slot;	    /* in use; FL_POLICY_NONE */
+	__u32 closed_hooks; /* bit 1 << enum fl_hook: what cannot be judged there is rejected */
 	__u32 daemon_pid;   /* never denied, nor is pid 1 */
 	__u32 selftest_pid; /* listen() of this process is denied, to see whether a denial works */
 	__u64 daemon_ticks; /* when it started: another process may get its number */
 };
 
 #define FL_POLICY_NONE 0xffffffffu
-#define FL_POLICY_HALF 0xfffffffeu
 
 #define FL_NO_RULE 0xffffffffu
 

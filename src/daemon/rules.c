@@ -372,7 +372,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 	struct enforce_policy p = {
 		.compiled = set->compiled,
 		.hooks = ruleset_hooks(set),
-		.fail_closed = set->policy->enforced,
+		.closed_hooks = ruleset_closed_hooks(set),
 		.late_allowed = late,
 		.redirects = ruleset_redirects(set),
 		.again = set->area != FL_AREA_NONE,

@@ -179,6 +179,25 @@ __u32 ruleset_hooks(const struct ruleset *set)
 	return set->policy->hooks;
 }
 
+__u32 ruleset_closed_hooks(const struct ruleset *set)
+{
+	const struct policy *policy = set->policy;
+	__u32 closed = 0;
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (rule->enforced &&
+		    (rule->verdict == FL_REJECT || rule->flags & FL_RULE_REDIRECT))
+			closed |= rule->hooks;
+	}
+	for (enum fl_hook hook = 0; hook < FL_HOOKS; hook++) {
+		if (policy->defaults[hook].enforced && policy->defaults[hook].verdict == FL_REJECT)
+			closed |= 1u << hook;
+	}
+	return closed;
+}
+
 bool ruleset_redirects(const struct ruleset *set)
 {
 	for (size_t i = 0; i < set->policy->rule_count; i++) {

@@ -45,6 +45,10 @@ int ruleset_compile(struct ruleset *set);
 /* What is judged where: bits 1 << enum fl_hook. */
 __u32 ruleset_hooks(const struct ruleset *set);
 
+/* The same: what cannot be judged there is rejected, for a rule that is enforced or the default
+ * might say so. */
+__u32 ruleset_closed_hooks(const struct ruleset *set);
+
 /* A rule that is enforced redirects connections. */
 bool ruleset_redirects(const struct ruleset *set);
 

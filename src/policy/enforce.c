@@ -414,7 +414,7 @@ static int load_first(struct enforce *e, const struct needs *needs, struct fail 
 	e->slot = FL_POLICY_SLOTS - 1; /* the first goes to slot 0 */
 	e->kept = (struct fl_policy_kept){ .shape = e->programs.shape, .before = FL_AREA_NONE };
 	/* while the programs are attached one by one, none of them says no */
-	r = policymaps_use(&e->maps, FL_POLICY_NONE, false);
+	r = policymaps_use(&e->maps, FL_POLICY_NONE, 0);
 	return r < 0 ? fail(f, r, "cannot write the policy: %s", strerror(-r)) : 0;
 }
 
@@ -677,7 +677,7 @@ static int use(struct enforce *e, const struct enforce_policy *p, __u32 slot, st
 	if (!r && edited)
 		r = policyhits_begin(&e->hits, &e->maps, &move);
 	if (!r)
-		r = policymaps_use(&e->maps, slot, p->fail_closed);
+		r = policymaps_use(&e->maps, slot, p->closed_hooks);
 	if (r < 0) {
 		(void)write_kept(e, &before);
 		return fail(f, r, "cannot write the policy: %s", strerror(-r));
@@ -773,7 +773,7 @@ void enforce_clear(struct enforce *e)
 	e->guides = false;
 	e->limits = false;
 	if (e->programs.count) /* a link that cannot be detached judges on for a moment */
-		(void)policymaps_use(&e->maps, FL_POLICY_NONE, false);
+		(void)policymaps_use(&e->maps, FL_POLICY_NONE, 0);
 	detach_all_but(e, 0);
 	prohibit_nowhere(&e->prohibit);
 	policyprograms_unload(&e->programs);

@@ -57,11 +57,11 @@ void enforce_free(struct enforce *e, bool keep);
 /* What is to be in force. */
 struct enforce_policy {
 	const struct compiled *compiled;
-	__u32 hooks;	   /* bit 1 << enum fl_hook: those it names */
-	bool fail_closed;  /* what cannot be judged is rejected */
-	bool late_allowed; /* a hook may be judged after the fact */
-	bool redirects;	   /* a rule redirects connections */
-	bool again;	   /* what AREA has is of this policy: its hits go on */
+	__u32 hooks;	    /* bit 1 << enum fl_hook: those it names */
+	__u32 closed_hooks; /* the same: where it rejects what cannot be judged */
+	bool late_allowed;  /* a hook may be judged after the fact */
+	bool redirects;	    /* a rule redirects connections */
+	bool again;	    /* what AREA has is of this policy: its hits go on */
 	__u32 area;	   /* of policy.h: not that of another policy which is or may be in force */
 	__u32 hits_area;   /* of what was edited to this, FL_AREA_NONE: not by an edit */
 	const __u32 *hits; /* of rule i as compiled: its place there, FL_NO_RULE: it is new */

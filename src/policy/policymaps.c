@@ -294,10 +294,10 @@ static void wait_for_programs(void)
 	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
-int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed)
+int policymaps_use(const struct policymaps *m, __u32 slot, __u32 closed_hooks)
 {
 	struct fl_policy_state state = { .slot = slot,
-					 .fail_closed = fail_closed,
+					 .closed_hooks = closed_hooks,
 					 .daemon_pid = (__u32)getpid(),
 					 .daemon_ticks = procfs_own_ticks() };
 	__u32 zero = 0;

@@ -41,9 +41,10 @@ int policymaps_no_hits(const struct policymaps *m, __u32 area, __u32 rules);
 /*
  * From now on SLOT is the policy, or FL_POLICY_NONE. One write: every verdict is of one of them,
  * and when this returns all that were of the one before are done.
- * FAIL_CLOSED: what cannot be judged is rejected. This process is never denied.
+ * CLOSED_HOOKS, bits 1 << enum fl_hook: what cannot be judged there is rejected. This process is
+ * never denied.
  */
-int policymaps_use(const struct policymaps *m, __u32 slot, bool fail_closed);
+int policymaps_use(const struct policymaps *m, __u32 slot, __u32 closed_hooks);
 
 /* What is in use: its slot, its generation and area. -ENOENT nothing is. */
 int policymaps_used(const struct policymaps *m, __u32 *ret_slot, struct fl_policy *ret_policy);

@@ -1,19 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Who wants in behind more IPv6 extension headers than the verdict program follows (6): nobody knows
-# which rule that would be. Counted; rejected where the policy is enforced, let in where it is not.
+# which rule that would be. Counted; rejected where a rule of that hook is enforced, let in where none
+# is, whatever the mode of the policy is.
 . "$(dirname "$0")/lib.sh"
 
 FOLLOWED=6
 MOST=10 # newer kernels take no more than twelve
 
-policy() { # MODE: has nothing against what is tried here
+policy() { # MODE MODE-OF-THE-RULE: has nothing against what is tried here
 	cat <<-END >"$T/policy.yaml"
 		mode: $1
 		rules:
 		  - name: another-port
 		    hooks: [recv_accept]
 		    local: {port: 7999}
+		    mode: $2
+		    verdict: reject
+		  - name: another-hook
+		    hooks: [connect]
+		    remote: {port: 7999}
 		    verdict: reject
 	END
 }
@@ -70,8 +76,10 @@ own_netns
 start_told wire "$BUILD/tests/wire"
 actor server
 PORT=7000
-for MODE in enforce audit; do
-	policy "$MODE"
+for modes in 'enforce enforce' 'audit audit' 'audit enforce' 'enforce audit'; do
+	MODE=${modes#* }
+	# shellcheck disable=SC2086 # two words
+	policy $modes
 	exits 0 flowner policy load "$T/policy.yaml"
 	for headers in 0 1 "$FOLLOWED" $((FOLLOWED + 1)) "$MOST"; do
 		PORT=$((PORT + 1)) # what another one left does not show
@@ -82,6 +90,6 @@ for MODE in enforce audit; do
 		datagram "$headers"
 	done
 done
-same "what could not be judged" "$(failed)" 8
-matches "what /metrics says of it" "$(api /metrics)" 'flowner_verdicts_failed_total 8'
-matches "what doctor says of it" "$(flowner doctor)" 'verdict_failed is 8: '
+same "what could not be judged" "$(failed)" 16
+matches "what /metrics says of it" "$(api /metrics)" 'flowner_verdicts_failed_total 16'
+matches "what doctor says of it" "$(flowner doctor)" 'verdict_failed is 16: '

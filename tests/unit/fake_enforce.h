@@ -18,7 +18,8 @@ static struct {
 	const struct enforce_resumed *left; /* by an earlier daemon; NULL nothing */
 	__u32 hooks, rules;
 	__u32 hits[8]; /* where those of the first rules go on from */
-	bool fail_closed, late_allowed;
+	__u32 closed_hooks;
+	bool late_allowed;
 	__u64 rejected_in;
 	__u32 rejected_inum;
 	int prohibits;
@@ -66,7 +67,7 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 	enforced.generation = ++enforced.loads;
 	enforced.hooks = p->hooks;
 	enforced.rules = p->compiled->policy.rules;
-	enforced.fail_closed = p->fail_closed;
+	enforced.closed_hooks = p->closed_hooks;
 	enforced.late_allowed = p->late_allowed;
 	enforced.policy = *p;
 	enforced.policy.hits = NULL; /* the caller's, for this call */

@@ -156,10 +156,41 @@ static void a_policy_is_in_force(void **state)
 	assert_int_equal(outcome.generation, 1);
 	assert_int_equal(enforced.rules, 1);
 	assert_int_equal(enforced.hooks, 1u << FL_HOOK_LISTEN);
-	assert_true(enforced.fail_closed);
+	assert_int_equal(enforced.closed_hooks, 1u << FL_HOOK_LISTEN);
 	assert_int_equal(rules_clear(rules, &f), 0);
 	assert_string_equal(in_force(), "none");
 	assert_int_equal(enforced.clears, 1);
+}
+
+/* What cannot be judged is rejected where something that is enforced could do so, and only there. */
+static void hooks_are_closed_by_their_rules(void **state)
+{
+	static const struct {
+		const char *text;
+		__u32 closed;
+	} cases[] = {
+		{ "mode: audit\nrules: [{name: a, hooks: [bind, listen], proto: tcp, verdict: "
+		  "deny}]",
+		  0 },
+		{ "rules:\n- {name: a, hooks: connect, verdict: deny, mode: enforce}\n"
+		  "- {name: b, hooks: [bind, listen], proto: tcp, verdict: deny}",
+		  1u << FL_HOOK_CONNECT },
+		{ "mode: enforce\nrules:\n- {name: a, hooks: connect, verdict: deny, mode: audit}\n"
+		  "- {name: b, hooks: [bind, recv_accept], verdict: deny}",
+		  1u << FL_HOOK_BIND | 1u << FL_HOOK_RECV_ACCEPT },
+		{ "mode: enforce\nrules: [{name: a, hooks: connect, verdict: allow}]", 0 },
+		{ "mode: enforce\nrules: [{name: a, hooks: connect, verdict: redirect,"
+		  " to: '127.0.0.1:1'}]",
+		  1u << FL_HOOK_CONNECT },
+		{ "mode: enforce\ndefault: {listen: deny, bind: allow}", 1u << FL_HOOK_LISTEN },
+		{ "mode: audit\ndefault: {listen: deny}", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(load_as(cases[i].text, 0, false, false, 0), 0);
+		assert_int_equal(enforced.closed_hooks, cases[i].closed);
+	}
 }
 
 static void what_is_no_policy_changes_nothing(void **state)
@@ -721,6 +752,7 @@ int main(void)
 		T(where_a_connect_was_rejected_the_next_fails_at_once),
 		T(nothing_is_in_force_at_first),
 		T(a_policy_is_in_force),
+		T(hooks_are_closed_by_their_rules),
 		T(what_is_no_policy_changes_nothing),
 		T(what_the_kernel_refuses_changes_nothing),
 		T(late_denials_are_for_rules_that_allow_them),
