@@ -28,11 +28,12 @@ static __always_inline bool is_cgroup2(struct cgroup *cgrp)
 	return !BPF_CORE_READ(cgrp, root, hierarchy_id);
 }
 
-static __always_inline __u32 *class_by(__u32 slot, __u64 value, __u32 kind)
+/* In ROOM; NULL: no rule names it. */
+static __always_inline __u32 *class_by(__u32 slot, __u64 value, __u32 kind, __u32 unknown,
+				       __u32 *room)
 {
-	struct fl_policy_value key = { fl_policy_kind(slot, FL_DIM_CGROUP, kind), value };
-
-	return bpf_map_lookup_elem(&policy_values, &key);
+	*room = value_class(fl_policy_kind(slot, FL_DIM_CGROUP, kind), value, unknown);
+	return *room == VALUE_CLASS_NONE ? NULL : room;
 }
 
 /* Not static, with a number for an argument: verified by itself, whatever way led here. */
@@ -56,19 +57,23 @@ static __noinline int birth_in(__u32 slot, const struct fl_birth *b, __u64 id, _
 {
 	struct fl_policy *policy = bpf_map_lookup_elem(&policies, &slot);
 	struct fl_policy_value key = { fl_policy_kind(slot, FL_DIM_CGROUP, 0), id };
-	__u32 class;
+	__u32 class, unknown, by_path, of_parent, by_name;
+	struct fl_policy_value_class value;
 
 	if (!policy || !(policy->wanted >> FL_DIM_CGROUP & 1))
 		return 0;
+	unknown = policy->unknown[FL_DIM_CGROUP];
 	birth_read(slot);
-	if (!fl_birth_class(b, policy->wanted, policy->unknown[FL_DIM_CGROUP],
-			    class_by(slot, fl_birth_path(b), FL_BIRTH_PATH),
-			    class_by(slot, parent, 0),
-			    class_by(slot, fl_birth_name(b), FL_BIRTH_NAME), &class))
+	if (!fl_birth_class(b, policy->wanted, unknown,
+			    class_by(slot, fl_birth_path(b), FL_BIRTH_PATH, unknown, &by_path),
+			    class_by(slot, parent, 0, unknown, &of_parent),
+			    class_by(slot, fl_birth_name(b), FL_BIRTH_NAME, unknown, &by_name),
+			    &class))
 		return 0;
-	if (bpf_map_update_elem(&policy_values, &key, &class, BPF_ANY))
+	value = fl_policy_value_seal(&key, class);
+	if (bpf_map_update_elem(&policy_values, &key, &value, BPF_ANY))
 		count(FL_CNT_CGROUPS_FULL);
-	return class == policy->unknown[FL_DIM_CGROUP];
+	return class == unknown;
 }
 
 SEC("tp_btf/cgroup_mkdir")

@@ -17,7 +17,6 @@ struct match {
 	__u32 slot;
 	__u32 asked; /* bit 1 << dimension */
 	struct fl_question *question;
-	struct fl_policy_value key; /* one for all: there is not much left on the stack */
 };
 
 static __always_inline bool match_asks(const struct match *m, enum fl_dimension d)
@@ -44,18 +43,16 @@ static __always_inline void match_end(struct match *m, enum fl_dimension d, __u3
 static __always_inline void match_either(struct match *m, enum fl_dimension d, __u64 id, __u32 dev,
 					 __u32 place)
 {
-	__u32 class, *found;
+	__u32 class, found, unknown = m->policy->unknown[d];
 
 	if (!match_asks(m, d))
 		return;
 	if (match_begin(m, d, &class)) {
-		m->key.kind = fl_policy_kind(m->slot, d, dev);
-		m->key.id = id;
-		found = bpf_map_lookup_elem(&policy_values, &m->key);
-		if (found)
-			class = *found;
+		found = value_class(fl_policy_kind(m->slot, d, dev), id, unknown);
+		if (found != VALUE_CLASS_NONE)
+			class = found;
 		else if (place)
-			class = place_class(m->slot, d, class);
+			class = place_class(m->slot, d, class, unknown);
 	}
 	match_end(m, d, class);
 }

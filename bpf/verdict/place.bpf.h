@@ -69,17 +69,21 @@ static __always_inline void place_of_current(__u32 dimension, struct fl_policy_p
 
 /*
  * The class of the place of the process which runs here, or of its parent; OTHER where nobody has
- * named it. Not static, with numbers for arguments: it is verified once, by itself, and the key is
- * on no other's stack.
+ * named it, UNKNOWN where what was found became another's meanwhile. Not static, with numbers for
+ * arguments: it is verified once, by itself, and the key is on no other's stack.
  */
-__weak __noinline __u32 place_class(__u32 slot, __u32 dimension, __u32 other)
+__weak __noinline __u32 place_class(__u32 slot, __u32 dimension, __u32 other, __u32 unknown)
 {
 	struct fl_policy_place key = { .slot = slot, .dimension = dimension };
-	__u32 *class;
+	struct fl_policy_place_class *found;
+	__u64 class;
 
 	place_of_current(dimension, &key);
-	class = bpf_map_lookup_elem(&policy_places, &key);
-	return class ? *class : other;
+	found = bpf_map_lookup_elem(&policy_places, &key);
+	if (!found)
+		return other;
+	class = *(volatile const __u64 *)&found->class;
+	return fl_policy_place_fits(found, &key, class) ? class : unknown;
 }
 
 #endif /* FLOWNER_VERDICT_PLACE_BPF_H */

@@ -74,7 +74,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 262144);
 	__type(key, struct fl_policy_value);
-	__type(value, __u32);
+	__type(value, struct fl_policy_value_class);
 } policy_values SEC(".maps") __weak;
 
 /* Of a file that nobody has told of: by where it is. */
@@ -83,7 +83,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, struct fl_policy_place);
-	__type(value, __u32);
+	__type(value, struct fl_policy_place_class);
 } policy_places SEC(".maps") __weak;
 
 /* Prefix -> class. */
@@ -123,6 +123,31 @@ struct {
 	__type(key, __u32);
 	__type(value, struct policy_chunk);
 } policy_texts SEC(".maps") __weak;
+
+#define VALUE_CLASS_NONE 0xffffffffu /* no rule names it */
+
+/*
+ * The class of a value of policy_values. What was found may become another's while it is read: then
+ * it is looked up once more, and after that UNKNOWN. Not static, with numbers for arguments: it is
+ * verified once, by itself, and the key is on no other's stack.
+ */
+__weak __noinline __u32 value_class(__u64 kind, __u64 id, __u32 unknown)
+{
+	const struct fl_policy_value key = { kind, id };
+
+#pragma unroll
+	for (int i = 0; i < 2; i++) {
+		struct fl_policy_value_class *found = bpf_map_lookup_elem(&policy_values, &key);
+		__u64 class;
+
+		if (!found)
+			return VALUE_CLASS_NONE;
+		class = *(volatile const __u64 *)&found->class;
+		if (fl_policy_value_fits(found, &key, class))
+			return class;
+	}
+	return unknown;
+}
 
 /* Of the policy in use; 0: there is none. */
 static __always_inline __u64 policy_generation(void)

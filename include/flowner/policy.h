@@ -160,6 +160,17 @@ struct fl_policy_place {
 	__u64 name; /* fl_name_end() */
 };
 
+/* What they lead to: a class, and whose it is, see seal.h. */
+struct fl_policy_value_class {
+	__u64 class;
+	__u64 sealed[2];
+};
+
+struct fl_policy_place_class {
+	__u64 class;
+	__u64 sealed[4];
+};
+
 /* Key of the prefix trie. */
 #define FL_PREFIX_BASE 32 /* bits before the address: all of them count */
 struct fl_policy_prefix {
@@ -338,6 +349,54 @@ FL_RULE __u32 fl_policy_kind_slot(__u64 kind)
 	return kind & 0xffff;
 }
 
+FL_RULE struct fl_policy_value_class fl_policy_value_seal(const struct fl_policy_value *key,
+							  __u32 class)
+{
+	const __u64 words[2] = { key->kind, key->id };
+	struct fl_policy_value_class v = { .class = class };
+
+	fl_seal(v.sealed, words, FL_SEAL_WORDS(*key), class);
+	return v;
+}
+
+/* CLASS was read once. */
+FL_RULE int fl_policy_value_fits(const struct fl_policy_value_class *v,
+				 const struct fl_policy_value *key, __u64 class)
+{
+	const __u64 words[2] = { key->kind, key->id };
+
+	return fl_seal_fits(v->sealed, words, FL_SEAL_WORDS(*key), class);
+}
+
+/* The words of the key of a place, of which the first two are halves. */
+FL_RULE void fl_policy_place_words(const struct fl_policy_place *key, __u64 words[4])
+{
+	words[0] = (__u64)key->slot << 32 | key->dimension;
+	words[1] = key->inode;
+	words[2] = key->dev;
+	words[3] = key->name;
+}
+
+FL_RULE struct fl_policy_place_class fl_policy_place_seal(const struct fl_policy_place *key,
+							  __u32 class)
+{
+	struct fl_policy_place_class v = { .class = class };
+	__u64 words[4];
+
+	fl_policy_place_words(key, words);
+	fl_seal(v.sealed, words, FL_SEAL_WORDS(*key), class);
+	return v;
+}
+
+FL_RULE int fl_policy_place_fits(const struct fl_policy_place_class *v,
+				 const struct fl_policy_place *key, __u64 class)
+{
+	__u64 words[4];
+
+	fl_policy_place_words(key, words);
+	return fl_seal_fits(v->sealed, words, FL_SEAL_WORDS(*key), class);
+}
+
 /* What a policy says to an attempt. */
 struct fl_judgement {
 	__u32 rule;    /* that decides, FL_NO_RULE: the default does */
@@ -483,6 +542,8 @@ FL_ASSERT_SIZE(fl_attempt, 176);
 FL_ASSERT_SIZE(fl_answer, 40);
 FL_ASSERT_SIZE(fl_policy_value, 16);
 FL_ASSERT_SIZE(fl_policy_place, 32);
+FL_ASSERT_SIZE(fl_policy_value_class, 24);
+FL_ASSERT_SIZE(fl_policy_place_class, 40);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);
 FL_ASSERT_SIZE(fl_policy_rule, 40);
 FL_ASSERT_SIZE(fl_policy_state, 24);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What an LRU map remembers, sealed with what it is the answer to. The kernel may give an element
- * of such a map to another key at any time, without waiting for who has found it and now reads it
+ * What a hash remembers, sealed with what it is the answer to. The kernel may give an element of an
+ * LRU map to another key at any time, and since 6.1 that of a hash without preallocation as soon as
+ * it was deleted or replaced, without waiting for who has found it and now reads it
  * (tests/integration/answers.sh sees it happen): its value is then the answer to something else, or
  * half of it is. Pure.
  */

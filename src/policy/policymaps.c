@@ -190,8 +190,11 @@ int policymaps_set_value(const struct policymaps *m, __u32 slot, const struct va
 	const struct fl_policy_value value = value_at(slot, key);
 	const struct fl_policy_place place = place_at(slot, key);
 
-	return is_place(key) ? update(m->places, &place, &class)
-			     : update(m->values, &value, &class);
+	const struct fl_policy_value_class of_value = fl_policy_value_seal(&value, class);
+	const struct fl_policy_place_class of_place = fl_policy_place_seal(&place, class);
+
+	return is_place(key) ? update(m->places, &place, &of_place)
+			     : update(m->values, &value, &of_value);
 }
 
 int policymaps_remove_value(const struct policymaps *m, __u32 slot, const struct value_key *key)
@@ -218,7 +221,7 @@ static int write_places(const struct policymaps *m, __u32 slot, const struct com
 static int write_values(const struct policymaps *m, __u32 slot, const struct compiled *c)
 {
 	_free_ struct fl_policy_value *keys = calloc(c->entry_count + 1, sizeof(*keys));
-	_free_ __u32 *classes = calloc(c->entry_count + 1, sizeof(*classes));
+	_free_ struct fl_policy_value_class *classes = calloc(c->entry_count + 1, sizeof(*classes));
 	__u32 count = 0;
 
 	if (!keys || !classes)
@@ -227,7 +230,8 @@ static int write_values(const struct policymaps *m, __u32 slot, const struct com
 		if (is_place(&c->entries[i].key))
 			continue;
 		keys[count] = value_at(slot, &c->entries[i].key);
-		classes[count++] = c->entries[i].class;
+		classes[count] = fl_policy_value_seal(&keys[count], c->entries[i].class);
+		count++;
 	}
 	return update_all(m->values, keys, sizeof(*keys), classes, sizeof(*classes), count);
 }
@@ -354,7 +358,18 @@ int policymaps_hits(const struct policymaps *m, __u32 area, __u32 rule, __u64 *r
 	return 0;
 }
 
-/* Blocks before the class that is made of them. Most have been written: they are what they are. */
+/* One that is what it is to be stays: who reads one that is replaced may read another. */
+static int put_block(const struct policymaps *m, __u32 number, const struct fl_rule_block *block)
+{
+	struct fl_rule_block there;
+
+	if (bpf_map_lookup_elem(m->blocks, &number, &there) == 0 &&
+	    memcmp(&there, block, sizeof(there)) == 0)
+		return 0;
+	return update(m->blocks, &number, block);
+}
+
+/* Blocks before the class that is made of them. Most have been written. */
 int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
 			 const struct compiled *c)
 {
@@ -365,7 +380,7 @@ int policymaps_set_class(const struct policymaps *m, __u32 slot, __u32 class,
 	for (__u32 i = 0; !r && i < FL_BLOCKS; i++) {
 		__u32 number = slot * FL_BLOCKS_MAX + set->blocks[i];
 
-		r = update(m->blocks, &number, compiled_block(c, set->blocks[i]));
+		r = put_block(m, number, compiled_block(c, set->blocks[i]));
 	}
 	return r ? r : update(m->classes, &index, set);
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Who wants in behind more IPv6 extension headers than the verdict program follows (6): nobody knows
-# which rule that would be. Counted; rejected where a rule of that hook is enforced, let in where none
-# is, whatever the mode of the policy is.
+# which rule that would be. Counted; rejected where a rule of that hook is enforced, let in where
+# none is, whatever the mode of the policy is.
 . "$(dirname "$0")/lib.sh"
 
 FOLLOWED=6

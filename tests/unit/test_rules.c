@@ -162,7 +162,7 @@ static void a_policy_is_in_force(void **state)
 	assert_int_equal(enforced.clears, 1);
 }
 
-/* What cannot be judged is rejected where something that is enforced could do so, and only there. */
+/* What cannot be judged is rejected where something enforced could do so, and only there. */
 static void hooks_are_closed_by_their_rules(void **state)
 {
 	static const struct {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two elements of an LRU map in all mixtures that a reader can see of them while one becomes the
+ * Two elements of a map in all mixtures that a reader can see of them while one becomes the
  * other: what was said to another key never passes.
  */
-#include <flowner/seal.h>
+#include <flowner/policy.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -81,11 +81,37 @@ static void keys_of_which_one_bit_differs(void **state)
 	}
 }
 
+/* What a policy's values and places lead to: that of another one is none of theirs. */
+static void classes_of_values_and_places(void **state)
+{
+	const struct fl_policy_value values[] = { { 1, 100 }, { 1, 101 }, { 2, 100 } };
+	const struct fl_policy_place places[] = { { 0, 1, 7, 8, 9 }, { 1, 1, 7, 8, 9 },
+						  { 0, 2, 7, 8, 9 }, { 0, 1, 6, 8, 9 },
+						  { 0, 1, 7, 5, 9 }, { 0, 1, 7, 8, 4 } };
+
+	(void)state;
+	for (__u32 i = 0; i < 3; i++) {
+		struct fl_policy_value_class v = fl_policy_value_seal(&values[i], i);
+
+		for (__u32 j = 0; j < 3; j++)
+			assert_int_equal(fl_policy_value_fits(&v, &values[j], v.class), i == j);
+		assert_false(fl_policy_value_fits(&v, &values[i], i + 1));
+	}
+	for (__u32 i = 0; i < 6; i++) {
+		struct fl_policy_place_class p = fl_policy_place_seal(&places[i], i);
+
+		for (__u32 j = 0; j < 6; j++)
+			assert_int_equal(fl_policy_place_fits(&p, &places[j], p.class), i == j);
+		assert_false(fl_policy_place_fits(&p, &places[i], i + 1));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_that_have_nothing_in_common),
 		cmocka_unit_test(keys_of_which_one_bit_differs),
+		cmocka_unit_test(classes_of_values_and_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
