@@ -31,7 +31,8 @@ static int write_all(int fd, const char *text, size_t size)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* NUMBER, not 0 where there are several, keeps their order; files of one name do not meet. */
+/* NUMBER, not 0 where there are several, keeps their order; files of one name do not meet. A name
+ * that begins with a dot would not be read when the daemon starts. */
 static int save_text(int dir, const struct policysave_text *t, size_t number)
 {
 	const char *base = strrchr(t->path, '/');
@@ -40,7 +41,7 @@ static int save_text(int dir, const struct policysave_text *t, size_t number)
 	_close_ int fd = -1;
 
 	base = base ? base + 1 : t->path;
-	if (number)
+	if (number || *base == '.')
 		snprintf(order, sizeof(order), "%02zu-", number);
 	snprintf(name, sizeof(name), "%s%.200s%s", order, base,
 		 strlen(base) > 5 && !strcmp(base + strlen(base) - 5, ".yaml") ? "" : ".yaml");
@@ -138,15 +139,29 @@ static void sync_parent(const char *path)
 		(void)fsync(fd);
 }
 
-int policysave(const char *dir, const struct policysave_text *texts, size_t count,
+/* DIR as it is meant; the next one is made beside it. One that is not there yet may be named with
+ * slashes behind it as well. */
+static char *real_dir(const char *dir)
+{
+	char *real = realpath(dir, NULL);
+	size_t length = strlen(dir);
+
+	if (real)
+		return real;
+	while (length > 1 && dir[length - 1] == '/')
+		length--;
+	return strndup(dir, length);
+}
+
+int policysave(const char *path, const struct policysave_text *texts, size_t count,
 	       char **ret_before)
 {
-	_free_ char *real = realpath(dir, NULL);
+	_free_ char *dir = real_dir(path);
 	_free_ char *next = NULL;
 	int r;
 
-	if (real)
-		dir = real;
+	if (!dir)
+		return -ENOMEM;
 	if (asprintf(&next, "%s.XXXXXX", dir) < 0) {
 		next = NULL;
 		return -ENOMEM;

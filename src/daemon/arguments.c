@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "daemon/arguments.h"
 #include "host/config.h"
+#include "text/cleanup.h"
 #include "text/log.h"
 
 #include <errno.h>
@@ -132,6 +133,23 @@ static int replace(char **field, const char *value)
 	return 0;
 }
 
+/* From where we are: who saves a policy there is somewhere else. */
+static int replace_dir(char **field, const char *path)
+{
+	_free_ char *here = NULL, *whole = NULL;
+
+	if (!path || *path == '/')
+		return replace(field, path);
+	here = getcwd(NULL, 0);
+	if (!here)
+		return -errno;
+	if (asprintf(&whole, "%s/%s", strcmp(here, "/") ? here : "", path) < 0) {
+		whole = NULL;
+		return -ENOMEM;
+	}
+	return replace(field, whole);
+}
+
 static int load_file(const struct arguments *args, struct config *c)
 {
 	int r = config_load(c, args->config ? args->config : CONFIG_PATH);
@@ -155,7 +173,7 @@ int arguments_apply(const struct arguments *args, struct config *c)
 	if (!r)
 		r = replace(&c->pin_dir, args->pin_dir);
 	if (!r)
-		r = replace(&c->policy_dir, args->policy_dir);
+		r = replace_dir(&c->policy_dir, args->policy_dir);
 	if (!r)
 		r = replace(&c->cgroup, args->cgroup);
 	if (args->accept)

@@ -128,6 +128,24 @@ rejects 7002
 exits 0 flowner policy load "$T/one.yaml" --save
 same "saved" "$(cat "$T"/policy.d/*.yaml)" "$(<"$T/one.yaml")"
 same "what was saved before" "$(cat "$T"/policy.d.[0-9]*/*.yaml)" "$(<"$T/two.yaml")"
+# what is saved is what was loaded, also of what cannot be read twice and of a hidden file
+exits 0 flowner policy load /dev/stdin --save <"$T/two.yaml"
+same "saved from a pipe" "$(cat "$T"/policy.d/*.yaml)" "$(<"$T/two.yaml")"
+cp "$T/one.yaml" "$T/.hidden.yaml"
+exits 0 flowner policy load "$T/.hidden.yaml" --save
+same "saved of a hidden file" "$(cat "$T"/policy.d/*.yaml)" "$(<"$T/one.yaml")"
+exits 0 flowner policy load "$T/one.yaml" --save
+stop_daemon
+cd "$T"
+start_daemon --policy-dir policy.d//
+exits 0 flowner policy load "$T/two.yaml"
+cd /
+exits 0 flowner policy load "$T/one.yaml" --save
+same "saved where the slashes were" "$(cat "$T"/policy.d/*.yaml)" "$(<"$T/one.yaml")"
+cd "$TREE"
+stop_daemon
+start_daemon
+same "in force after a restart" "$(in_force)" one
 cp "$T/two.yaml" "$T/policy.d/one.yaml"
 kill -HUP "$DAEMON"
 eventually 10 is_in_force two

@@ -101,6 +101,24 @@ static void the_first_one(void **state)
 	assert_int_equal(entries(top), 1);
 }
 
+/* With slashes behind a name that is not there yet; of a file that would not be read at a start. */
+static void names_that_need_care(void **state)
+{
+	struct policysave_text hidden = { "/etc/.rules.yaml", "x", 1 };
+	char named[PATH_MAX], *before = top;
+
+	(void)state;
+	snprintf(named, sizeof(named), "%s//", dir);
+	assert_int_equal(policysave(named, &hidden, 1, &before), 0);
+	assert_null(before);
+	expect_text(dir, "00-.rules.yaml", "x");
+	assert_int_equal(entries(top), 1);
+	assert_int_equal(policysave(named, &hidden, 1, &before), 0);
+	assert_non_null(before);
+	free(before);
+	assert_int_equal(entries(top), 2);
+}
+
 /* Also several in a second, and each of them stays. */
 static void one_after_the_other(void **state)
 {
@@ -174,9 +192,9 @@ static void what_cannot_be_saved(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SAVE_TEST(the_first_one),	 SAVE_TEST(one_after_the_other),
-		SAVE_TEST(as_open_as_it_was),	 SAVE_TEST(where_a_link_leads),
-		SAVE_TEST(what_cannot_be_saved),
+		SAVE_TEST(the_first_one),	SAVE_TEST(names_that_need_care),
+		SAVE_TEST(one_after_the_other), SAVE_TEST(as_open_as_it_was),
+		SAVE_TEST(where_a_link_leads),	SAVE_TEST(what_cannot_be_saved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
