@@ -2,21 +2,18 @@
 #include "daemon/answers_policy.h"
 #include "text/address.h"
 #include "daemon/agent.h"
+#include "daemon/order.h"
 #include "host/config.h"
 #include "policy/enforce.h"
 #include "kernel/hooks.h"
 #include "text/label.h"
-#include "text/quantity.h"
 #include "daemon/rules.h"
 #include "daemon/ruleset.h"
 #include "text/wallclock.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
-#define BODY_NAME "policy" /* of a body whose query names no file */
 #define UNRESOLVED_MAX 200 /* told one by one */
 
 /* --- the policy as JSON --- */
@@ -228,118 +225,6 @@ static enum MHD_Result reply_refusal(struct request *request, int error, const s
 	return reply_error(request, status_of(error), f->text);
 }
 
-/* "SIZE:NAME"; the rest of the body is at *AT. */
-static int read_file(struct request *request, const char *value, size_t *at,
-		     struct policy_text *ret_text)
-{
-	unsigned long long size;
-	char *end;
-
-	if (!isdigit((unsigned char)*value))
-		return -EINVAL;
-	errno = 0;
-	size = strtoull(value, &end, 10);
-	if (errno || *end != ':' || !end[1] || size > request->body_size - *at ||
-	    size > POLICY_BYTES_MAX)
-		return -EINVAL;
-	*ret_text =
-		(struct policy_text){ .name = end + 1, .text = request->body + *at, .size = size };
-	*at += size;
-	return 0;
-}
-
-static int read_time(const char *value, __u64 max_ns, __u64 *ret_ns)
-{
-	uint64_t ns;
-
-	if (duration_parse(value, &ns) < 0 || !ns || ns > max_ns)
-		return -EINVAL;
-	*ret_ns = ns;
-	return 0;
-}
-
-static int read_flag(const char *value, bool *ret_flag)
-{
-	*ret_flag = strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
-	return *ret_flag || strcmp(value, "0") == 0 || strcmp(value, "false") == 0 ? 0 : -EINVAL;
-}
-
-enum { LOAD = 1, ADD = 2, DELETE = 4 };
-
-/* What takes which parameter. */
-static const struct {
-	const char *name;
-	unsigned int by;
-} parameters[] = {
-	{ "try", LOAD },
-	{ "for", ADD },
-	{ "cut", LOAD | ADD | DELETE },
-	{ "force", LOAD | ADD | DELETE },
-	{ "file", LOAD | ADD },
-};
-
-static bool is_taken(const char *name, unsigned int by)
-{
-	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
-		if (strcmp(parameters[i].name, name) == 0)
-			return parameters[i].by & by;
-	}
-	return false;
-}
-
-static int read_parameter(struct request *request, const char *name, const char *value, size_t *at,
-			  struct policy_text *texts, struct rules_order *order)
-{
-	if (strcmp(name, "try") == 0)
-		return read_time(value, RULES_TRIAL_MAX_NS, &order->trial_ns);
-	if (strcmp(name, "for") == 0)
-		return read_time(value, RULES_FOR_MAX_NS, &order->for_ns);
-	if (strcmp(name, "cut") == 0)
-		return read_flag(value, &order->cut);
-	if (strcmp(name, "force") == 0)
-		return read_flag(value, &order->force);
-	if (strcmp(name, "file") == 0)
-		return read_file(request, value, at, &texts[order->count++]);
-	return -ENOENT;
-}
-
-static int read_order(struct request *request, unsigned int by,
-		      struct policy_text texts[QUERY_PARAMETERS], struct rules_order *order,
-		      char why[QUERY_WHY])
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < request->query.count; i++) {
-		const char *name = request->query.parameters[i].name;
-		const char *value = request->query.parameters[i].value;
-		int r = is_taken(name, by) ? read_parameter(request, name, value, &at, texts, order)
-					   : -ENOENT;
-
-		if (r < 0) {
-			snprintf(why, QUERY_WHY,
-				 r == -ENOENT ? "unknown query parameter '%.64s'"
-					      : "%.16s: '%.64s' is not possible",
-				 name, value);
-			return -EINVAL;
-		}
-	}
-	if (by == DELETE)
-		return 0;
-	if (!order->count)
-		texts[order->count++] = (struct policy_text){ .name = BODY_NAME,
-							      .text = request->body,
-							      .size = request->body_size };
-	else if (at != request->body_size) {
-		snprintf(why, QUERY_WHY, "the body has more than the files say");
-		return -EINVAL;
-	}
-	if (by == ADD && order->count != 1) {
-		snprintf(why, QUERY_WHY, "one file is added at a time");
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static json_t *outcome_json(const struct agent *agent, const struct rules_outcome *o)
 {
 	const struct ruleset *set = rules_current(agent->rules); /* NULL: the last rule went */
@@ -377,7 +262,8 @@ static enum MHD_Result put_body(struct request *request, unsigned int by,
 	if (!request->body || !request->body_size)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST,
 				   "a policy is loaded from the body of the request");
-	if (read_order(request, by, texts, &order, why) < 0)
+	if (order_read(&request->query, request->body, request->body_size, by, texts, &order, why) <
+	    0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
 	if (!has_rules(request))
 		return reply_starting(request);
@@ -389,12 +275,12 @@ static enum MHD_Result put_body(struct request *request, unsigned int by,
 
 enum MHD_Result answer_policy_load(struct request *request)
 {
-	return put_body(request, LOAD, rules_load);
+	return put_body(request, ORDER_LOAD, rules_load);
 }
 
 enum MHD_Result answer_policy_add(struct request *request)
 {
-	return put_body(request, ADD, rules_add);
+	return put_body(request, ORDER_ADD, rules_add);
 }
 
 enum MHD_Result answer_policy_delete(struct request *request)
@@ -406,7 +292,7 @@ enum MHD_Result answer_policy_delete(struct request *request)
 	struct fail f;
 	int r;
 
-	if (read_order(request, DELETE, none, &order, why) < 0)
+	if (order_read(&request->query, NULL, 0, ORDER_DELETE, none, &order, why) < 0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
 	if (!has_rules(request))
 		return reply_starting(request);

@@ -11,6 +11,7 @@ FUZZ_SECONDS ?= 10
 FUZZ_MAX_LEN ?= 256
 $(B)/fuzz/fuzz_config.run: FUZZ_MAX_LEN := 4096
 $(B)/fuzz/fuzz_intake.run: FUZZ_MAX_LEN := 16384
+$(B)/fuzz/fuzz_order.run: FUZZ_MAX_LEN := 4096
 $(B)/fuzz/fuzz_past.run: FUZZ_MAX_LEN := 4096
 $(B)/fuzz/fuzz_policy.run: FUZZ_MAX_LEN := 4096
 $(B)/fuzz/fuzz_policy.run: FUZZ_SEEDS := packaging/examples
