@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <search.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -59,19 +60,22 @@ struct path {
 	__u64 walk; /* number of the last walk: links of earlier ones are no more on the way */
 	bool changed;
 	bool unwatched;
+	struct link *links; /* few: one for each name on the way */
 };
 
 /* NAME in a watched directory is on the way of a path. */
 struct link {
 	char *name;
 	struct path *path;
+	struct link *next_of_path;
+	struct watch *watch;
+	struct link *previous, *next; /* of the watch */
 	__u64 walk;
 };
 
 struct watch {
 	int wd;
-	struct link *links;
-	size_t count;
+	struct link *links; /* as many as there are paths, in the root directory */
 };
 
 struct mount {
@@ -86,8 +90,8 @@ struct exefiles {
 	bool timer_runs;
 	struct path **paths;
 	size_t path_count;
-	struct watch *watches;
-	size_t watch_count;
+	void *paths_by_text; /* of tsearch(), as this: by number */
+	void *watches;
 	struct mount mounts[MOUNTS_KNOWN];
 	size_t mount_next;
 };
@@ -230,50 +234,84 @@ __u64 exefiles_name(const char *name)
 
 /* --- watches --- */
 
+static int compare_watches(const void *a, const void *b)
+{
+	const struct watch *x = a, *y = b;
+
+	return (x->wd > y->wd) - (x->wd < y->wd);
+}
+
 static struct watch *watch_find(struct exefiles *f, int wd)
 {
-	for (size_t i = 0; i < f->watch_count; i++) {
-		if (f->watches[i].wd == wd)
-			return &f->watches[i];
-	}
-	return NULL;
+	const struct watch key = { .wd = wd };
+	struct watch *const *found = tfind(&key, &f->watches, compare_watches);
+
+	return found ? *found : NULL;
 }
 
 static int watch_get(struct exefiles *f, int wd, struct watch **ret_watch)
 {
-	struct watch *grown;
+	struct watch *w = watch_find(f, wd);
 
-	*ret_watch = watch_find(f, wd);
-	if (*ret_watch)
-		return 0;
-	grown = reallocarray(f->watches, f->watch_count + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	f->watches = grown;
-	*ret_watch = &grown[f->watch_count++];
-	**ret_watch = (struct watch){ .wd = wd };
+	if (!w) {
+		w = calloc(1, sizeof(*w));
+		if (!w)
+			return -ENOMEM;
+		w->wd = wd;
+		if (!tsearch(w, &f->watches, compare_watches)) {
+			free(w);
+			return -ENOMEM;
+		}
+	}
+	*ret_watch = w;
 	return 0;
+}
+
+static struct link *link_find(const struct path *path, const struct watch *w, const char *name)
+{
+	struct link *l = path->links;
+
+	while (l && (l->watch != w || strcmp(l->name, name) != 0))
+		l = l->next_of_path;
+	return l;
 }
 
 static int link_add(struct watch *w, const char *name, struct path *path)
 {
-	struct link *grown;
+	struct link *l = link_find(path, w, name);
 
-	for (size_t i = 0; i < w->count; i++) {
-		if (w->links[i].path == path && !strcmp(w->links[i].name, name)) {
-			w->links[i].walk = path->walk;
-			return 0;
-		}
+	if (l) {
+		l->walk = path->walk;
+		return 0;
 	}
-	grown = reallocarray(w->links, w->count + 1, sizeof(*grown));
-	if (!grown)
+	l = calloc(1, sizeof(*l));
+	if (!l || !(l->name = strdup(name))) {
+		free(l);
 		return -ENOMEM;
-	w->links = grown;
-	grown[w->count] = (struct link){ strdup(name), path, path->walk };
-	if (!grown[w->count].name)
-		return -ENOMEM;
-	w->count++;
+	}
+	l->path = path;
+	l->walk = path->walk;
+	l->next_of_path = path->links;
+	path->links = l;
+	l->watch = w;
+	l->next = w->links;
+	if (l->next)
+		l->next->previous = l;
+	w->links = l;
 	return 0;
+}
+
+/* *AT is of the list of its path. */
+static void link_remove(struct link **at)
+{
+	struct link *l = *at;
+
+	*at = l->next_of_path;
+	*(l->previous ? &l->previous->next : &l->watch->links) = l->next;
+	if (l->next)
+		l->next->previous = l->previous;
+	free(l->name);
+	free(l);
 }
 
 /* NAME in the directory DIR decides where PATH leads. */
@@ -295,25 +333,31 @@ static int watch_name(struct exefiles *f, int dir, const char *name, struct path
 
 static void watch_drop(struct exefiles *f, struct watch *w)
 {
-	for (size_t i = 0; i < w->count; i++)
-		free(w->links[i].name);
-	free(w->links);
-	*w = f->watches[--f->watch_count];
+	while (w->links) {
+		struct link **at = &w->links->path->links;
+
+		while (*at != w->links)
+			at = &(*at)->next_of_path;
+		link_remove(at);
+	}
+	tdelete(w, &f->watches, compare_watches);
+	free(w);
 }
 
 /* Links that the last walk of PATH did not come by, and watches without links. */
-static void links_prune(struct exefiles *f, const struct path *path)
+static void links_prune(struct exefiles *f, struct path *path)
 {
-	for (size_t i = f->watch_count; i-- > 0;) {
-		struct watch *w = &f->watches[i];
+	struct link **at = &path->links;
 
-		for (size_t j = w->count; j-- > 0;) {
-			if (w->links[j].path != path || w->links[j].walk == path->walk)
-				continue;
-			free(w->links[j].name);
-			w->links[j] = w->links[--w->count];
+	while (*at) {
+		struct watch *w = (*at)->watch;
+
+		if ((*at)->walk == path->walk) {
+			at = &(*at)->next_of_path;
+			continue;
 		}
-		if (w->count)
+		link_remove(at);
+		if (w->links)
 			continue;
 		(void)inotify_rm_watch(f->inotify, w->wd);
 		watch_drop(f, w);
@@ -692,9 +736,9 @@ static void take_event(struct exefiles *f, const struct inotify_event *event)
 		all_changed(f);
 	if (!w)
 		return;
-	for (size_t i = 0; i < w->count; i++) {
-		if (!event->len || !strcmp(event->name, w->links[i].name))
-			w->links[i].path->changed = true;
+	for (struct link *l = w->links; l; l = l->next) {
+		if (!event->len || !strcmp(event->name, l->name))
+			l->path->changed = true;
 	}
 	if (event->mask & IN_IGNORED) /* the directory is gone, or was unmounted */
 		watch_drop(f, w);
@@ -784,13 +828,19 @@ int exefiles_run(struct exefiles *f, exefiles_fn fn, void *arg)
 
 /* --- the whole --- */
 
+static int compare_texts(const void *a, const void *b)
+{
+	const struct path *x = a, *y = b;
+
+	return strcmp(x->text, y->text);
+}
+
 static struct path *path_find(const struct exefiles *f, const char *text)
 {
-	for (size_t i = 0; i < f->path_count; i++) {
-		if (strcmp(f->paths[i]->text, text) == 0)
-			return f->paths[i];
-	}
-	return NULL;
+	const struct path key = { .text = (char *)text };
+	struct path *const *found = tfind(&key, &f->paths_by_text, compare_texts);
+
+	return found ? *found : NULL;
 }
 
 static void path_free(struct path *p)
@@ -799,6 +849,8 @@ static void path_free(struct path *p)
 		return;
 	cleanup_close(&p->now.fd);
 	cleanup_close(&p->place.dir);
+	while (p->links)
+		link_remove(&p->links);
 	for (size_t i = 0; i < p->replaced_count; i++)
 		cleanup_close(&p->replaced[i].fd);
 	free(p->replaced);
@@ -819,7 +871,7 @@ static int path_new(struct exefiles *f, const char *text, struct path **ret_path
 		return -ENOMEM;
 	p->now.fd = p->place.dir = -1;
 	p->text = strdup(text);
-	if (!p->text) {
+	if (!p->text || !tsearch(p, &f->paths_by_text, compare_texts)) {
 		path_free(p);
 		return -ENOMEM;
 	}
@@ -917,16 +969,21 @@ int exefiles_new(struct exefiles **ret_files)
 	return 0;
 }
 
+/* What a tree held is freed already. */
+static void no_more(void *item)
+{
+	(void)item;
+}
+
 void exefiles_free(struct exefiles *f)
 {
 	if (!f)
 		return;
-	while (f->watch_count)
-		watch_drop(f, &f->watches[0]);
-	free(f->watches);
 	for (size_t i = 0; i < f->path_count; i++)
 		path_free(f->paths[i]);
 	free(f->paths);
+	tdestroy(f->paths_by_text, no_more);
+	tdestroy(f->watches, free);
 	cleanup_close(&f->epoll);
 	cleanup_close(&f->inotify);
 	cleanup_close(&f->timer);

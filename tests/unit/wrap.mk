@@ -23,5 +23,7 @@ $(B)/unit/test_recall: UNIT_LDFLAGS += -Wl,--wrap=mmap
 # calls of what these compile themselves are counted
 $(B)/unit/test_lives $(B)/unit/test_execs: UNIT_LDFLAGS += -finstrument-functions
 
+$(B)/unit/test_exefiles_load: UNIT_LDFLAGS += -fno-builtin-strcmp -Wl,--wrap=strcmp
+
 $(B)/unit/test_layout: | $(B)/flowner.bpf.o
 $(B)/unit/test_conntrack: UNIT_LDFLAGS += -Wl,--wrap=access
