@@ -7,6 +7,7 @@
 #include "host/netns.h"
 
 #include "text/cleanup.h"
+#include "text/idset.h"
 #include "host/netns_helper.h"
 
 #include <ctype.h>
@@ -31,11 +32,6 @@
 #define SO_NETNS_COOKIE 71
 #endif
 #define PID_MAX_LIMIT (4u << 20) /* the kernel's, on 64 bit */
-
-struct seen {
-	__u32 *inums;
-	size_t count, capacity;
-};
 
 typedef int (*netns_fn)(const char *path, __u32 inum, void *arg);
 
@@ -65,6 +61,11 @@ static int internet_socket(void)
 	return fd < 0 ? -errno : fd;
 }
 
+static int no_such(int error)
+{
+	return error == ESRCH || error == ENOTDIR ? -ENOENT : -error;
+}
+
 /* Inode of the namespace file at PATH, without opening it. */
 static int path_inum(const char *path, __u32 *ret_inum)
 {
@@ -72,7 +73,7 @@ static int path_inum(const char *path, __u32 *ret_inum)
 	struct stat st;
 
 	if (statfs(path, &fs) || stat(path, &st))
-		return errno == ESRCH || errno == ENOTDIR ? -ENOENT : -errno;
+		return no_such(errno);
 	if (fs.f_type != NSFS_MAGIC)
 		return -ENOENT;
 	*ret_inum = (__u32)st.st_ino;
@@ -86,10 +87,15 @@ static __u32 fd_inum(int fd)
 	return fstat(fd, &st) ? 0 : (__u32)st.st_ino;
 }
 
-/* Only nsfs files that are network namespaces: nsfs holds every other kind too. */
+/*
+ * Only nsfs files that are network namespaces: nsfs holds every other kind too. PATH is anybody's
+ * word: what is there is looked at before it is opened, and nothing else is opened then, for to
+ * open a device may do something.
+ */
 int netns_open(const char *path, int *ret_fd)
 {
-	_close_ int fd = -1;
+	_close_ int at = -1, fd = -1;
+	char link[32];
 	__u32 inum = 0;
 	int r;
 
@@ -97,10 +103,14 @@ int netns_open(const char *path, int *ret_fd)
 		*ret_fd = fcntl(held.fd, F_DUPFD_CLOEXEC, 0);
 		return *ret_fd < 0 ? -errno : 0;
 	}
-	r = path_inum(path, &inum);
+	at = open(path, O_PATH | O_CLOEXEC);
+	if (at < 0)
+		return no_such(errno);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", at);
+	r = path_inum(link, &inum);
 	if (r)
 		return r;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	fd = open(link, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
@@ -157,7 +167,10 @@ static int parse_path(const char *path, __u32 *ret_inum)
 	_close_ int fd = -1;
 	int r = netns_open(path, &fd);
 
-	return r ? r : path_inum(path, ret_inum);
+	if (r)
+		return r;
+	*ret_inum = fd_inum(fd);
+	return 0;
 }
 
 int netns_parse(const char *text, __u32 *ret_inum)
@@ -174,48 +187,24 @@ int netns_parse(const char *text, __u32 *ret_inum)
 	return parse_path(path, ret_inum);
 }
 
-static bool seen_has(const struct seen *seen, __u32 inum)
-{
-	for (size_t i = 0; i < seen->count; i++) {
-		if (seen->inums[i] == inum)
-			return true;
-	}
-	return false;
-}
-
-static int seen_add(struct seen *seen, __u32 inum)
-{
-	if (seen->count == seen->capacity) {
-		size_t capacity = seen->capacity ? seen->capacity * 2 : 16;
-		__u32 *inums = reallocarray(seen->inums, capacity, sizeof(*inums));
-
-		if (!inums)
-			return -ENOMEM;
-		seen->inums = inums;
-		seen->capacity = capacity;
-	}
-	seen->inums[seen->count++] = inum;
-	return 0;
-}
-
 /*
  * What cannot be looked at (not ours to see, not a namespace) is passed over; where a process has
  * gone meanwhile, another one may live.
  */
-static int visit(const char *path, struct seen *seen, netns_fn fn, void *arg)
+static int visit(const char *path, struct idset *seen, netns_fn fn, void *arg)
 {
 	_close_ int fd = -1;
 	__u32 inum = 0;
 	int r;
 
-	if (path_inum(path, &inum) || seen_has(seen, inum))
+	if (path_inum(path, &inum) || idset_has(seen, inum))
 		return 0;
 	r = netns_open(path, &fd);
 	if (r == -ENOENT || r == -ESRCH)
 		return 0;
 	if (fd >= 0 && fd_inum(fd) != inum)
 		return 0; /* another's by now, who has the pid or went elsewhere */
-	r = seen_add(seen, inum);
+	r = idset_add(seen, inum);
 	if (r)
 		return r;
 	held.path = fd < 0 ? NULL : path;
@@ -225,7 +214,7 @@ static int visit(const char *path, struct seen *seen, netns_fn fn, void *arg)
 	return r;
 }
 
-static int visit_dir(const char *dir, bool is_proc, struct seen *seen, netns_fn fn, void *arg)
+static int visit_dir(const char *dir, bool is_proc, struct idset *seen, netns_fn fn, void *arg)
 {
 	const struct dirent *entry;
 	char path[PATH_MAX];
@@ -252,12 +241,12 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
 		const char *dir;
 		bool is_proc;
 	} places[] = { { "/run/netns", false }, { "/run/docker/netns", false }, { "/proc", true } };
-	struct seen seen = {};
+	struct idset seen = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; !r && i < sizeof(places) / sizeof(*places); i++)
 		r = visit_dir(places[i].dir, places[i].is_proc, &seen, fn, arg);
-	free(seen.inums);
+	idset_release(&seen);
 	return r;
 }
 

@@ -4,7 +4,9 @@
 #include "host/netns.h"
 #include "host/netns_helper.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -147,6 +150,59 @@ static int stop_at_once(const char *path, __u32 inum, void *arg)
 	(void)inum;
 	++*(int *)arg;
 	return 42;
+}
+
+/* --- a path that is something else whenever it is looked at again --- */
+
+#define EXCHANGES 20000
+
+static struct {
+	char dir[64], path[96], bait[96], other[96];
+	volatile bool stop;
+} trick;
+
+static void *exchange(void *arg)
+{
+	(void)arg;
+	while (!trick.stop) {
+		unlink(trick.other);
+		(void)!symlink("/proc/self/ns/net", trick.other);
+		rename(trick.other, trick.path);
+		(void)!symlink(trick.bait, trick.other);
+		rename(trick.other, trick.path);
+	}
+	return NULL;
+}
+
+static void what_is_no_namespace_is_never_opened(void **state)
+{
+	_close_ int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	struct inotify_event event;
+	pthread_t thread;
+	int namespaces = 0;
+
+	(void)state;
+	snprintf(trick.dir, sizeof(trick.dir), "/tmp/flowner-test-XXXXXX");
+	assert_non_null(mkdtemp(trick.dir));
+	snprintf(trick.path, sizeof(trick.path), "%s/path", trick.dir);
+	snprintf(trick.other, sizeof(trick.other), "%s/other", trick.dir);
+	snprintf(trick.bait, sizeof(trick.bait), "%s/bait", trick.dir);
+	close(open(trick.bait, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_true(inotify_add_watch(watch, trick.bait, IN_OPEN) >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, exchange, NULL), 0);
+	for (int i = 0; i < EXCHANGES || (!namespaces && i < 100 * EXCHANGES); i++) {
+		_close_ int fd = -1;
+
+		namespaces += netns_open(trick.path, &fd) == 0;
+	}
+	trick.stop = true;
+	pthread_join(thread, NULL);
+	assert_true(read(watch, &event, sizeof(event)) < 0);
+	assert_true(namespaces > 0);
+	unlink(trick.path);
+	unlink(trick.other);
+	unlink(trick.bait);
+	rmdir(trick.dir);
 }
 
 static void each_once(void **state)
@@ -306,6 +362,7 @@ int main(void)
 		cmocka_unit_test(self),
 		cmocka_unit_test(parse),
 		cmocka_unit_test(a_fifo_is_not_opened),
+		cmocka_unit_test(what_is_no_namespace_is_never_opened),
 		cmocka_unit_test(each_once),
 		cmocka_unit_test(diag_socket_here),
 		cmocka_unit_test(diag_socket_nowhere),
