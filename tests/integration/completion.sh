@@ -79,6 +79,7 @@ for command in list who watch show abort doctor stats metrics; do
 	complete_bash flowner "$command" -
 	for option in $OFFERED; do
 		[[ $option != --socket ]] || continue
+		[[ "$command $option" != 'metrics -'*j* ]] || continue # see flowner(1)
 		words=("$command" "$option")
 		read -ra value < <(value_for "$command" "$option"; echo)
 		words+=("${value[@]}")
