@@ -114,20 +114,22 @@ static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *
 				     struct tcp_sock *tp)
 {
 	struct fl_socket s = { .role = FL_ROLE_ACCEPTOR };
+	__u64 id;
 
 	want_state_changes(ctx);
 	s.cookie = bpf_get_socket_cookie(ctx);
+	id = tcp_flow_id(bs, s.cookie);
 	s.opened_ns = bpf_ktime_get_boot_ns();
 	key_from_tcp(tp, &s.key);
 	listener_owner(bs, &s.key, &s.owner);
 	/* a simultaneous open comes here too: it is in already, as the active one it is */
-	if (flow_insert(s.cookie, &s, FL_STATE_ESTABLISHED))
-		return established_both_active(tcp_flow_id(bs, s.cookie), &s.key);
+	if (flow_insert(id, &s, FL_STATE_ESTABLISHED))
+		return established_both_active(id, &s.key);
 	if (!s.owner.proc.pid)
 		count(FL_CNT_NO_LISTENER);
 	process_flow_added(bpf_map_lookup_elem(&processes, &s.owner.proc));
-	flow_tell(FL_EVENT_OPEN, s.cookie, &s, FL_STATE_ESTABLISHED);
-	return session_established(s.cookie, &s);
+	flow_tell(FL_EVENT_OPEN, id, &s, FL_STATE_ESTABLISHED);
+	return session_established(id, &s);
 }
 
 /* After opened_passive(), in whose frame there is no room for it. */

@@ -51,6 +51,7 @@ run() { # OPTIONS OF flownerd
 		${TRUTH_ONLY:+--only "$TRUTH_ONLY"}
 	eventually 20 settled
 	flowner list -a -j >"$T/report"
+	same "ids that two flows have" "$(jq -r .flowner.flow_id "$T/report" | sort | uniq -d)" ""
 	"$BUILD/truth/score" "$T/truth" "$T/report" --strict "${rules[@]}" >"$T/score" || status=1
 	grep -vE '( +0){4}$' "$T/score" || true # what is not simply right
 	[[ -z ${RESULTS:-} || " $* " == *" syscall "* ]] || result >>"$RESULTS"

@@ -33,6 +33,7 @@ int tcp_draining(void);
 int tcp_reconnect(void);
 int tcp_relisten(void);
 int tcp_self_connect(void);
+int tcp_reconnect_self(void);
 int tcp_tuple_reuse(void);
 int tcp_half_closed(void);
 

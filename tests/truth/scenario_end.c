@@ -442,6 +442,42 @@ int tcp_self_connect(void)
 	return alone("narcissus", connects_to_itself, NULL);
 }
 
+static int turns_to_itself(int ctl, void *arg)
+{
+	_conn_ struct conn c = CONN_NONE;
+	struct ep here = loopback(1, 0);
+	int fd = TRY(sock_new(SOCK_STREAM));
+
+	(void)ctl;
+	TRY(port_choose(&here)); /* one that it keeps */
+	TRY(sock_bind(fd, &here));
+	TRY(tcp_connect_fd(&c, fd, arg, 0));
+	TRY(send_byte(fd));
+	for (int i = 0; i < 2; i++) {
+		TRY(disconnect(&c));
+		TRY(tcp_connect_fd(&c, fd, &here, T_NUMBERED | T_NO_MIRROR));
+		TRY(send_byte(fd));
+		TRY(recv_byte(fd));
+	}
+	return conn_close(&c);
+}
+
+/* A simultaneous open is not the socket's first session: it has an id of its own. */
+int tcp_reconnect_self(void)
+{
+	_actor_ struct actor client = ACTOR_NONE;
+	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
+	struct ep at;
+
+	TRY(tcp_listen(&l, NULL, &at));
+	TRY(actor_start(&client, "turned", turns_to_itself, &at));
+	TRY(tcp_accept(&c, l.fd, true));
+	TRY(recv_end(c.fd));
+	TRY(conn_close(&c));
+	TRY(actor_join(&client));
+	return conn_close(&l);
+}
+
 struct fixed {
 	struct ep from, to;
 };

@@ -69,6 +69,8 @@ static const struct scenario table[] = {
 	{ "tcp_reconnect", tcp_reconnect, ALL, "AF_UNSPEC, then connect() again on one socket" },
 	{ "tcp_relisten", tcp_relisten, ALL, "shutdown() of a listener, then listen() again" },
 	{ "tcp_self_connect", tcp_self_connect, V4 | V6, "a socket connected to itself" },
+	{ "tcp_reconnect_self", tcp_reconnect_self, V4 | V6,
+	  "the same, after a session with another" },
 	{ "tcp_tuple_reuse", tcp_tuple_reuse, ALL,
 	  "the same endpoints by one process after the other" },
 	{ "proc_activation", proc_activation, ALL_MP,
