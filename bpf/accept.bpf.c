@@ -47,11 +47,12 @@ __noinline int mptcp_accepted(__u64 connection)
 		__u64 id;
 
 		if (!path)
-			break;
+			return 0;
 		id = mptcp_flow(&w, path);
 		if (id)
 			flow_accepted(id);
 	}
+	mptcp_left(&w);
 	return 0;
 }
 

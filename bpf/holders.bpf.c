@@ -52,9 +52,10 @@ static __noinline int tell_holder_of_paths(struct bpf_iter__task_file *ctx, stru
 		struct sock *path = mptcp_next(&w);
 
 		if (!path)
-			break;
+			return 0;
 		tell_holder(ctx, mptcp_flow(&w, path));
 	}
+	mptcp_left(&w);
 	return 0;
 }
 

@@ -9,14 +9,14 @@
 #define FLOWNER_MPTCP_BPF_H
 
 #include "compat.bpf.h"
-#include "maps.bpf.h"
+#include "event.bpf.h"
 
 #define IPPROTO_MPTCP 262
 #define PF_KTHREAD 0x00200000
 
 /* As many are looked at: eight beside the first are the most that kernels up to 6.18 let be
  * configured. Of more, which 7.2 allows, those behind have no holders here, and stay the listener's
- * and interim when they came before accept(). */
+ * and interim when they came before accept(): counted. */
 #define MPTCP_PATHS 9
 
 /* A kernel built without has no such type, and the verifier drops what asks for it. */
@@ -49,6 +49,18 @@ static __always_inline bool mptcp_by_worker(struct tcp_sock *tp)
 	return mptcp_path(tp) && BPF_CORE_READ(task, flags) & PF_KTHREAD;
 }
 
+/* A path beside the first, whoever runs here: a worker, or who configures paths ('ip mptcp'). */
+static __always_inline bool mptcp_is_joined(struct tcp_sock *tp)
+{
+	struct mptcp_subflow_context *path = mptcp_path(tp);
+	struct mptcp_sock *connection;
+
+	if (!path)
+		return false;
+	connection = (struct mptcp_sock *)BPF_CORE_READ(path, conn);
+	return BPF_CORE_READ(connection, first) != (struct sock *)tp;
+}
+
 /* The paths of a connection, or the one of a listener. Without a lock: what is taken out meanwhile
  * leads nowhere, which ends the walk. */
 struct mptcp_walk {
@@ -76,6 +88,13 @@ static __always_inline struct sock *mptcp_next(struct mptcp_walk *w)
 	path = (void *)at - bpf_core_field_offset(struct mptcp_subflow_context, node);
 	w->path = path;
 	return BPF_CORE_READ(path, tcp_sock);
+}
+
+/* All that may be looked at were: there may be more. */
+static __always_inline void mptcp_left(struct mptcp_walk *w)
+{
+	if (mptcp_next(w))
+		count(FL_CNT_MPTCP_PATHS_LEFT);
 }
 
 /* The flow that SK is, which mptcp_next() has found; 0: none yet, or not this path any more. The
@@ -113,6 +132,7 @@ __weak __noinline __u64 mptcp_sibling(__u64 connection, __u64 cookie)
 		if (s && s->owner.proc.pid)
 			return id;
 	}
+	mptcp_left(&w);
 	return 0;
 }
 

@@ -52,14 +52,12 @@ static __always_inline void want_state_changes(struct bpf_sock_ops *ctx)
 static __always_inline struct fl_process *opener(struct tcp_sock *tp, __u64 cookie,
 						 struct fl_owner *ret_owner)
 {
-	__u64 sibling = mptcp_sibling_of(tp, cookie);
-
-	if (!sibling && !mptcp_by_worker(tp)) {
+	if (!mptcp_is_joined(tp)) {
 		owner_current(ret_owner);
 		return process_current(ret_owner);
 	}
-	if (flow_owner(sibling, ret_owner)) {
-		count(FL_CNT_NO_LISTENER);
+	if (flow_owner(mptcp_sibling_of(tp, cookie), ret_owner)) {
+		count(FL_CNT_MPTCP_UNOWNED);
 		return NULL;
 	}
 	return bpf_map_lookup_elem(&processes, &ret_owner->proc);

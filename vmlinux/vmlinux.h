@@ -176,6 +176,7 @@ struct list_head {
 
 struct mptcp_sock {
 	struct list_head conn_list;
+	struct sock *first;
 };
 
 struct mptcp_subflow_context { /* in icsk_ulp_data */

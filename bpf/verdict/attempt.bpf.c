@@ -73,12 +73,11 @@ int attempt_by_socket(struct fl_attempt *a, __u64 cookie)
 
 int attempt_by_caller(struct fl_attempt *a, struct tcp_sock *tp)
 {
-	__u64 sibling = tp ? mptcp_sibling_of(tp, a->cookie) : 0;
 	struct fl_key key;
 
-	if (!sibling && !(tp && mptcp_by_worker(tp)))
+	if (!tp || !mptcp_is_joined(tp))
 		attempt_by_current(a);
-	else if (!flow_of(sibling, a, &key))
+	else if (!flow_of(mptcp_sibling_of(tp, a->cookie), a, &key))
 		attempt_by_owner(a);
 	a->known = fl_opaque(a->known); /* what follows is the same for all of them */
 	return 0;

@@ -279,7 +279,7 @@ enum fl_counter {
 	FL_CNT_SOCKETS_FULL,	 /* socket_to_process refused an entry */
 	FL_CNT_PROCESSES_FULL,	 /* processes or process_text refused an entry */
 	FL_CNT_STORAGE_FULL,	 /* socket storage could not be had */
-	FL_CNT_NO_LISTENER,	 /* no owner: no listener, or of an MPTCP path no other is known */
+	FL_CNT_NO_LISTENER,	 /* passive flows without an owner: nobody is known to listen */
 	FL_CNT_END_REPAIRED,	 /* end seen by the tracepoint only */
 	FL_CNT_END_RECONCILED,	 /* end found by reconciliation only */
 	FL_CNT_UDP_IDLE,	 /* UDP peers ended by the sweep: silent for udp_idle */
@@ -310,6 +310,8 @@ enum fl_counter {
 	FL_CNT_AGAIN_LEFT,	 /* those that could not be cut, or were spared */
 	FL_CNT_AGAIN_UNJUDGED,	 /* live flows that could not be judged again */
 	FL_CNT_LISTENERS_UNCOUNTED, /* of a listener's four counts, those it is missing in */
+	FL_CNT_MPTCP_UNOWNED,	    /* paths of MPTCP whose connection's owner is not known */
+	FL_CNT_MPTCP_PATHS_LEFT,    /* walks of a connection's paths that ended before the last */
 	FL_CNT_MAX,
 };
 

@@ -115,7 +115,7 @@ static void note_nat(json_t *notes)
 static void note_counter(json_t *notes, const struct agent *agent, enum fl_counter counter,
 			 const char *advice)
 {
-	char sentence[160];
+	char sentence[256];
 	__u64 value;
 
 	if (maps_counter(agent->maps, counter, &value) < 0 || !value)
@@ -316,6 +316,12 @@ static json_t *notes_json(const struct agent *agent)
 	note_counter(notes, agent, FL_CNT_LISTENERS_UNCOUNTED,
 		     "a limit does not count these listeners: 65536 fit, and 131072 processes, "
 		     "users, cgroups and executables that have any");
+	note_counter(notes, agent, FL_CNT_MPTCP_UNOWNED,
+		     "paths of MPTCP have no owner: no other path of their connection is known");
+	note_counter(
+		notes, agent, FL_CNT_MPTCP_PATHS_LEFT,
+		"walks of an MPTCP connection with more than nine paths: those behind are told "
+		"no holders, and stay the listener's when they came before accept()");
 	note_counter(notes, agent, FL_CNT_VERDICT_SKIPPED,
 		     "the kernel let listen() pass unjudged while it judged another; boot with "
 		     "'bpf' in lsm=");

@@ -187,6 +187,8 @@ static const char *const counters[] = {
 	[FL_CNT_AGAIN_LEFT] = "reauthorized_left",
 	[FL_CNT_AGAIN_UNJUDGED] = "reauthorized_unjudged",
 	[FL_CNT_LISTENERS_UNCOUNTED] = "listeners_uncounted",
+	[FL_CNT_MPTCP_UNOWNED] = "mptcp_unowned",
+	[FL_CNT_MPTCP_PATHS_LEFT] = "mptcp_paths_left",
 };
 _Static_assert(sizeof(counters) / sizeof(counters[0]) == FL_CNT_MAX, "each counter has a name");
 

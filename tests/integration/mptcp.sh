@@ -150,6 +150,35 @@ joined() {
 	same "paths" "$(paths_to "$PORT" | xargs)" '10.77.0.1 10.77.0.4'
 }
 
+# --- a path whose connection is nobody's ---
+
+lose() { # FLOW_ID: as if no program had told it
+	local bytes
+	mapfile -t bytes < <(fold -w 2 <<<"$1")
+	mapfile -t bytes < <(in_host_order "${bytes[@]}")
+	bpftool map delete pinned "$PINS/socket_to_process" key hex "${bytes[@]}"
+}
+
+counted() { [[ $(stat_of "$1") != 0 ]]; }
+
+# It is not theirs who had the kernel open it, nor is it that nobody listens.
+unowned() {
+	local no_listener path
+	exits 0 flowner policy clear
+	for path in $(session_of "$PORT" acceptor | jq -r .flowner.flow_id) \
+		$(flowner list -j --rport "$PORT" | jq -r .flowner.flow_id); do
+		lose "$path"
+	done
+	no_listener=$(stat_of no_listener)
+	in_netns ip addr add 10.77.0.5/32 dev lo
+	in_netns ip mptcp endpoint add 10.77.0.5 subflow
+	eventually 20 has_path 10.77.0.5
+	eventually 20 counted mptcp_unowned
+	same "no_listener" "$(stat_of no_listener)" "$no_listener"
+	same "owner of the path" "$(flowner list -j --local 10.77.0.5 | jq -r .process.name)" null
+	[[ $(flowner doctor) == *'paths of MPTCP have no owner'* ]] || fail "doctor does not say it"
+}
+
 # --- all of it ---
 
 own_netns
@@ -168,3 +197,4 @@ done
 verdicts
 joined
 nothing_lost
+unowned
