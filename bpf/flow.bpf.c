@@ -120,6 +120,44 @@ static __always_inline void flow_unindex(__u64 id, const struct fl_key *key,
 		bpf_map_delete_elem(&l7_connections, key);
 }
 
+/*
+ * ID stands for all at its key, where nobody is shown since another ended. Who stands there may be
+ * ending: then nobody is shown again, which the daemon repairs. A number for argument: verified
+ * once, by itself.
+ */
+__noinline int flow_show(__u64 id)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	struct fl_connection *c, n;
+
+	c = s ? bpf_map_lookup_elem(&l7_connections, &s->key) : NULL;
+	if (!c || c->flow_id)
+		return -ENOENT;
+	n = *c;
+	n.flow_id = id;
+	n.owner = s->owner;
+	n.opened_ns = s->opened_ns;
+	n.role = s->role;
+	n.accepted = s->accepted;
+	n.check = s->check;
+	bpf_map_update_elem(&l7_connections, &s->key, &n, BPF_EXIST);
+	if (bpf_map_lookup_elem(&socket_to_process, &id))
+		return 0;
+	c = bpf_map_lookup_elem(&l7_connections, &s->key);
+	if (c && c->flow_id == id)
+		c->flow_id = 0;
+	return -ENOENT;
+}
+
+/* Who is shown at the key of listener ID when that is no more; 0: nobody, or somebody else is. */
+static __always_inline __u64 flow_heir(__u64 id, const struct fl_key *key,
+				       const struct fl_connection *c)
+{
+	if (!c || c->flow_id != id || c->members <= 1 || key->proto != FL_TCP)
+		return 0;
+	return port_heir(key->netns_cookie, key->local_port, id);
+}
+
 /* Not inlined: flow_end() tests its event once, and before 6.2 the verifier forgets that it did. */
 static __noinline int flow_remove(__u64 id, const struct fl_key *key,
 				  const struct fl_proc_key *proc, struct fl_connection *c)
@@ -135,17 +173,19 @@ static __noinline int flow_remove(__u64 id, const struct fl_key *key,
 	return 0;
 }
 
-/* After flow_remove(), in whose frame there is no room for it. */
-static __always_inline void flow_uncount(__u64 id, const struct fl_key *key)
+/* After flow_remove(), in whose frame there is no room for it. HEIR: see flow_heir(), or 0. */
+static __always_inline void flow_removed(__u64 id, const struct fl_key *key, __u64 heir)
 {
 	if (key->proto == FL_TCP && key_local_only(key))
 		listeners_end(id);
+	if (heir)
+		flow_show(heir);
 }
 
-static __always_inline void flow_ended(__u64 id, const struct fl_key *key)
+static __always_inline void flow_ended(__u64 id, const struct fl_key *key, __u64 heir)
 {
 	count(FL_CNT_ENDED);
-	flow_uncount(id, key);
+	flow_removed(id, key, heir);
 }
 
 int flow_count_udp(__u64 id)
@@ -164,9 +204,10 @@ int flow_count_udp(__u64 id)
 }
 
 /* ID besides FLOW: before 5.11 memory of the ring is no key. */
-static __always_inline void flow_counted(struct fl_flow *flow, __u64 id,
-					 const struct fl_counts *counts)
+static __always_inline void flow_closed(struct fl_flow *flow, __u64 id, enum fl_reason reason,
+					const struct fl_counts *counts)
 {
+	flow->reason = reason;
 	if (!counts && count_udp && flow->key.proto == FL_UDP)
 		counts = bpf_map_lookup_elem(&udp_counts, &id);
 	if (!counts)
@@ -189,11 +230,13 @@ static __always_inline int flow_end_untold(__u64 id, const struct fl_socket *s,
 					   const struct fl_key *key, const struct fl_proc_key *proc,
 					   struct fl_connection *c)
 {
+	__u64 heir = flow_heir(id, key, c);
+
 	if (key->proto == FL_TCP)
 		socket_mark_ended(s->cookie);
 	if (flow_remove(id, key, proc, c))
 		return -ENOENT;
-	flow_ended(id, key);
+	flow_ended(id, key, heir);
 	return 0;
 }
 
@@ -204,14 +247,14 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 	struct fl_connection *c;
 	struct fl_event *e;
 	struct fl_key key;
+	__u64 heir;
 
 	if (!s)
 		return -ENOENT;
 	key = s->key;
 	proc = s->owner.proc;
 	c = bpf_map_lookup_elem(&l7_connections, &key);
-	/* while the element is ours to read; two CPUs that end one flow at once may both tell */
-	if (was_session(id, &key, c))
+	if (was_session(id, &key, c)) /* two CPUs that end one flow at once may both tell */
 		session_told(FL_SOCK_CONNECTION_DELETED, id);
 	e = event_reserve(s->role == FL_ROLE_LISTENER ? FL_EVENT_UNLISTEN : FL_EVENT_CLOSE);
 	if (!e)
@@ -227,14 +270,14 @@ int flow_end(__u64 id, enum fl_reason reason, const struct fl_counts *counts)
 	proc = s->owner.proc;
 	flow_describe(&e->flow, id, s, c);
 	e->flow.ended_ns = e->time_ns;
-	e->flow.reason = reason;
-	flow_counted(&e->flow, id, counts);
+	flow_closed(&e->flow, id, reason, counts);
+	heir = flow_heir(id, &key, c);
 	if (flow_remove(id, &key, &proc, c)) {
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return -ENOENT;
 	}
 	event_submit(e);
-	flow_ended(id, &key);
+	flow_ended(id, &key, heir);
 	return 0;
 }
 
@@ -244,17 +287,19 @@ int flow_take_out(__u64 id)
 	struct fl_connection *c;
 	struct fl_proc_key proc;
 	struct fl_key key;
+	__u64 heir;
 
 	if (!s)
 		return -ENOENT;
 	key = s->key;
 	proc = s->owner.proc;
 	c = bpf_map_lookup_elem(&l7_connections, &key);
+	heir = flow_heir(id, &key, c);
 	if (was_session(id, &key, c))
 		session_told(FL_SOCK_CONNECTION_DELETED, id);
 	if (flow_remove(id, &key, &proc, c))
 		return -ENOENT;
-	flow_uncount(id, &key);
+	flow_removed(id, &key, heir);
 	return 0;
 }
 

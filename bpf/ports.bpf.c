@@ -2,6 +2,7 @@
 /* Seats of listeners, taken and given back: see ports.bpf.h. */
 #include "ports.bpf.h"
 #include "owner.bpf.h"
+#include "sock.bpf.h"
 
 /* Of SEATS_AT_ONCE seats from FIRST on one for the flow. 0, or -EEXIST they are all taken. */
 __noinline int port_enter_some(__u64 netns_cookie, __u32 port, __u32 first, __u64 flow_id,
@@ -53,6 +54,42 @@ __noinline int port_leave_some(__u64 netns_cookie, __u32 port, __u32 first, __u6
 			left += !bpf_map_delete_elem(&port_listeners, &key);
 	}
 	return left;
+}
+
+/* Of those in SEATS_AT_ONCE seats from FIRST on. */
+__noinline __u64 port_heir_some(__u64 netns_cookie, __u32 port, __u32 first, __u64 flow_id)
+{
+	struct port_seat key = { .netns_cookie = netns_cookie, .port = port };
+	struct fl_socket *own = bpf_map_lookup_elem(&socket_to_process, &flow_id);
+
+	if (!own)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < SEATS_AT_ONCE; i++) {
+		struct port_listener *there;
+		struct fl_socket *s;
+		__u64 id;
+
+		key.seat = first + i;
+		there = bpf_map_lookup_elem(&port_listeners, &key);
+		if (!there)
+			continue;
+		id = there->flow_id;
+		s = bpf_map_lookup_elem(&socket_to_process, &id);
+		if (s && s != own && key_equal(&s->key, &own->key))
+			return id;
+	}
+	return 0;
+}
+
+__noinline __u64 port_heir(__u64 netns_cookie, __u32 port, __u64 flow_id)
+{
+	__u64 heir = 0;
+
+#pragma clang loop unroll(disable)
+	for (__u32 first = 0; first < HEIR_SEATS && !heir; first += SEATS_AT_ONCE)
+		heir = port_heir_some(netns_cookie, port, first, flow_id);
+	return heir;
 }
 
 __noinline int port_leave(__u64 netns_cookie, __u32 port, __u64 flow_id)

@@ -28,4 +28,9 @@ static __always_inline __u64 *port_sum(__u64 netns_cookie, __u32 port)
 int port_enter(__u64 netns_cookie, __u32 port, __u64 flow_id, __u32 v6only);
 int port_leave(__u64 netns_cookie, __u32 port, __u64 flow_id);
 
+/* One who listens at the very key of flow FLOW_ID, beside it; 0: nobody in the first seats, of whom
+ * so many are looked at. */
+#define HEIR_SEATS 64
+__u64 port_heir(__u64 netns_cookie, __u32 port, __u64 flow_id);
+
 #endif /* FLOWNER_PORTS_BPF_H */
