@@ -5,6 +5,7 @@
 #include "host/config.h"
 #include "flow/flows.h"
 #include "daemon/history.h"
+#include "kernel/mapindex.h"
 #include "kernel/maps.h"
 #include "host/names.h"
 #include "host/netns.h"
@@ -21,6 +22,8 @@
 /* Images in the daemon's table: those of the recent index and of live flows, with room to spare. */
 #define IMAGES_PER_FLOW 1
 #define IMAGES_MIN 4096
+
+#define SHOW_NS 1000000000ull /* between two walks to show who is left at a key */
 
 /* Records of one batch: an eighth of what the streams hold. */
 #define BATCH 8192
@@ -80,6 +83,15 @@ static void complete(const struct agent *agent, struct fl_flow *flow)
 	(void)maps_netns_inum(agent->maps, flow->key.netns_cookie, &flow->netns_inum);
 }
 
+/* It was the one shown of several at its key, of whom nobody is now. */
+static bool leaves_unshown(const struct agent *agent, const struct fl_flow *flow)
+{
+	struct fl_flow shown;
+
+	return !flow->key.remote_port && flow->members > 1 &&
+	       maps_find_quick(agent->maps, &flow->key, &shown) == -ENOENT;
+}
+
 static void ended(struct agent *agent, struct fl_event *e)
 {
 	const struct fl_flow *known;
@@ -87,6 +99,7 @@ static void ended(struct agent *agent, struct fl_event *e)
 
 	if (e->flow.id == agent->aborted && e->flow.reason == FL_REASON_NONE)
 		e->flow.reason = FL_REASON_ABORTED; /* of a listener the kernel does not say it */
+	agent->unshown |= leaves_unshown(agent, &e->flow);
 	if (flows_ended(agent->flows, &e->flow) < 0)
 		return;
 	if (!again)
@@ -280,11 +293,24 @@ static void tell_lost(struct agent *agent)
 		keep_told(agent);
 }
 
+static void repair_index(struct agent *agent)
+{
+	struct mapindex_result result;
+
+	agent->unshown = false;
+	agent->shown_ns = clock_ns(CLOCK_BOOTTIME);
+	if (mapindex_repair(agent->maps, &result) == 0 && result.orphans + result.missing)
+		(void)maps_count(agent->maps, FL_CNT_INDEX_REPAIRED,
+				 result.orphans + result.missing);
+}
+
 void agent_tick(struct agent *agent)
 {
 	(void)clock_follow(&agent->realtime_offset_ns);
 	(void)follow_host(agent);
 	tell_lost(agent);
+	if (agent->unshown && clock_ns(CLOCK_BOOTTIME) - agent->shown_ns > SHOW_NS)
+		repair_index(agent);
 	rules_tick(agent->rules);
 	flows_expire(agent->flows, clock_ns(CLOCK_BOOTTIME));
 }
@@ -306,6 +332,7 @@ bool agent_reconcile(struct agent *agent)
 	(void)agent_drain(agent);
 	if (reconcile_run(agent, found_ended, &result) < 0)
 		return false;
+	repair_index(agent);
 	appeared = result.unknown > agent->unknown_sockets;
 	agent->unknown_sockets = result.unknown;
 	return appeared;

@@ -55,6 +55,8 @@ struct agent {
 	__u64 unknown_sockets;	 /* as the last reconciliation counted them */
 	const char *kept_for; /* what this kernel refuses without all capabilities; NULL nothing */
 	bool cannot_cut;      /* this kernel has no way to abort anything */
+	bool unshown;	      /* one of several at a key has ended: the others are not shown */
+	__u64 shown_ns;	      /* when that was last put right, CLOCK_BOOTTIME */
 	__u64 aborted;	      /* id of the flow just cut, while the ring is read for its end */
 };
 

@@ -83,6 +83,8 @@ static const struct family unresolved = { "flowner_unresolved", "counter", NULL,
 					  "Facts about a flow that could not be had." };
 static const struct family ends_repaired = { "flowner_ends_repaired", "counter", NULL,
 					     "Ends that only a second source saw." };
+static const struct family index_repaired = { "flowner_index_repaired", "counter", NULL,
+					      "Entries by tuple put right by reconciliation." };
 static const struct family peers_idle = { "flowner_udp_idle", "counter", NULL,
 					  "UDP peers that ended by being silent." };
 static const struct family peers_left = { "flowner_udp_peers_left", "counter", NULL,
@@ -147,6 +149,7 @@ static const struct sample samples[] = {
 	[FL_CNT_ARGS_UNREAD] = { &unresolved, "reason" },
 	[FL_CNT_END_REPAIRED] = { &ends_repaired, "by", "tracepoint" },
 	[FL_CNT_END_RECONCILED] = { &ends_repaired, "by", "reconciliation" },
+	[FL_CNT_INDEX_REPAIRED] = { &index_repaired },
 	[FL_CNT_UDP_IDLE] = { &peers_idle },
 	[FL_CNT_UDP_PEERS_LEFT] = { &peers_left },
 	[FL_CNT_ABORTED] = { &aborts, "outcome", "done" },

@@ -130,10 +130,11 @@ static bool is_idle_peer(const struct run *run, const struct fl_flow *flow)
 }
 
 /*
- * A dump may pass over a socket that is there. A TCP socket can be asked for alone; the peer of a
- * UDP socket has no socket at its own tuple, so all are listed again: twice passed over is gone.
+ * A dump may pass over a socket that is there. A TCP session can be asked for alone; the peer of a
+ * UDP socket has no socket at its own tuple, and where several listen the kernel shows any of them,
+ * so all are listed again: twice passed over is gone.
  */
-static bool udp_socket_gone(struct run *run, __u64 cookie)
+static bool socket_gone(struct run *run, __u64 cookie)
 {
 	for (size_t i = 0; !run->listed_again && i < run->space_count; i++) {
 		if (sockdiag_each(run->spaces[i].fd, add_cookie, &run->again) < 0)
@@ -151,8 +152,8 @@ static bool is_gone(struct run *run, const struct fl_flow *flow)
 		return false;
 	if (idset_has(&run->sockets, flow->cookie))
 		return false;
-	if (flow->key.proto == FL_UDP)
-		return udp_socket_gone(run, flow->cookie);
+	if (flow->key.proto == FL_UDP || !flow->key.remote_port)
+		return socket_gone(run, flow->cookie);
 	return sockdiag_exists(space->fd, &flow->key, flow->cookie) == 0;
 }
 
@@ -175,8 +176,6 @@ static int judge(const struct fl_flow *flow, void *arg)
 		return r;
 	if (!flow->opened_ns && flow->key.proto == FL_TCP)
 		run->seeded = true;
-	if (flow->members > 1)
-		(void)maps_show_member(run->agent->maps, flow);
 	return flow->owner.proc.pid ? idset_add(&run->processes, fold(&flow->owner.proc)) : 0;
 }
 

@@ -189,6 +189,7 @@ static const char *const counters[] = {
 	[FL_CNT_LISTENERS_UNCOUNTED] = "listeners_uncounted",
 	[FL_CNT_MPTCP_UNOWNED] = "mptcp_unowned",
 	[FL_CNT_MPTCP_PATHS_LEFT] = "mptcp_paths_left",
+	[FL_CNT_INDEX_REPAIRED] = "index_repaired",
 };
 _Static_assert(sizeof(counters) / sizeof(counters[0]) == FL_CNT_MAX, "each counter has a name");
 

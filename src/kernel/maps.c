@@ -78,21 +78,109 @@ int maps_active_ns(const struct maps *m, __u64 id, __u64 *ret_active_ns)
 	return 0;
 }
 
-int maps_show_member(const struct maps *m, const struct fl_flow *flow)
+static int batch(const struct maps *m, __u32 *from, bool first, struct fl_key *keys,
+		 struct fl_connection *values, __u32 *count)
+{
+	int r = bpf_map_lookup_batch(m->l7_connections, first ? NULL : from, from, keys, values,
+				     count, NULL);
+
+	return r < 0 ? -errno : 0;
+}
+
+/* A bucket that has more than the batch has room for: more room, and once more. */
+static int read_connections(const struct maps *m, __u32 room, maps_connection_fn fn, void *arg)
+{
+	_free_ struct fl_connection *values = calloc(room, sizeof(*values));
+	_free_ struct fl_key *keys = calloc(room, sizeof(*keys));
+	int last = 0, r = 0;
+	__u32 from = 0;
+
+	if (!keys || !values)
+		return -ENOMEM;
+	for (bool first = true; !last && !r; first = false) {
+		__u32 count = room;
+
+		last = batch(m, &from, first, keys, values, &count);
+		if (last && last != -ENOENT)
+			return last;
+		for (__u32 i = 0; i < count && !r; i++)
+			r = fn(&keys[i], &values[i], arg);
+	}
+	return r;
+}
+
+int maps_each_connection(const struct maps *m, maps_connection_fn fn, void *arg)
+{
+	__u32 room = BATCH;
+	int r;
+
+	do {
+		r = read_connections(m, room, fn, arg);
+		room *= 2;
+	} while (r == -ENOSPC);
+	return r;
+}
+
+/* Before 5.14 no hash can give and delete at once: then one that comes in between is taken out. */
+static int take(const struct maps *m, const struct fl_key *key, __u64 id, struct fl_connection *c)
+{
+	if (!bpf_map_lookup_and_delete_elem(m->l7_connections, key, c))
+		return 0;
+	if (errno == ENOENT || bpf_map_lookup_elem(m->l7_connections, key, c) < 0)
+		return -errno;
+	if (c->flow_id != id)
+		return -ENOENT;
+	return bpf_map_delete_elem(m->l7_connections, key) < 0 ? -errno : 0;
+}
+
+int maps_take_connection(const struct maps *m, const struct fl_key *key, __u64 id)
 {
 	struct fl_connection c;
+	int r = take(m, key, id, &c);
 
-	if (bpf_map_lookup_elem(m->l7_connections, &flow->key, &c) < 0)
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (c.flow_id == id)
+		return 1;
+	/* another's by now */
+	if (bpf_map_update_elem(m->l7_connections, key, &c, BPF_NOEXIST) < 0 && errno != EEXIST)
 		return -errno;
-	if (c.flow_id)
-		return 0;
-	c.flow_id = flow->id;
-	c.owner = flow->owner;
-	c.opened_ns = flow->opened_ns;
-	c.role = flow->role;
-	c.accepted = flow->accepted;
+	return 0;
+}
+
+static int put(const struct maps *m, const struct fl_flow *flow, __u32 members, __u64 flags)
+{
+	struct fl_connection c = {
+		.flow_id = flow->id,
+		.owner = flow->owner,
+		.opened_ns = flow->opened_ns,
+		.role = flow->role,
+		.state = flow->state,
+		.accepted = flow->accepted,
+		.members = members,
+	};
+
 	c.check = fl_check_connection(&flow->key, &c);
-	return bpf_map_update_elem(m->l7_connections, &flow->key, &c, BPF_EXIST) < 0 ? -errno : 0;
+	return bpf_map_update_elem(m->l7_connections, &flow->key, &c, flags) < 0 ? -errno : 0;
+}
+
+int maps_add_connection(const struct maps *m, const struct fl_flow *flow, __u32 members)
+{
+	return put(m, flow, members, BPF_NOEXIST);
+}
+
+int maps_show_connection(const struct maps *m, const struct fl_flow *flow, __u32 members,
+			 const struct fl_connection *shown)
+{
+	struct fl_connection now;
+	int r;
+
+	if (bpf_map_lookup_elem(m->l7_connections, &flow->key, &now) < 0)
+		return errno == ENOENT ? -EAGAIN : -errno;
+	if (now.flow_id != shown->flow_id || now.members != shown->members)
+		return -EAGAIN;
+	r = put(m, flow, members, BPF_EXIST);
+	return r == -ENOENT ? -EAGAIN : r;
 }
 
 static int table_fd(const struct maps *m, enum maps_table table)

@@ -84,8 +84,21 @@ int maps_end_flow(const struct maps *m, const struct fl_flow *flow);
 /* Last traffic of a UDP peer, CLOCK_BOOTTIME, as exact as the sweep's epochs. -ENOENT. */
 int maps_active_ns(const struct maps *m, __u64 id, __u64 *ret_active_ns);
 
-/* FLOW's local key is shared and shows nobody since its shown member ended: show FLOW. */
-int maps_show_member(const struct maps *m, const struct fl_flow *flow);
+/* Every entry of l7_connections, some perhaps twice; FN may change it. Non-zero from FN stops and
+ * is returned. */
+typedef int (*maps_connection_fn)(const struct fl_key *key, const struct fl_connection *c,
+				  void *arg);
+int maps_each_connection(const struct maps *m, maps_connection_fn fn, void *arg);
+
+/* The entry at KEY goes, if it is that of flow ID: 1 it did, 0 it is another's or not there. */
+int maps_take_connection(const struct maps *m, const struct fl_key *key, __u64 id);
+
+/* FLOW gets the entry at its key, where none is: -EEXIST there is one, -E2BIG no room. */
+int maps_add_connection(const struct maps *m, const struct fl_flow *flow, __u32 members);
+
+/* The same instead of SHOWN, which was read there: -EAGAIN it is another one by now. */
+int maps_show_connection(const struct maps *m, const struct fl_flow *flow, __u32 members,
+			 const struct fl_connection *shown);
 
 /* Adds to a counter that only the daemon writes. */
 int maps_count(const struct maps *m, enum fl_counter counter, __u64 n);

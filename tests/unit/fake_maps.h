@@ -48,7 +48,9 @@ static struct {
 	int tear_batches;		  /* so many elements of batches */
 	int error;			  /* errno given by every call when not 0 */
 	int batches, lookups;
-	int run; /* the program that was run, what on, and what it says */
+	bool old_kernel;	 /* before 5.14 */
+	void (*meanwhile)(void); /* once, before an element is taken */
+	int run;		 /* the program that was run, what on, and what it says */
 	struct fl_end run_on;
 	__u32 retval;
 } fake;
@@ -196,6 +198,8 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 		return fake_fail(fake.error);
 	if (flags == BPF_EXIST && fake_find(t, key) == t->count)
 		return fake_fail(ENOENT);
+	if (flags == BPF_NOEXIST && fake_find(t, key) != t->count)
+		return fake_fail(EEXIST);
 	fake_put(fd - FAKE_FD, key, value);
 	return 0;
 }
@@ -210,6 +214,20 @@ int bpf_map_delete_elem(int fd, const void *key)
 		return fake_fail(ENOENT);
 	fake_remove(fd - FAKE_FD, key);
 	return 0;
+}
+
+int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value)
+{
+	void (*meanwhile)(void) = fake.meanwhile;
+
+	fake.meanwhile = NULL;
+	if (meanwhile)
+		meanwhile();
+	if (fake.old_kernel)
+		return fake_fail(524); /* ENOTSUPP */
+	if (bpf_map_lookup_elem(fd, key, value))
+		return -errno;
+	return bpf_map_delete_elem(fd, key);
 }
 
 int bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *opts)

@@ -8,6 +8,7 @@
 #include "host/config.h"
 #include "flow/flows.h"
 #include "daemon/history.h"
+#include "kernel/mapindex.h"
 #include "kernel/maps.h"
 #include "host/names.h"
 #include "daemon/proc.h"
@@ -75,6 +76,10 @@ static struct {
 	long clock_set_s;      /* the real time is so much ahead of what it was */
 	const char *host;      /* NULL: as it is */
 	struct recall_told told;
+	__u64 shown;   /* flow at every key, 0 nobody */
+	__u64 counted; /* of what was repaired */
+	int repairs;
+	struct mapindex_result repaired;
 } fake;
 
 static struct maps maps = { .seeded_ns = SEEDED_NS, .meta = META_FD };
@@ -338,6 +343,30 @@ int maps_counter(const struct maps *m, enum fl_counter counter, __u64 *ret_value
 	(void)m;
 	assert_true(counter == FL_CNT_RING_FULL || counter == FL_CNT_VERDICT_UNTOLD);
 	*ret_value = counter == FL_CNT_RING_FULL ? fake.ring_full : fake.untold;
+	return 0;
+}
+
+int maps_find_quick(const struct maps *m, const struct fl_key *key, struct fl_flow *ret_flow)
+{
+	(void)key;
+	assert_ptr_equal(m, &maps);
+	*ret_flow = (struct fl_flow){ .id = fake.shown };
+	return fake.shown ? 0 : -ENOENT;
+}
+
+int maps_count(const struct maps *m, enum fl_counter counter, __u64 n)
+{
+	assert_ptr_equal(m, &maps);
+	assert_int_equal(counter, FL_CNT_INDEX_REPAIRED);
+	fake.counted += n;
+	return 0;
+}
+
+int mapindex_repair(const struct maps *m, struct mapindex_result *ret_result)
+{
+	assert_ptr_equal(m, &maps);
+	fake.repairs++;
+	*ret_result = fake.repaired;
 	return 0;
 }
 
@@ -861,6 +890,55 @@ static void found_ended_is_told_as_an_end(void **state)
 	assert_int_equal(fake.published[1].head.type, FL_EVENT_UNLISTEN);
 }
 
+static void the_index_is_repaired_and_counted(void **state)
+{
+	(void)state;
+	fake.repaired = (struct mapindex_result){ .orphans = 2, .missing = 3, .shown = 7 };
+	assert_false(agent_reconcile(&agent));
+	assert_int_equal(fake.repairs, 1);
+	assert_int_equal(fake.counted, 5);
+}
+
+/* One of two listeners, which was the one shown. */
+static struct fl_event shared_end(void)
+{
+	struct fl_event e = close_of(FLOW);
+
+	e.flow.key.remote_port = 0;
+	e.flow.members = 2;
+	return e;
+}
+
+static void who_is_left_is_shown_soon(void **state)
+{
+	(void)state;
+	put_event(shared_end());
+	assert_int_equal(fake.repairs, 0); /* not for each of a flood */
+	agent_tick(&agent);
+	assert_int_equal(fake.repairs, 1);
+	agent_tick(&agent);
+	assert_int_equal(fake.repairs, 1);
+	put_event(shared_end());
+	agent_tick(&agent); /* too soon */
+	assert_int_equal(fake.repairs, 1);
+	agent.shown_ns = 1;
+	agent_tick(&agent);
+	assert_int_equal(fake.repairs, 2);
+}
+
+static void who_is_shown_needs_no_repair(void **state)
+{
+	struct fl_event alone = shared_end();
+
+	(void)state;
+	alone.flow.members = 1;
+	put_event(alone);
+	fake.shown = FLOW + 1;
+	put_event(shared_end());
+	agent_tick(&agent);
+	assert_int_equal(fake.repairs, 0);
+}
+
 static void the_ring_is_read_before(void **state)
 {
 	struct fl_event e = event_of(FL_EVENT_OPEN);
@@ -983,6 +1061,9 @@ int main(void)
 		TEST(what_was_dropped_is_told_once),
 		TEST(what_is_old_expires),
 		TEST(found_ended_is_told_as_an_end),
+		TEST(the_index_is_repaired_and_counted),
+		TEST(who_is_left_is_shown_soon),
+		TEST(who_is_shown_needs_no_repair),
 		TEST(the_ring_is_read_before),
 		TEST(sockets_that_appeared_are_worth_a_walk),
 		TEST(what_is_known_at_the_start),

@@ -443,44 +443,6 @@ static void an_end_is_the_program_s(void **state)
 	assert_int_equal(maps_end_flow(&fake.maps, &flow), -EPERM);
 }
 
-static void put_shared(struct fl_key key, __u64 shown, __u32 members)
-{
-	for (__u64 id = 5; id < 5 + members; id++)
-		put_socket(id, key, (__u32)id, FL_ROLE_LISTENER);
-	put_connection(shown, key, (__u32)shown, members);
-}
-
-/* Its shown member has ended. */
-static void a_shared_key_shows_who_is_left(void **state)
-{
-	struct fl_key key = key_of(80, 0);
-	struct fl_flow flow;
-
-	(void)state;
-	put_shared(key, 7, 3);
-	fake_remove(SOCKETS, &(__u64){ 7 });
-	put_connection(0, key, 0, 2);
-	assert_int_equal(maps_find_flow(&fake.maps, &key, &flow), -ENOENT);
-	flow = get(5);
-	assert_int_equal(maps_show_member(&fake.maps, &flow), 0);
-	assert_int_equal(maps_find_flow(&fake.maps, &key, &flow), 0);
-	assert_int_equal(flow.id, 5);
-	assert_int_equal(flow.owner.proc.pid, 5);
-	assert_int_equal(flow.members, 2);
-	flow = get(6);
-	assert_int_equal(maps_show_member(&fake.maps, &flow), 0); /* 5 stays shown */
-	assert_int_equal(connection_at(key)->flow_id, 5);
-}
-
-static void showing_needs_an_entry(void **state)
-{
-	struct fl_flow flow = { .id = 5, .key = key_of(80, 0) };
-
-	(void)state;
-	assert_int_equal(maps_show_member(&fake.maps, &flow), -ENOENT);
-	assert_int_equal(fake.tables[CONNECTIONS].count, 0);
-}
-
 static void last_traffic(void **state)
 {
 	__u64 active = 77;
@@ -756,8 +718,6 @@ int main(void)
 		TEST(a_walk_rereads_what_was_torn),
 		TEST(a_walk_drops_what_is_not_itself),
 		TEST(an_end_is_the_program_s),
-		TEST(a_shared_key_shows_who_is_left),
-		TEST(showing_needs_an_entry),
 		TEST(last_traffic),
 		TEST(a_process_and_its_text),
 		TEST(a_process_not_written_yet),
