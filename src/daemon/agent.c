@@ -31,6 +31,8 @@
 /* Sequences are reserved so far ahead: more than a tick can use. */
 #define SEQUENCES_AHEAD (1u << 20)
 
+_Static_assert(CONFIG_RECENT_MAX <= FLOWS_MAX, "the index holds what may be configured");
+
 static size_t images_limit(const struct config *c)
 {
 	size_t limit = (size_t)c->recent.flows * IMAGES_PER_FLOW + c->limits.processes;

@@ -20,7 +20,6 @@
 #include <sys/random.h>
 
 #define FIRST_CAPACITY 256u
-#define COUNT_MAX (1u << 24) /* 3 GB: a larger one is a mistake */
 #define NONE LIVES_NONE
 
 struct flows {
@@ -121,7 +120,7 @@ int flows_new(size_t count, __u64 age_ns, struct flows **ret_flows)
 {
 	_free_ struct flows *flows = NULL;
 
-	if (count > COUNT_MAX)
+	if (count > FLOWS_MAX)
 		return -EINVAL;
 	flows = calloc(1, sizeof(*flows));
 	if (!flows)

@@ -12,7 +12,9 @@
 
 struct flows;
 
-/* COUNT 0 keeps nothing. -EINVAL more than 16 million, -ENOMEM. */
+#define FLOWS_MAX (1u << 24) /* some gigabytes: more is a mistake */
+
+/* COUNT 0 keeps nothing. -EINVAL more than FLOWS_MAX, -ENOMEM. */
 int flows_new(size_t count, __u64 age_ns, struct flows **ret_flows);
 void flows_free(struct flows *flows);
 

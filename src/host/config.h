@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define CONFIG_PATH "/etc/flowner/flowner.yaml"
+#define CONFIG_RECENT_MAX (1u << 24) /* what flows.h holds at most */
 
 enum config_accept { CONFIG_ACCEPT_AUTO, CONFIG_ACCEPT_SYSCALL };
 enum config_on_stop { CONFIG_STOP_DETACH, CONFIG_STOP_KEEP };

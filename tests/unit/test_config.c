@@ -190,6 +190,7 @@ static void mistakes_have_a_place(void **state)
 		{ "poll: 1500us\n", "f.yaml:1:7: poll: ", "whole" },
 		{ "recent:\n  age: 1500ms\n", "f.yaml:2:8: recent.age: ", "whole" },
 		{ "recent: {flows: 0}\n", "f.yaml:1:17: recent.flows: ", "range" },
+		{ "recent: {flows: 16777217}\n", "f.yaml:1:17: recent.flows: ", "1 to 16777216" },
 		{ "recent: {flows: -1}\n", "f.yaml:1:17: recent.flows: ", "count" },
 		{ "limits: {flows: 4294967297}\n", "f.yaml:1:17: limits.flows: ", "range" },
 		{ "limits: {flows: 99999999999999999999}\n",
