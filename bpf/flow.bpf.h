@@ -14,7 +14,7 @@
 
 #define ENOENT 2
 
-/* A flow id that is no socket's cookie, never given twice while the maps are pinned. */
+/* A flow id that is no socket's cookie, never given twice until the machine starts again. */
 static __always_inline __u64 flow_number(void)
 {
 	__u32 zero = 0;

@@ -234,7 +234,8 @@ struct {
 	__type(value, __u64);
 } netns_cookies SEC(".maps") __weak;
 
-/* Numbered flow ids. A lock, not a fetch-and-add: 5.10 has no atomic that returns a value. */
+/* Numbered flow ids, from the time on at which this was made (track.c). A lock, not a
+ * fetch-and-add: 5.10 has no atomic that returns a value. */
 struct fl_numbers {
 	struct bpf_spin_lock lock;
 	__u32 pad;

@@ -285,6 +285,23 @@ static void reset(struct fl_config *config, void *arg)
 	config->walker = (__u32)getpid();
 }
 
+/*
+ * Numbered ids begin at the time: nobody gives a thousand million of them in a second, so none that
+ * a daemon before this one gave, whose maps are gone, comes again.
+ */
+static int begin_numbers(const struct track *t)
+{
+	struct {
+		__u32 lock, pad;
+		__u64 last;
+	} numbers = { .last = clock_ns(CLOCK_BOOTTIME) }; /* struct fl_numbers */
+	__u32 zero = 0;
+
+	if (t->resumed)
+		return 0;
+	return bpf_map_update_elem(t->maps.numbers, &zero, &numbers, BPF_ANY) < 0 ? -errno : 0;
+}
+
 /* Before the self-test: whoever comes next can tell what was only that. */
 static int stamp(struct track *t)
 {
@@ -294,6 +311,7 @@ static int stamp(struct track *t)
 		.seeded_ns = clock_ns(CLOCK_BOOTTIME),
 	};
 	__u32 zero = 0;
+	int r;
 
 	if (t->resumed && bpf_map_lookup_elem(t->maps.meta, &zero, &meta) < 0)
 		return -errno;
@@ -303,7 +321,8 @@ static int stamp(struct track *t)
 	if (bpf_map_update_elem(t->maps.meta, &zero, &meta, BPF_ANY) < 0)
 		return -errno;
 	t->maps.seeded_ns = meta.seeded_ns;
-	return maps_configure(&t->maps, reset, NULL);
+	r = begin_numbers(t);
+	return r < 0 ? r : maps_configure(&t->maps, reset, NULL);
 }
 
 static void publish(struct track *t, const char *group)

@@ -100,6 +100,16 @@ same "opened - ended" "$(($(stat_of opened) - $(stat_of ended) - $(stat_of end_r
 same "nothing was counted twice" "$(stat_of opened)" 10
 
 # --- told to stop: nothing is left ---
+second_life() { # of a listener, by the id of its flow
+	tell server listen tcp 127.0.0.1 0
+	again=${R[0]}
+	tell server relisten "$again"
+	NUMBERED=$(flowner list -j -l --lport "${R[1]}" | jq -r .flowner.flow_id)
+	[[ $NUMBERED == 8* ]] || fail "a second life has the id $NUMBERED"
+	tell server close "$again"
+}
+second_life
+given=$NUMBERED
 mine=$(objects_of_pins)
 [[ $(grep -c link <<<"$mine") -ge 12 && $(grep -c map <<<"$mine") -ge 12 ]] ||
 	fail "only these were pinned: $mine"
@@ -111,6 +121,8 @@ exits 3 flowner list
 
 # --- killed, then detached: nothing is left ---
 start_daemon --config "$T/config"
+second_life
+[[ $NUMBERED > $given ]] || fail "after $given came $NUMBERED"
 mine=$(objects_of_pins)
 kill_daemon
 exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"
