@@ -9,6 +9,7 @@
 #include "kernel/maps.h"
 #include "host/names.h"
 #include "host/netns.h"
+#include "host/netns_places.h"
 #include "daemon/proc.h"
 #include "kernel/recall.h"
 #include "daemon/reconcile.h"
@@ -75,6 +76,7 @@ void agent_release(struct agent *agent)
 	flows_free(agent->flows);
 	procs_free(agent->procs);
 	names_free(agent->names);
+	netns_places_forget();
 }
 
 /* What the kernel side does not know or need not carry. */
@@ -326,6 +328,15 @@ static void found_ended(struct agent *agent, const struct fl_flow *flow)
 	ended(agent, &e);
 }
 
+/* Flows of namespaces that nobody lives in: where those are is looked up when there are others. */
+static void look_for_namespaces(struct agent *agent, const struct reconcile_result *result)
+{
+	if (result->unreached && result->unreached_are != agent->unreached_are)
+		(void)netns_places_find();
+	agent->unreached = result->unreached;
+	agent->unreached_are = result->unreached_are;
+}
+
 bool agent_reconcile(struct agent *agent)
 {
 	struct reconcile_result result;
@@ -335,6 +346,7 @@ bool agent_reconcile(struct agent *agent)
 	if (reconcile_run(agent, found_ended, &result) < 0)
 		return false;
 	repair_index(agent);
+	look_for_namespaces(agent, &result);
 	appeared = result.unknown > agent->unknown_sockets;
 	agent->unknown_sockets = result.unknown;
 	return appeared;

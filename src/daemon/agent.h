@@ -49,10 +49,11 @@ struct agent {
 	__u64 sequence_before;	   /* the same when this life of the daemon began */
 	char host[256];
 	struct ring_buffer *ring;
-	struct recall *recall;	 /* what an earlier daemon took from it */
-	unsigned int taken;	 /* records of this batch */
-	struct recall_told told; /* as the next life of the daemon will find it */
-	__u64 unknown_sockets;	 /* as the last reconciliation counted them */
+	struct recall *recall;		/* what an earlier daemon took from it */
+	unsigned int taken;		/* records of this batch */
+	struct recall_told told;	/* as the next life of the daemon will find it */
+	__u64 unknown_sockets;		/* as the last reconciliation counted them */
+	__u64 unreached, unreached_are; /* namespaces, the same */
 	const char *kept_for; /* what this kernel refuses without all capabilities; NULL nothing */
 	bool cannot_cut;      /* this kernel has no way to abort anything */
 	bool unshown;	      /* one of several at a key has ended: the others are not shown */

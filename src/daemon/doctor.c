@@ -137,6 +137,18 @@ static void note_namespaces(json_t *notes, const struct agent *agent, int state)
 						  found ? remedy.how : ""));
 }
 
+/* As the last reconciliation found them. */
+static void note_unreached(json_t *notes, const struct agent *agent)
+{
+	if (!agent->unreached || netns_helper_state() < 0)
+		return;
+	json_array_append_new(
+		notes, json_sprintf("network namespaces: %llu with flows are out of reach, for no "
+				    "process, descriptor or mount leads there: an end that no hook "
+				    "sees there stays unseen",
+				    agent->unreached));
+}
+
 static void note_rights(json_t *notes, const struct agent *agent)
 {
 	int r = netns_helper_state();
@@ -146,6 +158,7 @@ static void note_rights(json_t *notes, const struct agent *agent)
 		json_array_append_new(notes, json_string(loss));
 	if (r < 0)
 		note_namespaces(notes, agent, r);
+	note_unreached(notes, agent);
 	if (agent->kept_for)
 		json_array_append_new(notes,
 				      json_sprintf("capabilities: all are kept, for without them "

@@ -22,6 +22,7 @@
 #include "text/log.h"
 #include "kernel/maps.h"
 #include "host/netns_helper.h"
+#include "host/netns_places.h"
 #include "host/notify.h"
 #include "host/procfs.h"
 #include "host/progress.h"
@@ -312,6 +313,8 @@ static int serve(struct config *c, struct hooks *hooks)
 		r = open_history(&agent, &f);
 	(void)progress_new(&agent.progress);
 	progress_next(agent.progress, &(struct progress_step){ .what = "loading the programs" });
+	if (!r)
+		r = netns_places_find();
 	if (!r)
 		r = track_open(c, cgroup, scope, hooks, &t, &f);
 	if (!r && cgroup) /* found, or r says why not: for analysers */

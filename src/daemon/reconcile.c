@@ -38,6 +38,7 @@ struct run {
 	bool again_failed;	/* nothing can be told from it then */
 	struct idset known;	/* cookies that have an entry */
 	struct idset processes; /* owners of live flows */
+	struct idset unreached; /* cookies of the namespaces of flows that are not in SPACES */
 	__u64 started_ns;
 	bool seeded;
 };
@@ -50,6 +51,7 @@ static void run_release(struct run *r)
 	idset_release(&r->again);
 	idset_release(&r->known);
 	idset_release(&r->processes);
+	idset_release(&r->unreached);
 	free(r);
 }
 
@@ -157,11 +159,22 @@ static bool is_gone(struct run *run, const struct fl_flow *flow)
 	return sockdiag_exists(space->fd, &flow->key, flow->cookie) == 0;
 }
 
+static int note_unreached(struct run *run, __u64 cookie)
+{
+	if (!cookie || namespace_of(run, cookie) || idset_has(&run->unreached, cookie))
+		return 0;
+	run->result->unreached++;
+	run->result->unreached_are ^= cookie;
+	return idset_add(&run->unreached, cookie);
+}
+
 static int judge(const struct fl_flow *flow, void *arg)
 {
 	struct run *run = arg;
-	int r;
+	int r = note_unreached(run, flow->key.netns_cookie);
 
+	if (r < 0)
+		return r;
 	run->result->flows++;
 	if (is_gone(run, flow)) {
 		take_out(run, flow, FL_REASON_LOST);

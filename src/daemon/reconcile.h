@@ -11,11 +11,13 @@
 struct agent;
 
 struct reconcile_result {
-	__u64 flows;	 /* entries looked at */
-	__u64 ended;	 /* whose socket was gone */
-	__u64 idle;	 /* UDP peers silent for too long */
-	__u64 unknown;	 /* sockets of visible namespaces without an entry */
-	__u64 forgotten; /* process records of gone processes */
+	__u64 flows;	     /* entries looked at */
+	__u64 ended;	     /* whose socket was gone */
+	__u64 idle;	     /* UDP peers silent for too long */
+	__u64 unknown;	     /* sockets of visible namespaces without an entry */
+	__u64 forgotten;     /* process records of gone processes */
+	__u64 unreached;     /* network namespaces with flows whose sockets could not be listed */
+	__u64 unreached_are; /* their cookies, folded: others come to another number */
 };
 
 /* ENDED is called for each flow taken out, with ended_ns and reason set. */

@@ -9,6 +9,7 @@
 #include "text/cleanup.h"
 #include "text/idset.h"
 #include "host/netns_helper.h"
+#include "host/netns_places.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -234,6 +235,19 @@ static int visit_dir(const char *dir, bool is_proc, struct idset *seen, netns_fn
 	return r;
 }
 
+struct visiting {
+	struct idset *seen;
+	netns_fn fn;
+	void *arg;
+};
+
+static int visit_place(const char *path, void *arg)
+{
+	const struct visiting *v = arg;
+
+	return visit(path, v->seen, v->fn, v->arg);
+}
+
 int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
 {
 	/* named ones first: their paths outlive the processes inside */
@@ -242,10 +256,13 @@ int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg)
 		bool is_proc;
 	} places[] = { { "/run/netns", false }, { "/run/docker/netns", false }, { "/proc", true } };
 	struct idset seen = { 0 };
+	struct visiting elsewhere = { &seen, fn, arg };
 	int r = 0;
 
 	for (size_t i = 0; !r && i < sizeof(places) / sizeof(*places); i++)
 		r = visit_dir(places[i].dir, places[i].is_proc, &seen, fn, arg);
+	if (!r)
+		r = netns_places_each(visit_place, &elsewhere);
 	idset_release(&seen);
 	return r;
 }

@@ -20,9 +20,10 @@ int netns_self(__u64 *ret_cookie, __u32 *ret_inum);
 int netns_parse(const char *text, __u32 *ret_inum);
 
 /*
- * One callback per distinct namespace found in /proc/PID/ns/net, /run/netns and /run/docker/netns;
- * PATH itself, no copy of it, opens it until FN returns, whatever becomes of who lives there. FN's
- * first non-zero value ends the walk and is returned.
+ * One callback per distinct namespace found in /proc/PID/ns/net, /run/netns and /run/docker/netns,
+ * and where netns_places_find() has found more; PATH itself, no copy of it, opens it until FN
+ * returns, whatever becomes of who lives there. FN's first non-zero value ends the walk and is
+ * returned.
  */
 int netns_each(int (*fn)(const char *path, __u32 inum, void *arg), void *arg);
 

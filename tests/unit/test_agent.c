@@ -8,6 +8,7 @@
 #include "host/config.h"
 #include "flow/flows.h"
 #include "daemon/history.h"
+#include "host/netns_places.h"
 #include "kernel/mapindex.h"
 #include "kernel/maps.h"
 #include "host/names.h"
@@ -78,7 +79,7 @@ static struct {
 	struct recall_told told;
 	__u64 shown;   /* flow at every key, 0 nobody */
 	__u64 counted; /* of what was repaired */
-	int repairs;
+	int repairs, searches;
 	struct mapindex_result repaired;
 } fake;
 
@@ -367,6 +368,14 @@ int mapindex_repair(const struct maps *m, struct mapindex_result *ret_result)
 	assert_ptr_equal(m, &maps);
 	fake.repairs++;
 	*ret_result = fake.repaired;
+	return 0;
+}
+
+int __wrap_netns_places_find(void);
+
+int __wrap_netns_places_find(void)
+{
+	fake.searches++;
 	return 0;
 }
 
@@ -890,6 +899,27 @@ static void found_ended_is_told_as_an_end(void **state)
 	assert_int_equal(fake.published[1].head.type, FL_EVENT_UNLISTEN);
 }
 
+/* Not again and again for those that cannot be found. */
+static void namespaces_out_of_reach_are_looked_for(void **state)
+{
+	(void)state;
+	assert_false(agent_reconcile(&agent));
+	assert_int_equal(fake.searches, 0);
+	fake.reconciled.unreached = 1;
+	fake.reconciled.unreached_are = 7;
+	assert_false(agent_reconcile(&agent));
+	assert_false(agent_reconcile(&agent));
+	assert_int_equal(fake.searches, 1);
+	assert_int_equal(agent.unreached, 1);
+	fake.reconciled.unreached_are = 8; /* another one */
+	assert_false(agent_reconcile(&agent));
+	assert_int_equal(fake.searches, 2);
+	fake.reconciled.unreached = 0;
+	fake.reconciled.unreached_are = 0;
+	assert_false(agent_reconcile(&agent));
+	assert_int_equal(fake.searches, 2);
+}
+
 static void the_index_is_repaired_and_counted(void **state)
 {
 	(void)state;
@@ -1061,6 +1091,7 @@ int main(void)
 		TEST(what_was_dropped_is_told_once),
 		TEST(what_is_old_expires),
 		TEST(found_ended_is_told_as_an_end),
+		TEST(namespaces_out_of_reach_are_looked_for),
 		TEST(the_index_is_repaired_and_counted),
 		TEST(who_is_left_is_shown_soon),
 		TEST(who_is_shown_needs_no_repair),

@@ -3,9 +3,11 @@
 #include "text/cleanup.h"
 #include "host/netns.h"
 #include "host/netns_helper.h"
+#include "host/netns_places.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -19,7 +21,9 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -356,6 +360,156 @@ static void ended_meanwhile(void **state)
 	assert_int_equal(e.r, 0);
 }
 
+/* --- where nobody lives --- */
+
+static bool found_at_all(__u32 inum)
+{
+	static struct found f;
+
+	f.count = 0;
+	assert_int_equal(netns_each(collect, &f), 0);
+	return contains(&f, inum);
+}
+
+static __u32 inum_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (__u32)st.st_ino;
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void held_by_a_descriptor(void **state)
+{
+	pid_t pid = geteuid() ? -1 : child_elsewhere();
+	char path[64];
+	__u32 inum;
+	int fd;
+
+	(void)state;
+	if (pid < 0)
+		skip();
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	inum = inum_of(path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	end(pid);
+	assert_false(found_at_all(inum));
+	assert_int_equal(netns_places_find(), 0);
+	assert_true(found_at_all(inum));
+	close(fd);
+	assert_false(found_at_all(inum));
+	assert_int_equal(netns_places_find(), 0);
+	assert_false(found_at_all(inum)); /* it was not kept */
+	netns_places_forget();
+}
+
+static void *go_elsewhere(void *arg)
+{
+	int *ready = arg;
+	pid_t tid = unshare(CLONE_NEWNET) ? 0 : gettid();
+
+	if (write(*ready, &tid, sizeof(tid)) == sizeof(tid))
+		pause();
+	return NULL;
+}
+
+/* Its other threads stay at home. */
+static void where_a_thread_went(void **state)
+{
+	pid_t pid, tid = 0;
+	pthread_t thread;
+	int ready[2], r;
+	char path[64];
+
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		pthread_create(&thread, NULL, go_elsewhere, &ready[1]);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	r = (int)read(ready[0], &tid, sizeof(tid));
+	close(ready[0]);
+	assert_true(r == sizeof(tid) && tid > 0);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/ns/net", pid, tid);
+	assert_false(found_at_all(inum_of(path)));
+	assert_int_equal(netns_places_find(), 0);
+	assert_true(found_at_all(inum_of(path)));
+	end(pid);
+	netns_places_forget();
+}
+
+/* RESOLVE_CACHED, 5.12: before, the way over others' file systems is not gone. */
+static bool knows_cached(void)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = 0x20 };
+	long fd = syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how));
+
+	if (fd >= 0)
+		close((int)fd);
+	return fd >= 0 || errno != EINVAL;
+}
+
+/* In a mount namespace of its own there is a namespace in which nobody is. */
+static char mount_one(const char *file)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (home < 0 || unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("/proc/self/ns/net", file, NULL, MS_BIND, NULL) < 0)
+		return 'n';
+	return setns(home, CLONE_NEWNET) ? 'n' : 'y';
+}
+
+static void mounted_where_we_are_not(void **state)
+{
+	char file[64], path[128], c = 0;
+	int ready[2], r;
+	__u32 inum;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	snprintf(file, sizeof(file), "/tmp/test netns.%d", getpid());
+	r = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(r >= 0);
+	close(r);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		c = mount_one(file);
+		if (write(ready[1], &c, 1) == 1)
+			pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	r = (int)read(ready[0], &c, 1);
+	close(ready[0]);
+	assert_true(r == 1 && c == 'y');
+	snprintf(path, sizeof(path), "/proc/%d/root%s", pid, file);
+	inum = inum_of(path);
+	assert_false(found_at_all(inum));
+	assert_int_equal(netns_places_find(), 0);
+	assert_int_equal(found_at_all(inum), knows_cached());
+	end(pid);
+	assert_false(found_at_all(inum));
+	netns_places_forget();
+	unlink(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +522,9 @@ int main(void)
 		cmocka_unit_test(diag_socket_nowhere),
 		cmocka_unit_test(diag_socket_elsewhere),
 		cmocka_unit_test(ended_meanwhile),
+		cmocka_unit_test(held_by_a_descriptor),
+		cmocka_unit_test(where_a_thread_went),
+		cmocka_unit_test(mounted_where_we_are_not),
 	};
 
 	return cmocka_run_group_tests_name("netns", tests, NULL, NULL);

@@ -468,6 +468,24 @@ static void short_of_memory(void **state)
 
 /* --- UDP --- */
 
+static void namespaces_nobody_can_enter(void **state)
+{
+	struct reconcile_result result;
+
+	(void)state;
+	fake.spaces[1] = (struct space){ .path = "closed", .cookie = 2, .refused = EPERM };
+	for (__u64 id = 5; id < 9; id++)
+		list(0, id);
+	add(5, FL_TCP);
+	add(6, FL_TCP)->key.netns_cookie = 2;
+	add(7, FL_TCP)->key.netns_cookie = 2;
+	add(8, FL_TCP)->key.netns_cookie = 4;
+	result = run();
+	assert_int_equal(result.unreached, 2);
+	assert_int_equal(result.unreached_are, 2 ^ 4);
+	assert_int_equal(fake.taken_count, 0);
+}
+
 /* Of several that listen at one place the kernel, asked, shows any. */
 static void a_listener_passed_over_once(void **state)
 {
@@ -684,6 +702,7 @@ int main(void)
 		TEST(the_kernel_side_notes_cookies_that_no_socket_tells),
 		TEST(each_namespace_is_asked_for_its_own),
 		TEST(short_of_memory),
+		TEST(namespaces_nobody_can_enter),
 		TEST(a_listener_passed_over_once),
 		TEST(a_udp_socket_passed_over_twice),
 		TEST(a_udp_socket_passed_over_once),

@@ -3,7 +3,8 @@
 
 $(B)/unit/test_idset $(B)/unit/test_places: UNIT_LDFLAGS += -Wl,--wrap=calloc
 $(B)/unit/test_arguments: UNIT_LDFLAGS += -Wl,--wrap=config_load
-$(B)/unit/test_agent: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime -Wl,--wrap=gethostname
+$(B)/unit/test_agent: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime -Wl,--wrap=gethostname \
+	-Wl,--wrap=netns_places_find
 $(B)/unit/test_names $(B)/unit/test_people: UNIT_LDFLAGS += -Wl,--wrap=getpwuid_r \
 	-Wl,--wrap=getpwnam_r -Wl,--wrap=clock_gettime -Wl,--wrap=pthread_cond_clockwait
 $(B)/unit/test_metrics: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime
