@@ -2,8 +2,8 @@
 /*
  * The table of process images: a tree in which the images of one process are neighbours, however
  * often it execs, and a list by last use that bounds it. PROCESS and TEXT records come in either
- * order, or one of them not at all when the ring was full; the maps then know, and /proc for what is
- * older than us.
+ * order, or one of them not at all when the ring was full; the maps then know, and /proc for what
+ * is older than us.
  */
 #include "daemon/proc.h"
 
