@@ -20,7 +20,7 @@ hammered() { # WAY
 	read -r tries through preempted <"$T/hammer"
 	echo "$1: $tries listen(), $through got through; preempted $preempted times"
 	((tries > 1000 && preempted > 100)) || fail "they hardly preempt each other"
-	((through * 4 < tries)) || fail "that many are not skipped runs"
+	((through < tries)) || fail "none was denied"
 	[[ $through == 0 || $1 == fmod_ret/* ]] || fail "not every listen() was denied"
 	same "hits by $1" "$(flowner policy show -j | jq '.rules[0].hits')" $((tries - through))
 	exits 0 flowner policy clear
