@@ -216,7 +216,7 @@ static size_t expected(const struct repair *r)
 int mapindex_repair(const struct maps *m, struct mapindex_result *ret_result)
 {
 	_cleanup_(repair_release) struct repair r = { .maps = m };
-	int err = maps_each_flow(m, note_flow, &r);
+	int err = maps_each_bare(m, note_flow, &r);
 
 	if (err)
 		return err;
@@ -224,7 +224,7 @@ int mapindex_repair(const struct maps *m, struct mapindex_result *ret_result)
 		qsort(r.places, r.count, sizeof(*r.places), by_age);
 	err = maps_each_connection(m, visit, &r);
 	if (!err && (r.result.orphans || r.indexed.used < expected(&r)))
-		err = maps_each_flow(m, add_missing, &r);
+		err = maps_each_bare(m, add_missing, &r);
 	if (err)
 		return err;
 	*ret_result = r.result;

@@ -103,6 +103,7 @@ int maps_find_flow(const struct maps *m, const struct fl_key *key, struct fl_flo
 struct walk {
 	const struct maps *maps;
 	const struct fl_key *ends; /* NULL: all flows */
+	bool bare;		   /* of the one map alone */
 	maps_flow_fn fn;
 	void *arg;
 };
@@ -126,7 +127,10 @@ static int visit(const struct walk *w, __u64 id, const struct fl_socket *s)
 	if (s->check == fl_check_socket(id, s)) {
 		if (!is_wanted(w, &s->key))
 			return 0;
-		flow_from_socket(w->maps, id, s, &flow);
+		if (w->bare)
+			assemble_from_socket(id, s, w->maps->seeded_ns, &flow);
+		else
+			flow_from_socket(w->maps, id, s, &flow);
 	} else if (maps_get_flow(w->maps, id, &flow) < 0 || !is_wanted(w, &flow.key)) {
 		return 0; /* ended while we copied it, or not one of them */
 	}
@@ -209,12 +213,17 @@ static int walk(const struct walk *w)
 
 int maps_each_flow(const struct maps *m, maps_flow_fn fn, void *arg)
 {
-	return walk(&(struct walk){ m, NULL, fn, arg });
+	return walk(&(struct walk){ m, NULL, false, fn, arg });
+}
+
+int maps_each_bare(const struct maps *m, maps_flow_fn fn, void *arg)
+{
+	return walk(&(struct walk){ m, NULL, true, fn, arg });
 }
 
 int maps_each_at(const struct maps *m, const struct fl_key *ends, maps_flow_fn fn, void *arg)
 {
-	return walk(&(struct walk){ m, ends, fn, arg });
+	return walk(&(struct walk){ m, ends, false, fn, arg });
 }
 
 int maps_get_process(const struct maps *m, const struct fl_proc_key *key,
