@@ -143,6 +143,7 @@ enum sock_flags {
 };
 
 struct inet_sock {
+	__u32 inet_saddr; /* network order */
 	unsigned long inet_flags; /* 6.7 */
 };
 

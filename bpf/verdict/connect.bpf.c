@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * CONNECT: connect() of a TCP or UDP socket, and a datagram sent without one, before routing: may
- * it be, and where does it go. A v4-mapped destination is an IPv4 one.
+ * it be, and where does it go. A v4-mapped destination is an IPv4 one, and what is no address one
+ * of this host: it is judged as the one that it leads to, and made to lead there.
  */
 #include "judge.bpf.h"
 #include "redirect.bpf.h"
+#include <flowner/nowhere.h>
 
 /* connect(), or a datagram sent without. */
 enum call { CALL_CONNECT, CALL_SENDMSG };
@@ -81,6 +83,7 @@ static __always_inline int go(struct bpf_sock_addr *ctx, struct bpf_sock *sk, __
 
 	if (!rule) {
 		go_straight(sk, call, key);
+		user_replace(ctx, family, &key->remote, key->remote_port);
 		return judge_says(verdict);
 	}
 	if (go_round(sk, call, key, &rule->to))
@@ -90,13 +93,37 @@ static __always_inline int go(struct bpf_sock_addr *ctx, struct bpf_sock *sk, __
 	return 1;
 }
 
-/* The local end is known when the socket was bound. */
+/* What it sends from, 0: not known yet. Of a v4-mapped datagram the IPv4 program is asked. */
+static __always_inline __u64 source_of(struct bpf_sock_addr *ctx, __u32 family, enum call call)
+{
+	struct inet_sock *sk;
+
+	if (call == CALL_SENDMSG)
+		return family == AF_INET ? ctx->msg_src_ip4 : 0;
+	sk = (struct inet_sock *)address_of(ctx->sk);
+	return BPF_CORE_READ(sk, inet_saddr); /* not what it is bound to where that is a group */
+}
+
+/* The address asked for is the one it leads to from now on. */
+static __always_inline void lead(struct bpf_sock_addr *ctx, __u32 family, enum call call,
+				 struct fl_attempt *a)
+{
+	__u64 unknown = fl_nowhere_leads(&a->key.remote, &a->key.local,
+					 source_of(ctx, family, call), a->key.ifindex);
+
+	a->known &= ~((__u32)unknown & KNOWS(FL_DIM_REMOTE_ADDR));
+}
+
+/* The local end is known when the socket was bound. A datagram without an address, which has no
+ * port either, goes to whom the socket is connected to: that was judged. */
 static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family, enum call call)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_CONNECT };
 	struct bpf_sock *sk = ctx->sk;
 
 	if (!sk || (ctx->protocol != FL_TCP && ctx->protocol != FL_UDP))
+		return 1;
+	if (call == CALL_SENDMSG && !ctx->user_port)
 		return 1;
 	a.key.local_port = sk->src_port;
 	if (family == AF_INET)
@@ -109,6 +136,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family, e
 	a.key.ifindex = sk->bound_dev_if;
 	a.cookie = bpf_get_socket_cookie(ctx);
 	a.known = KNOWS_REMOTE | KNOWS_IF(a.key.local_port, KNOWS_LOCAL);
+	lead(ctx, family, call, &a);
 	attempt_namespace(&a, bpf_get_netns_cookie(ctx));
 	attempt_by_caller(&a, bpf_skc_to_tcp_sock(sk));
 	return go(ctx, sk, family, call, &a.key, judge_or_redirect(&a));

@@ -439,6 +439,38 @@ static int do_sendto(const struct command *c)
 	return puts("ok");
 }
 
+union one_source {
+	char buf[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	struct cmsghdr header;
+};
+
+/* beside FD SOURCE [ADDR PORT]: a datagram of IPv4 with a message beside it that names its source;
+ * without ADDR to whom the socket is connected to */
+static int do_beside(const struct command *c)
+{
+	struct in_pktinfo source = { 0 };
+	union one_source control = { .header = { .cmsg_len = CMSG_LEN(sizeof(source)),
+						 .cmsg_level = IPPROTO_IP,
+						 .cmsg_type = IP_PKTINFO } };
+	struct iovec iov = { .iov_base = (char[]){ 'x' }, .iov_len = 1 };
+	struct address to = { 0 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+
+	if (c->words < 3 || inet_pton(AF_INET, c->word[2], &source.ipi_spec_dst) != 1)
+		return -EINVAL;
+	if (c->words > 3 && read_address(c->word[3], c->word[4], &to) < 0)
+		return -EINVAL;
+	memcpy(CMSG_DATA(&control.header), &source, sizeof(source));
+	msg.msg_name = to.len ? &to.any : NULL;
+	msg.msg_namelen = to.len;
+	if (sendmsg(fd_of(c), &msg, 0) < 0)
+		return fails();
+	return puts("ok");
+}
+
 /* recv FD [null]: the address of the sender is asked for, or not; answers with the bytes, 0 at the
  * end */
 static int do_recv(const struct command *c)
@@ -935,21 +967,22 @@ static int do_who(const struct command *c)
 }
 
 static const struct told commands[] = {
-	{ "listen", do_listen },     { "connect", do_connect },	    { "accept", do_accept },
-	{ "socket", do_socket },     { "send", do_send },	    { "sendto", do_sendto },
-	{ "recv", do_recv },	     { "close", do_close },	    { "reset", do_reset },
-	{ "many", do_many },	     { "take", do_take },	    { "crowd", do_crowd },
-	{ "drop", do_drop },	     { "comm", do_comm },	    { "uid", do_uid },
-	{ "who", do_who },	     { "reconnect", do_reconnect }, { "relisten", do_relisten },
-	{ "fork", do_fork },	     { "exec", do_exec },	    { "ignore", do_ignore },
-	{ "segments", do_segments }, { "drain", do_drain },	    { "shut", do_shut },
-	{ "bind", do_bind },	     { "begin", do_begin },	    { "call", do_call },
-	{ "window", do_window },     { "tries", do_tries },	    { "resets", do_resets },
-	{ "info", do_info },	     { "keep", do_keep },	    { "dup", do_dup },
-	{ "inbox", do_inbox },	     { "give", do_give },	    { "get", do_get },
-	{ "from", do_from },	     { "peer", do_peer },	    { "name", do_name },
-	{ "original", do_original }, { "option", do_option },	    { "later", do_later },
-	{ "led", do_led },	     { "rush", do_rush },	    { "calm", do_calm },
+	{ "listen", do_listen },     { "connect", do_connect },	  { "accept", do_accept },
+	{ "socket", do_socket },     { "send", do_send },	  { "sendto", do_sendto },
+	{ "beside", do_beside },     { "recv", do_recv },	  { "close", do_close },
+	{ "reset", do_reset },	     { "many", do_many },	  { "take", do_take },
+	{ "crowd", do_crowd },	     { "drop", do_drop },	  { "comm", do_comm },
+	{ "uid", do_uid },	     { "who", do_who },		  { "reconnect", do_reconnect },
+	{ "relisten", do_relisten }, { "fork", do_fork },	  { "exec", do_exec },
+	{ "ignore", do_ignore },     { "segments", do_segments }, { "drain", do_drain },
+	{ "shut", do_shut },	     { "bind", do_bind },	  { "begin", do_begin },
+	{ "call", do_call },	     { "window", do_window },	  { "tries", do_tries },
+	{ "resets", do_resets },     { "info", do_info },	  { "keep", do_keep },
+	{ "dup", do_dup },	     { "inbox", do_inbox },	  { "give", do_give },
+	{ "get", do_get },	     { "from", do_from },	  { "peer", do_peer },
+	{ "name", do_name },	     { "original", do_original }, { "option", do_option },
+	{ "later", do_later },	     { "led", do_led },		  { "rush", do_rush },
+	{ "calm", do_calm },
 };
 
 int main(int argc, char **argv)
