@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * RECV_ACCEPT: somebody wants in. The SYN at a listener, the first datagram of each peer at a UDP
- * socket; `current` is nobody here, so the process is the one that the maps name. What is rejected
- * is dropped without an answer.
+ * socket, to each of its addresses and by each interface; `current` is nobody here, so the process
+ * is the one that the maps name. What is rejected is dropped without an answer.
  */
 #include "asked.bpf.h"
 #include "condemned.bpf.h"
@@ -38,20 +38,12 @@ static __always_inline __u32 judge_arrival(struct __sk_buff *skb, struct fl_atte
 	return judge(a) != FL_REJECT;
 }
 
-static __always_inline void peer_of(const struct fl_attempt *a, __u64 generation, struct asked *p)
-{
-	p->cookie = a->cookie;
-	p->epoch = generation;
-	p->remote = a->key.remote;
-	p->remote_port = a->key.remote_port;
-}
-
 /* Not inlined, as the next: the keys would stand in a frame below which the policy is asked. */
 static __noinline int peer_known(const struct fl_attempt *a, __u64 generation)
 {
 	struct asked peer = {};
 
-	peer_of(a, generation, &peer);
+	asked_by(a, generation, &peer);
 	return asked_before(&judged_peers, &peer);
 }
 
@@ -59,7 +51,7 @@ static __noinline int peer_remember(const struct fl_attempt *a, __u64 generation
 {
 	struct asked peer = {};
 
-	peer_of(a, generation, &peer);
+	asked_by(a, generation, &peer);
 	asked_now(&judged_peers, &peer, may);
 	return may;
 }
@@ -90,6 +82,7 @@ static __always_inline int datagram(struct __sk_buff *skb)
 	if (!key_arriving(skb, FL_UDP, &a.key))
 		return judge_failed(FL_HOOK_RECV_ACCEPT) != FL_REJECT;
 	a.cookie = bpf_get_socket_cookie(skb);
+	a.next_hop_interface = skb->ifindex;
 	may = peer_known(&a, generation);
 	if (may >= 0)
 		return may;

@@ -47,20 +47,11 @@ __u64 ways_epoch(void)
 	return policy_generation() << 32 | (changed ? (__u32)*changed : 0);
 }
 
-static __always_inline void way_of(const struct fl_attempt *a, __u64 epoch, struct asked *w)
-{
-	w->cookie = a->cookie;
-	w->epoch = epoch;
-	w->remote = a->key.remote;
-	w->remote_port = a->key.remote_port;
-	w->interface = a->next_hop_interface;
-}
-
 __noinline int way_known(const struct fl_attempt *a, __u64 epoch)
 {
 	struct asked way = {};
 
-	way_of(a, epoch, &way);
+	asked_by(a, epoch, &way);
 	return asked_before(&judged_ways, &way);
 }
 
@@ -68,7 +59,7 @@ __noinline int way_remember(const struct fl_attempt *a, __u64 epoch, __u32 may)
 {
 	struct asked way = {};
 
-	way_of(a, epoch, &way);
+	asked_by(a, epoch, &way);
 	asked_now(&judged_ways, &way, may);
 	return 0;
 }
