@@ -60,11 +60,11 @@ static __noinline int flow_of(__u64 id, struct fl_attempt *a, struct fl_key *ret
 	return -2;
 }
 
-int attempt_by_socket(struct fl_attempt *a, __u64 cookie)
+int attempt_by_socket(struct fl_attempt *a, __u64 id)
 {
 	struct fl_key key;
 
-	if (flow_of(cookie, a, &key))
+	if (flow_of(id, a, &key))
 		return 0;
 	attempt_namespace(a, key.netns_cookie);
 	a->key.ifindex = key.ifindex;

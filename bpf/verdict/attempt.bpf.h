@@ -19,8 +19,8 @@
 /* The owner in A of a flow of the maps, who need not run here. Of a parent nobody made a record. */
 int attempt_by_owner(struct fl_attempt *a) __hidden;
 
-/* The socket with COOKIE, as the maps know it: its namespace, and who owns it. */
-int attempt_by_socket(struct fl_attempt *a, __u64 cookie) __hidden;
+/* The socket that is flow ID, as the maps know it: its namespace, and who owns it. */
+int attempt_by_socket(struct fl_attempt *a, __u64 id) __hidden;
 
 /* The interface of the route, or of the arrival. NULL: it is not known. */
 int attempt_by_device(struct fl_attempt *a, struct net_device *dev) __hidden;

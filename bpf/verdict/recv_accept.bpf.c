@@ -25,17 +25,26 @@ static __noinline __u32 key_arriving(struct __sk_buff *skb, __u8 proto, struct f
 	return key_from_packet(skb, proto, false, k);
 }
 
-static __noinline int attempt_by_arrival(struct fl_attempt *a, struct __sk_buff *skb)
+/* ID: the flow that the socket is, in whichever life. */
+static __noinline int attempt_by_arrival(struct fl_attempt *a, struct __sk_buff *skb, __u64 id)
 {
 	a->known |= KNOWS_LOCAL | KNOWS_REMOTE;
 	attempt_by_device(a, device_of(skb));
-	return attempt_by_socket(a, a->cookie);
+	return attempt_by_socket(a, id);
 }
 
-static __always_inline __u32 judge_arrival(struct __sk_buff *skb, struct fl_attempt *a)
+static __always_inline __u32 judge_arrival(struct __sk_buff *skb, struct fl_attempt *a, __u64 id)
 {
-	attempt_by_arrival(a, skb);
+	attempt_by_arrival(a, skb, id);
 	return judge(a) != FL_REJECT;
+}
+
+static __always_inline __u64 udp_flow_id(struct bpf_sock *sk, __u64 cookie)
+{
+	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
+	__u64 id = u ? u->own_id : 0;
+
+	return id ? id : cookie;
 }
 
 /* Not inlined, as the next: the keys would stand in a frame below which the policy is asked. */
@@ -70,10 +79,10 @@ static __always_inline int syn(struct __sk_buff *skb, struct bpf_sock *sk)
 		return judge_failed(FL_HOOK_RECV_ACCEPT) != FL_REJECT;
 	if ((flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return 1;
-	return judge_arrival(skb, &a);
+	return judge_arrival(skb, &a, tcp_flow_id(sk, a.cookie));
 }
 
-static __always_inline int datagram(struct __sk_buff *skb)
+static __always_inline int datagram(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_RECV_ACCEPT };
 	__u64 generation = policy_generation();
@@ -86,7 +95,7 @@ static __always_inline int datagram(struct __sk_buff *skb)
 	may = peer_known(&a, generation);
 	if (may >= 0)
 		return may;
-	return peer_remember(&a, generation, judge_arrival(skb, &a));
+	return peer_remember(&a, generation, judge_arrival(skb, &a, udp_flow_id(sk, a.cookie)));
 }
 
 /* A connected UDP socket's one peer it has chosen itself. */
@@ -107,5 +116,5 @@ int verdict_recv_accept(struct __sk_buff *skb)
 		return 1;
 	if (sk->protocol == FL_TCP && sk->state == BPF_TCP_LISTEN)
 		return syn(skb, sk);
-	return is_open(sk) ? datagram(skb) : 1;
+	return is_open(sk) ? datagram(skb, sk) : 1;
 }
