@@ -321,6 +321,7 @@ static __noinline int seed_unheld(struct tcp_sock *tp, __u8 state)
 	struct sock *sk = (struct sock *)tp;
 	struct held_connection *held;
 	struct fl_connection *listener;
+	struct fl_key at;
 	__u64 id;
 
 	s.cookie = seed_cookie(sk);
@@ -340,9 +341,10 @@ static __noinline int seed_unheld(struct tcp_sock *tp, __u8 state)
 	} else if (state == FL_STATE_ESTABLISHED || state == FL_STATE_CLOSE_WAIT) {
 		s.role = FL_ROLE_ACCEPTOR;
 		s.accepted = 0;
-		listener = listener_find(&s.key);
-		if (listener && listener->flow_id)
-			s.owner = listener->owner;
+		at = s.key;
+		listener = listener_find(&at);
+		if (listener && !listener_owner_is(listener, &at, &s.owner))
+			__builtin_memset(&s.owner, 0, sizeof(s.owner));
 	}
 	return seed_insert(sk, id, &s, state);
 }

@@ -30,15 +30,16 @@ static __noinline int listener_owner(struct bpf_sock *bs, const struct fl_key *k
 				     struct fl_owner *o)
 {
 	struct fl_owner *shared = bpf_sk_storage_get(&shared_listeners, bs, 0, 0);
+	struct fl_key at = *key;
 	struct fl_connection *c;
 
 	if (shared) {
 		*o = *shared;
 		return 0;
 	}
-	c = listener_find(key);
-	if (c && c->flow_id)
-		*o = c->owner;
+	c = listener_find(&at);
+	if (c && !listener_owner_is(c, &at, o))
+		__builtin_memset(o, 0, sizeof(*o));
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "listener.bpf.h"
 #include "redirect.bpf.h"
+#include "tcp.bpf.h"
 #include <flowner/check.h>
 
 #define SOL_IP 0
@@ -42,12 +43,13 @@ __noinline int is_listeners_own(__u64 netns_cookie, __u64 high, __u64 low, __u32
 {
 	struct fl_key k = { .netns_cookie = netns_cookie, .local_port = port, .proto = proto };
 	struct fl_connection *c;
+	struct fl_owner o;
 
 	k.ifindex = LOOPBACK_IFINDEX; /* by which what is sent to an own address arrives */
 	__builtin_memcpy(&k.local.b[0], &high, sizeof(high));
 	__builtin_memcpy(&k.local.b[8], &low, sizeof(low));
 	c = listener_find(&k);
-	return c && comes_from(c->owner.proc.pid, c->owner.proc.start_ns);
+	return c && listener_owner_is(c, &k, &o) && comes_from(o.proc.pid, o.proc.start_ns);
 }
 
 int redirect_applies(const struct fl_attempt *a, __u32 index)
@@ -141,45 +143,72 @@ int redirect_recvmsg6(struct bpf_sock_addr *ctx)
 
 /* --- from the one end to the other --- */
 
-/* A tuple has one live owner in its namespace, whatever device it is bound to. */
+/* A tuple has one live owner in its namespace, but for sockets that are bound to devices. */
 static __always_inline void key_of(struct tcp_sock *tp, struct fl_key *k)
 {
 	key_from_tcp(tp, k);
 	k->ifindex = 0;
 }
 
-/* The tuple is complete, the SYN has not left. */
+/* All but the last word, which it is for. */
+static __always_inline __u64 redirect_check(const struct fl_key *key, const struct redirect *r)
+{
+	__u64 h = fl_check_mix(FL_CHECK_SEED, key, sizeof(*key) / 8);
+
+	return fl_check_mix(h, r, offsetof(struct redirect, check) / 8) | 1;
+}
+
+/* There is one of this tuple by another device. Nobody can tell to which end of the two belongs
+ * who accepts: rather to none. */
+static __noinline bool is_ambiguous(const struct fl_key *key, __u32 ifindex)
+{
+	struct redirect *other = bpf_map_lookup_elem(&redirects_open, key);
+
+	return other && other->ifindex != ifindex;
+}
+
+/* The tuple is complete, the SYN has not left. What is known of it already was an earlier one's,
+ * whose end was not told. */
 static __noinline int open(struct bpf_sock_ops *ctx, struct bpf_sock *bs, struct tcp_sock *tp)
 {
 	struct redirected *r = bpf_sk_storage_get(&redirected_sockets, bs, 0, 0);
 	struct redirect new = {};
 	struct fl_key key = {};
 
-	if (!r || !r->detours.connected.to.used)
-		return 0;
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	key_from_tcp(tp, &key);
 	new.ifindex = key.ifindex;
 	key.ifindex = 0;
-	new.cookie = bpf_get_socket_cookie(ctx);
+	if (!r || !r->detours.connected.to.used) {
+		bpf_map_delete_elem(&redirects_open, &key);
+		return 0;
+	}
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	new.flow_id = tcp_flow_id(bs, bpf_get_socket_cookie(ctx));
 	new.from = r->detours.connected.from;
-	if (bpf_map_update_elem(&redirects_open, &key, &new, BPF_ANY))
+	new.check = redirect_check(&key, &new);
+	if (is_ambiguous(&key, new.ifindex)) {
+		bpf_map_delete_elem(&redirects_open, &key);
 		count(FL_CNT_REDIRECTS_FULL);
+	} else if (bpf_map_update_elem(&redirects_open, &key, &new, BPF_ANY)) {
+		count(FL_CNT_REDIRECTS_FULL);
+	}
 	return 0;
 }
 
 /* The flow of the end that connected is older than its SYN; it may end at any moment, and then it
  * is not known who that was. */
-static __noinline int take_owner(struct fl_redirected *taken, const struct fl_key *key)
+static __noinline int take_owner(struct fl_redirected *taken, const struct fl_key *key,
+				 __u64 flow_id)
 {
 	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, key);
 
 	if (!taken)
 		return 0;
 	if (c) {
-		taken->flow_id = c->flow_id;
+		taken->flow_id = flow_id;
 		taken->owner = c->owner;
-		if (c->check == fl_check_word(key, taken->flow_id, &taken->owner))
+		if (*(volatile const __u64 *)&c->check ==
+		    fl_check_word(key, flow_id, &taken->owner))
 			return 0;
 		taken->flow_id = 0;
 		__builtin_memset(&taken->owner, 0, sizeof(taken->owner));
@@ -192,7 +221,7 @@ static __noinline int take(struct bpf_sock *bs, struct tcp_sock *tp)
 {
 	struct fl_key own = {}, key = {};
 	struct fl_redirected *taken;
-	struct redirect *open;
+	struct redirect *found, open;
 
 	key_of(tp, &own);
 	key.netns_cookie = own.netns_cookie;
@@ -201,18 +230,21 @@ static __noinline int take(struct bpf_sock *bs, struct tcp_sock *tp)
 	key.local_port = own.remote_port;
 	key.remote_port = own.local_port;
 	key.proto = FL_TCP;
-	open = bpf_map_lookup_elem(&redirects_open, &key);
-	if (!open)
+	found = bpf_map_lookup_elem(&redirects_open, &key);
+	if (!found)
 		return 0;
+	open = *found;
+	if (open.check != redirect_check(&key, &open))
+		return 0; /* it has just ended, and the element is another's */
 	taken = bpf_sk_storage_get(&redirects_taken, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!taken) {
 		count(FL_CNT_REDIRECTS_FULL);
 		return 0;
 	}
-	taken->addr = open->from.addr;
-	taken->port = open->from.port;
-	key.ifindex = open->ifindex;
-	return take_owner(taken, &key);
+	taken->addr = open.from.addr;
+	taken->port = open.from.port;
+	key.ifindex = open.ifindex;
+	return take_owner(taken, &key, open.flow_id);
 }
 
 static __noinline int closed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 cookie)
@@ -224,7 +256,7 @@ static __noinline int closed(struct bpf_sock *bs, struct tcp_sock *tp, __u64 coo
 		return 0;
 	key_of(tp, &key);
 	open = bpf_map_lookup_elem(&redirects_open, &key);
-	if (open && open->cookie == cookie)
+	if (open && open->flow_id == tcp_flow_id(bs, cookie))
 		bpf_map_delete_elem(&redirects_open, &key);
 	return 0;
 }

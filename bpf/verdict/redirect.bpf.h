@@ -28,10 +28,11 @@ struct {
 /* TCP connections that were, by the key of the connecting end; from before the SYN until it is
  * closed, so that an accepted socket finds the life it is the other end of and no other. */
 struct redirect {
-	__u64 cookie; /* of the connecting socket */
+	__u64 flow_id; /* of the connecting end */
 	struct fl_place from;
 	__u32 ifindex; /* it is bound to, what the key here leaves out; 0: to none */
 	__u32 pad;
+	__u64 check; /* of all this with its key: see check.h */
 };
 
 struct {
