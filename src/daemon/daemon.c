@@ -218,7 +218,7 @@ static void dispatch(struct loop *l, struct agent *agent, struct track *track, e
 		break;
 	case SOURCE_WATCHDOG:
 		timer_done(l->watchdog_timer);
-		(void)notify("WATCHDOG=1");
+		(void)notify_now("WATCHDOG=1"); /* or the next one, in time */
 		break;
 	}
 }

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int notify(const char *state)
+static int tell(const char *state, int flags)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -28,10 +28,20 @@ int notify(const char *state)
 	else
 		len++;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr, len) < 0)
+	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL | flags,
+			     (struct sockaddr *)&addr, len) < 0)
 		return -errno;
 	return 0;
+}
+
+int notify(const char *state)
+{
+	return tell(state, 0);
+}
+
+int notify_now(const char *state)
+{
+	return tell(state, MSG_DONTWAIT);
 }
 
 /* $WATCHDOG_PID is another's when the variables were inherited past the process they are for. */

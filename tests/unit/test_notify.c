@@ -77,6 +77,24 @@ static void by_abstract_name(void **state)
 	close(fd);
 }
 
+/* Anybody may fill the queue of systemd's socket; who waited for room here would wait for ever. */
+static void to_who_does_not_read(void **state)
+{
+	char path[64];
+	int fd, sent = 0;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/notify", directory);
+	fd = listen_at(path, strlen(path) + 1);
+	setenv("NOTIFY_SOCKET", path, 1);
+	while (notify_now("WATCHDOG=1") == 0)
+		sent++;
+	assert_true(sent > 0);
+	assert_int_equal(notify_now("WATCHDOG=1"), -EAGAIN);
+	close(fd);
+	unlink(path);
+}
+
 static void by_nobody(void **state)
 {
 	(void)state;
@@ -147,8 +165,11 @@ static int remove_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_path),   cmocka_unit_test(by_abstract_name),
-		cmocka_unit_test(by_nobody), cmocka_unit_test(as_long_as_an_address_can_be),
+		cmocka_unit_test(by_path),
+		cmocka_unit_test(by_abstract_name),
+		cmocka_unit_test(to_who_does_not_read),
+		cmocka_unit_test(by_nobody),
+		cmocka_unit_test(as_long_as_an_address_can_be),
 		cmocka_unit_test(watchdog),
 	};
 
