@@ -416,27 +416,28 @@ int flow_accept_late(__u64 id)
 	return 0;
 }
 
-int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role)
+int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role, const struct fl_owner *by)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
-	struct fl_connection *c;
+	struct fl_proc_key before;
 	struct fl_socket n;
-	struct fl_key old;
 
 	if (!s)
 		return -ENOENT;
 	n = *s;
-	old = s->key;
-	c = bpf_map_lookup_elem(&l7_connections, &old);
+	before = n.owner.proc;
+	flow_unindex(id, &n.key, bpf_map_lookup_elem(&l7_connections, &n.key));
 	n.key = *key;
 	n.role = role;
+	n.owner = *by;
 	n.check = fl_check_socket(id, &n);
 	flow_count_udp(id);
 	if (bpf_map_update_elem(&socket_to_process, &id, &n, BPF_EXIST)) {
 		bpf_map_delete_elem(&udp_counts, &id);
 		return -ENOENT;
 	}
-	flow_unindex(id, &old, c);
+	process_flow_added(bpf_map_lookup_elem(&processes, &n.owner.proc));
+	process_flow_removed(&before);
 	flow_index(id, &n, FL_STATE_ESTABLISHED);
 	return 0;
 }

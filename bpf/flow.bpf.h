@@ -133,8 +133,9 @@ int flow_take_out(__u64 id) __hidden;
 /* Datagrams of flow ID are counted from now on; called before it is inserted. */
 int flow_count_udp(__u64 id) __hidden;
 
-/* A UDP socket's local-only flow ID becomes the session KEY, under the same id. */
-int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role) __hidden;
+/* A UDP socket's local-only flow ID becomes the session KEY, under the same id and owned by BY. */
+int flow_rekey(__u64 id, const struct fl_key *key, enum fl_role role,
+	       const struct fl_owner *by) __hidden;
 
 /* OP of session ID to the rings of others. */
 int session_told(enum fl_sock_op op, __u64 id) __hidden;

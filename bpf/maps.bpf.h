@@ -186,19 +186,20 @@ struct {
 #define UDP_PENDING 32 /* a power of two */
 
 struct fl_udp {
-	struct bpf_spin_lock lock; /* guards last_*, peers, pending */
-	__u32 flags;		   /* UDP_* of udp.bpf.c */
+	struct bpf_spin_lock lock; /* guards flags, remote, last_*, peers, pending */
+	__u32 flags;		   /* UDP_* of udp.bpf.h */
 	__u64 netns_cookie;
 	__u64 cookie;
-	__u64 own_id;	       /* flow of the socket's own entry, 0 = none yet */
-	struct fl_owner user;  /* last process that used the socket, in process context */
-	struct fl_addr remote; /* connect() peer while UDP_CONNECTED */
+	__u64 own_id;		   /* flow of the socket's own entry, 0 = none yet */
+	struct fl_owner user;	   /* last process that used the socket, in process context */
+	struct fl_owner connector; /* who called connect(), while UDP_CONNECTING */
+	struct fl_addr remote;	   /* the socket's peer while UDP_CONNECTED */
 	struct fl_addr last_local;
 	struct fl_addr last_remote;
 	__u16 remote_port;
 	__u16 last_local_port;
 	__u16 last_remote_port;
-	__u16 pad;
+	__u16 own_spent; /* 1: the flow with the cookie as id has ended */
 	__u32 last_ifindex;
 	__u32 taken_over; /* peers of other sockets since last_epoch */
 	__u64 last_epoch;

@@ -183,8 +183,10 @@ static __always_inline void link_peer(struct fl_udp *u, __u64 id)
 	u->peers = id;
 	bpf_spin_unlock(&u->lock);
 	s = bpf_map_lookup_elem(&socket_to_process, &id);
-	if (s)
-		s->next = next;
+	if (!s)
+		return;
+	s->next = next;
+	s->active_ns = s->opened_ns;
 }
 
 /* A sendto() on a socket that was never bound: its port was chosen on the way. */
@@ -194,6 +196,7 @@ static __noinline int open_unbound(struct bpf_sock *sk, struct fl_udp *u)
 
 	key_from_bound(sk, sk->family, sk->bound_dev_if, u->netns_cookie, &own);
 	udp_open_own(u, &own);
+	udp_end_if_closed(u);
 	return 0;
 }
 
@@ -202,7 +205,7 @@ static __always_inline __u64 open_peer(struct fl_udp *u, const struct fl_key *k,
 {
 	__u64 id = flow_number();
 
-	if (!id || udp_insert(u, id, k, egress ? FL_ROLE_OPENER : FL_ROLE_ACCEPTOR))
+	if (!id || udp_insert(u, id, k, egress ? FL_ROLE_OPENER : FL_ROLE_ACCEPTOR, &u->user))
 		return 0;
 	link_peer(u, id);
 	if (!egress)
@@ -257,17 +260,6 @@ static __noinline __u64 peer_known(struct __sk_buff *skb, struct fl_udp *u, stru
 	return id;
 }
 
-/* Connected to, or new. Its flow, 0 when there is none. */
-static __noinline __u64 peer_seen(struct fl_udp *u, struct fl_key *k, bool egress)
-{
-	if (u->flags & UDP_CONNECTED && u->remote_port == k->remote_port &&
-	    addr_equal(&u->remote, &k->remote)) {
-		udp_open_connected(u, k);
-		return u->own_id;
-	}
-	return open_peer(u, k, egress);
-}
-
 /* No process hook has seen this socket. */
 static __noinline struct fl_udp *udp_unseen(struct __sk_buff *skb, struct bpf_sock *sk)
 {
@@ -284,25 +276,45 @@ static __noinline struct fl_udp *udp_unseen(struct __sk_buff *skb, struct bpf_so
 	return NULL;
 }
 
+static __always_inline bool is_connected_to(const struct fl_udp *u, const struct fl_key *k)
+{
+	return u->flags & UDP_CONNECTED && u->remote_port == k->remote_port &&
+	       addr_equal(&u->remote, &k->remote);
+}
+
+/* The flow of a datagram that is not as the one before it; 0 when there is none. */
+static __noinline __u64 flow_sought(struct __sk_buff *skb, struct bpf_sock *sk, struct fl_udp *u,
+				    struct fl_key *k, bool egress)
+{
+	__u64 id;
+
+	if (u->flags & UDP_CLOSED)
+		return 0;
+	if (udp_unsettled(u, sk->state))
+		udp_settle(u, address_of(sk));
+	if (is_connected_to(u, k)) {
+		udp_open_session(u, k);
+		return u->own_id;
+	}
+	if (!u->own_id && !(u->flags & UDP_CONNECTED))
+		open_unbound(sk, u);
+	id = peer_known(skb, u, k, egress);
+	return id == NOT_KNOWN ? open_peer(u, k, egress) : id;
+}
+
 /* Which flow a datagram of K belongs to; 0 when none. */
 static __always_inline __u64 flow_of_datagram(struct __sk_buff *skb, struct bpf_sock *sk,
 					      struct fl_udp *u, struct fl_key *k, bool egress)
 {
 	struct fl_config *c = config_get();
 	__u64 epoch = c ? c->udp_epoch + 1 : 1;
-	__u64 id = seen_last(u, k, epoch);
+	__u64 id = udp_unsettled(u, sk->state) ? NOT_KNOWN : seen_last(u, k, epoch);
 
 	if (id != NOT_KNOWN)
 		return id;
-	if (u->flags & UDP_CLOSED)
-		return 0;
-	if (!u->own_id && !(u->flags & UDP_CONNECTED))
-		open_unbound(sk, u);
 	if (u->last_epoch != epoch)
 		u->taken_over = 0;
-	id = peer_known(skb, u, k, egress);
-	if (id == NOT_KNOWN)
-		id = peer_seen(u, k, egress);
+	id = flow_sought(skb, sk, u, k, egress);
 	remember_last(u, k, epoch, id);
 	return id;
 }

@@ -128,10 +128,9 @@ static __noinline int seed_process(struct task_struct *task, const struct fl_own
 }
 
 /* A socket the programs know already: connected, perhaps, and silent since. True: no seed. */
-static __noinline bool udp_is_known(struct sock *sk)
+static __always_inline bool udp_is_known(struct sock *sk)
 {
 	struct fl_config *c = config_get();
-	struct fl_key key = {};
 	struct fl_udp *u;
 
 	if (!can_tracing_socket)
@@ -139,9 +138,9 @@ static __noinline bool udp_is_known(struct sock *sk)
 	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
 	if (!u)
 		return false;
-	key_from_sock(sk, FL_UDP, &key);
-	if (u->flags & UDP_CONNECTED && key.remote_port)
-		udp_open_connected(u, &key);
+	udp_settle(u, address_of(sk));
+	if (u->flags & UDP_CONNECTED)
+		udp_open_silent(u, address_of(sk));
 	return true;
 }
 
@@ -165,7 +164,7 @@ static __noinline int seed_udp(struct sock *sk, const struct fl_socket *s)
 	if (s->key.remote_port) {
 		u->remote = s->key.remote;
 		u->remote_port = s->key.remote_port;
-		u->flags = UDP_CONNECTED;
+		u->flags = UDP_CONNECTED | UDP_OPENED;
 	}
 	return 0;
 }

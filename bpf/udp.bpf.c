@@ -5,14 +5,14 @@
 #include <bpf/bpf_tracing.h>
 
 /* Not inlined into its callers here: its record would stand in their frames, below flow_rekey(). */
-__noinline int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role)
+__noinline int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role,
+			  const struct fl_owner *by)
 {
-	struct fl_socket s = { .key = *key, .owner = u->user, .cookie = u->cookie, .role = role };
+	struct fl_socket s = { .key = *key, .owner = *by, .cookie = u->cookie, .role = role };
 	enum fl_state state = key_local_only(key) ? FL_STATE_UNCONN : FL_STATE_ESTABLISHED;
 	int r;
 
 	s.opened_ns = bpf_ktime_get_boot_ns();
-	s.active_ns = id == u->own_id ? 0 : s.opened_ns; /* the socket's own lives as long as it */
 	s.accepted = role != FL_ROLE_ACCEPTOR;
 	if (state == FL_STATE_ESTABLISHED)
 		flow_count_udp(id);
@@ -28,13 +28,30 @@ __noinline int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, 
 	return 0;
 }
 
-int udp_open_connected(struct fl_udp *u, const struct fl_key *k)
+/* A datagram from or to that peer came before connect(): its flow is the session. */
+static __always_inline bool own_was_peer(struct fl_udp *u, const struct fl_key *key)
+{
+	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, key);
+	__u64 id = c ? c->flow_id : 0;
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+
+	if (!s || s->cookie != u->cookie)
+		return false;
+	s->active_ns = 0; /* the socket's own lives as long as it */
+	udp_end_own(u);
+	u->own_id = id;
+	return true;
+}
+
+/* The socket's own entry becomes, or is made as, the session. */
+static __noinline int open_connected(struct fl_udp *u, const struct fl_key *key,
+				     const struct fl_owner *by)
 {
 	__u64 id = u->own_id;
 	struct fl_socket *own = bpf_map_lookup_elem(&socket_to_process, &id);
 
 	if (own) {
-		if (!key_local_only(&own->key) || flow_rekey(id, k, FL_ROLE_OPENER))
+		if (flow_rekey(id, key, FL_ROLE_OPENER, by))
 			return 0;
 		/* from here and not from flow_rekey(), whose frame leaves no room */
 		own = bpf_map_lookup_elem(&socket_to_process, &id);
@@ -46,19 +63,91 @@ int udp_open_connected(struct fl_udp *u, const struct fl_key *k)
 		return 0;
 	}
 	if (id)
-		u->flags |= UDP_OWN_SPENT; /* ended by the daemon */
+		u->own_spent = 1; /* ended by the daemon */
 	id = udp_own_id(u);
+	udp_insert(u, id, key, FL_ROLE_OPENER, by);
 	u->own_id = id;
-	udp_insert(u, id, k, FL_ROLE_OPENER);
+	return 0;
+}
+
+static __always_inline __u16 remote_of(struct sock *sk, struct fl_addr *a)
+{
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != FL_STATE_ESTABLISHED)
+		return 0;
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET)
+		addr_from_v4(a, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	else
+		BPF_CORE_READ_INTO(a, sk, __sk_common.skc_v6_daddr);
+	return bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+int udp_settle(struct fl_udp *u, __u64 socket)
+{
+	struct fl_addr remote = {};
+	__u16 port = remote_of((struct sock *)socket, &remote);
+	__u32 before, now;
+
+	bpf_spin_lock(&u->lock); /* one CPU acts on what it finds */
+	before = u->flags;
+	now = before & ~(UDP_CONNECTING | UDP_CONNECTED);
+	if (port)
+		now |= UDP_CONNECTED;
+	if (!(now & before & UDP_CONNECTED) || u->remote_port != port ||
+	    !addr_equal(&u->remote, &remote))
+		now &= ~UDP_OPENED;
+	if (!port || now & UDP_OPENED)
+		now &= ~UDP_CALLED;
+	u->flags = now;
+	u->remote = remote;
+	u->remote_port = port;
+	u->last_epoch = 0;
+	bpf_spin_unlock(&u->lock);
+	if (before & ~now & UDP_OPENED)
+		udp_end_own(u);
+	udp_let_go(u, before & ~now);
+	return 0;
+}
+
+int udp_open_session(struct fl_udp *u, const struct fl_key *key)
+{
+	bool lost = udp_own_is_lost(u), opens;
+	__u32 before;
+
+	bpf_spin_lock(&u->lock); /* one CPU opens it */
+	before = u->flags;
+	opens = before & UDP_CONNECTED && (lost || !(before & UDP_OPENED));
+	if (opens)
+		u->flags = (before | UDP_OPENED) & ~UDP_CALLED;
+	bpf_spin_unlock(&u->lock);
+	if (!opens)
+		return 0;
+	if (!(before & UDP_CALLED))
+		u->connector =
+			u->user; /* as good as we know: the hook of connect() was not there */
+	if (!own_was_peer(u, key))
+		open_connected(u, key, &u->connector);
+	udp_let_go(u, before);
+	udp_end_if_closed(u);
+	return 0;
+}
+
+int udp_open_silent(struct fl_udp *u, __u64 socket)
+{
+	struct fl_key key = {};
+
+	key_from_sock((struct sock *)socket, FL_UDP, &key);
+	if (key.remote_port && key.local_port)
+		udp_open_session(u, &key);
 	return 0;
 }
 
 int udp_open_own(struct fl_udp *u, const struct fl_key *key)
 {
 	__u64 id = udp_own_id(u);
+	int r = udp_insert(u, id, key, FL_ROLE_USER, &u->user);
 
 	u->own_id = id;
-	return udp_insert(u, id, key, FL_ROLE_USER);
+	return r;
 }
 
 /* While daemons take turns each hook has a program of both: the second finds what the first did. */
@@ -206,11 +295,7 @@ int udp_received(struct sock *sk)
 	return 0;
 }
 
-/*
- * Ends peer ID; returns the next of the list. A global function as the one below: verified once by
- * itself and not for each of the thousands of turns of the loops that call it.
- */
-__noinline __u64 udp_end_peer(__u64 id)
+__noinline __u64 udp_end_flow(__u64 id)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
 	__u64 next = s ? s->next : 0;
@@ -219,23 +304,12 @@ __noinline __u64 udp_end_peer(__u64 id)
 	return next;
 }
 
+/* For the loop that calls it thousands of times, as above. */
 __noinline __u64 udp_end_some(__u64 id)
 {
 	for (int i = 0; i < UDP_RELEASE_SOME && id; i++)
-		id = udp_end_peer(id);
+		id = udp_end_flow(id);
 	return id;
-}
-
-/* A connect() that no datagram ever followed: the tuple is known at the latest now. */
-static __noinline int open_silent(struct bpf_sock *ctx, struct fl_udp *u)
-{
-	struct sock *sk = (struct sock *)(void *)ctx;
-	struct fl_key key = {};
-
-	key_from_sock(sk, FL_UDP, &key);
-	if (key.remote_port && key.local_port)
-		udp_open_connected(u, &key);
-	return 0;
 }
 
 /* What is left to see of accept() where no better hook was: a worker will close the paths. */
@@ -264,8 +338,9 @@ int udp_release(struct bpf_sock *ctx)
 	}
 	if (u->flags & UDP_CLOSED) /* see is_own() */
 		return 1;
+	udp_settle(u, address_of(ctx));
 	if (u->flags & UDP_CONNECTED)
-		open_silent(ctx, u);
+		udp_open_silent(u, address_of(ctx));
 	bpf_spin_lock(&u->lock);
 	u->flags |= UDP_CLOSED;
 	bpf_spin_unlock(&u->lock);

@@ -16,9 +16,11 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
-#define UDP_CONNECTED 1u /* connect() named one peer */
-#define UDP_CLOSED 2u	 /* the last descriptor is closed: nothing opens any more */
-#define UDP_OWN_SPENT 4u /* the flow with the cookie as id has ended */
+#define UDP_CONNECTED 1u  /* the socket has one peer */
+#define UDP_CLOSED 2u	  /* the last descriptor is closed: nothing opens any more */
+#define UDP_CONNECTING 4u /* connect() was called: the socket has not shown what came of it */
+#define UDP_OPENED 8u	  /* the socket's own flow is the session with its one peer */
+#define UDP_CALLED 16u /* the connector's session may still come: it counts as one in processes */
 
 /* Peers a socket may take over from others in one epoch: some share theirs all the time. */
 #define UDP_TAKE_OVER_MAX 1024
@@ -39,7 +41,7 @@ static __always_inline void udp_adopt(struct fl_udp *u)
 	u->remote = s->key.remote;
 	u->remote_port = s->key.remote_port;
 	if (u->remote_port)
-		u->flags = UDP_CONNECTED;
+		u->flags = UDP_CONNECTED | UDP_OPENED;
 }
 
 /* Storage of a socket, made at its first sight. */
@@ -77,8 +79,12 @@ static __always_inline void udp_used(struct fl_udp *u)
 /* An id for the socket's own entry: the cookie once, numbers afterwards. */
 static __always_inline __u64 udp_own_id(struct fl_udp *u)
 {
-	return u->flags & UDP_OWN_SPENT ? flow_number() : u->cookie;
+	return u->own_spent ? flow_number() : u->cookie;
 }
+
+/* Ends flow ID of a socket; the next of its peers, 0 when there is none. A global function: it is
+ * verified once by itself, and not at each call. */
+__u64 udp_end_flow(__u64 id);
 
 static __always_inline void udp_end_own(struct fl_udp *u)
 {
@@ -87,18 +93,59 @@ static __always_inline void udp_end_own(struct fl_udp *u)
 	if (!id)
 		return;
 	u->own_id = 0;
-	u->flags |= UDP_OWN_SPENT;
-	flow_end(id, FL_REASON_NONE, NULL);
+	u->own_spent = 1;
+	udp_end_flow(id);
 }
 
-/* Opens a flow owned by the socket's user. 0 or -EEXIST. */
-int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role) __hidden;
+/* The release knows nothing of what was opened meanwhile. */
+static __always_inline void udp_end_if_closed(struct fl_udp *u)
+{
+	if (u->flags & UDP_CLOSED)
+		udp_end_own(u);
+}
 
-/* connect() named this peer: the socket's own entry becomes, or is made as, the session. */
-int udp_open_connected(struct fl_udp *u, const struct fl_key *key) __hidden;
+/* The daemon has ended it. */
+static __always_inline bool udp_own_is_lost(const struct fl_udp *u)
+{
+	__u64 id = u->own_id;
+
+	return id && !bpf_map_lookup_elem(&socket_to_process, &id);
+}
+
+/* Opens a flow, owned by BY. 0 or -EEXIST. */
+int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role,
+	       const struct fl_owner *by) __hidden;
 
 /* The socket's own, local-only entry. */
 int udp_open_own(struct fl_udp *u, const struct fl_key *key) __hidden;
+
+/*
+ * The hook of connect() runs before it is known what comes of it: there may be no route, another
+ * program may refuse, 0.0.0.0 is another address in the end. And no hook tells that connect() with
+ * AF_UNSPEC has undone it. So what it came to is read off the socket, at the first event after.
+ */
+static __always_inline bool udp_unsettled(const struct fl_udp *u, __u32 state)
+{
+	bool connected = u->flags & UDP_CONNECTED;
+
+	return u->flags & UDP_CONNECTING || connected != (state == FL_STATE_ESTABLISHED);
+}
+
+/* SOCKET is the address of the socket. Ends what was its session and is no more. */
+int udp_settle(struct fl_udp *u, __u64 socket) __hidden;
+
+/* Who called connect() is not asked for any more. */
+static __always_inline void udp_let_go(struct fl_udp *u, __u32 flags)
+{
+	if (flags & UDP_CALLED)
+		process_flow_removed(&u->connector.proc);
+}
+
+/* The socket is settled and connected: KEY is the session, if that is not open. */
+int udp_open_session(struct fl_udp *u, const struct fl_key *key) __hidden;
+
+/* The same of a socket that no datagram has shown the ends of. */
+int udp_open_silent(struct fl_udp *u, __u64 socket) __hidden;
 
 /* A receive without an address took the datagram that came first: the oldest pending peer's. */
 int udp_received(struct sock *sk) __hidden;

@@ -11,17 +11,6 @@
 /* connect(), or a datagram sent without. */
 enum call { CALL_CONNECT, CALL_SENDMSG };
 
-/* The tracking program has seen connect() before us: its session is the one that comes about. */
-static __always_inline void tell_tracking(struct bpf_sock *sk, const struct fl_place *to)
-{
-	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
-
-	if (!u)
-		return;
-	u->remote = to->addr;
-	u->remote_port = to->port;
-}
-
 /* A datagram does not change whom a socket is connected to; no hook tells of its end. */
 static __always_inline bool stays_connected(enum call call, __u32 state)
 {
@@ -70,8 +59,6 @@ static __noinline int go_round(struct bpf_sock *sk, enum call call, const struct
 	bpf_spin_unlock(&r->lock);
 	if (lost)
 		count(FL_CNT_REDIRECTS_FULL);
-	if (call == CALL_CONNECT)
-		tell_tracking(sk, &d.to);
 	return 0;
 }
 

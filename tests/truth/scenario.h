@@ -103,6 +103,14 @@ int udp_unread(void);
 int udp_silent(void);
 int udp_refused(void);
 
+/* scenario_association.c: connect() of UDP */
+int udp_forked_connect(void);
+int udp_connect_any(void);
+int udp_connect_failed(void);
+int udp_undone(void);
+int udp_undone_again(void);
+int udp_connect_peer(void);
+
 /* scenario_uring.c */
 int uring_inline(void);
 int uring_async(void);

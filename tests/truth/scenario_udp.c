@@ -11,91 +11,7 @@
 #include <string.h>
 
 #include "actor.h"
-#include "udp.h"
-
-struct serve {
-	struct ep at;	 /* where to bind */
-	struct ep local; /* the address clients send to; port filled in */
-	bool with_addr;	 /* ask from where, and reply */
-	bool reuseport;
-	bool pktinfo;	   /* reply from .local */
-	struct udp *bound; /* inherited, already bound */
-};
-
-/* Everything that has arrived. */
-static int drain(struct udp *u, const struct serve *sv, uint64_t before)
-{
-	struct ep from;
-	int r;
-
-	while ((r = udp_take(u, sv->with_addr, &sv->local, before, &from)) == 0)
-		if (sv->with_addr)
-			TRY(udp_reply(u, &from, sv->pktinfo ? &sv->local : NULL));
-	return r == -EAGAIN ? 0 : r;
-}
-
-/* Takes and answers datagrams until the channel speaks; what came before that is taken too. */
-static int serve_until_told(int ctl, struct udp *u, const struct serve *sv)
-{
-	struct pollfd p[2] = { { .fd = u->own.fd, .events = POLLIN },
-			       { .fd = ctl, .events = POLLIN } };
-	uint64_t stop;
-
-	for (;;) {
-		uint64_t before = now_ns();
-
-		if (SYS(poll(p, 2, patience_ms())) == 0)
-			return -ETIMEDOUT;
-		TRY(drain(u, sv, before));
-		if (!p[1].revents)
-			continue;
-		TRY(hear(ctl, &stop));
-		TRY(drain(u, sv, before));
-		udp_settle(u);
-		return 0;
-	}
-}
-
-static int server(int ctl, void *arg)
-{
-	struct serve sv = *(struct serve *)arg;
-	_udp_ struct udp u = UDP_NONE;
-
-	TRY(udp_new(&u));
-	if (sv.reuseport)
-		TRY(sock_flag(u.own.fd, SOL_SOCKET, SO_REUSEPORT, 1));
-	TRY(udp_bind(&u, &sv.at));
-	sv.local.port = u.own.s->local.port;
-	TRY(say(ctl, sv.local.port));
-	TRY(serve_until_told(ctl, &u, &sv));
-	return udp_close(&u);
-}
-
-static struct serve plain_serve(void)
-{
-	return (struct serve){ .at = stage.n & 2 ? any_address(0) : loopback(1, 0),
-			       .local = loopback(1, 0),
-			       .with_addr = true };
-}
-
-static int start_server(struct actor *a, const char *name, const struct serve *sv,
-			struct ep *ret_at)
-{
-	uint64_t port;
-
-	TRY(actor_start(a, name, server, (void *)sv));
-	TRY(hear(a->ctl, &port));
-	*ret_at = sv->local;
-	ret_at->port = (uint16_t)port;
-	return 0;
-}
-
-static int stop(struct actor *a)
-{
-	TRY(say(a->ctl, 0));
-	TRY(actor_join(a));
-	return 0;
-}
+#include "udp_server.h"
 
 /* --- connect() --- */
 
@@ -133,7 +49,7 @@ int udp_connected(void)
 	TRY(hear(a.ctl, &value));
 	TRY(udp_send(&u));
 	TRY(udp_receive(&u));
-	TRY(stop(&a));
+	TRY(udp_server_stop(&a));
 	return udp_close(&u);
 }
 
@@ -149,36 +65,27 @@ static int ask_connected(int ctl, void *arg)
 	return udp_close(&u);
 }
 
-static int asked_by(const char *name, actor_fn fn, const struct ep *to)
-{
-	_actor_ struct actor a = ACTOR_NONE;
-
-	TRY(actor_start(&a, name, fn, (void *)to));
-	TRY(actor_join(&a));
-	return 0;
-}
-
 int udp_unbound(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to;
 
-	TRY(start_server(&a, "udp-server", &sv, &to));
-	TRY(asked_by("udp-client", ask_connected, &to));
-	return stop(&a);
+	TRY(udp_server_start(&a, "udp-server", &sv, &to));
+	TRY(udp_asked_by("udp-client", ask_connected, &to));
+	return udp_server_stop(&a);
 }
 
 int udp_many_peers(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to;
 
-	TRY(start_server(&a, "udp-server", &sv, &to));
+	TRY(udp_server_start(&a, "udp-server", &sv, &to));
 	for (int i = 0; i < 4; i++)
-		TRY(asked_by(i & 1 ? "odd" : "even", ask_connected, &to));
-	return stop(&a);
+		TRY(udp_asked_by(i & 1 ? "odd" : "even", ask_connected, &to));
+	return udp_server_stop(&a);
 }
 
 struct two {
@@ -223,16 +130,16 @@ static int ask_two_by_name(int ctl, void *arg)
 static int two_servers(const char *name, actor_fn fn)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct two to;
 	_actor_ struct actor client = ACTOR_NONE;
 
-	TRY(start_server(&a, "udp-first", &sv, &to.first));
-	TRY(start_server(&b, "udp-second", &sv, &to.second));
+	TRY(udp_server_start(&a, "udp-first", &sv, &to.first));
+	TRY(udp_server_start(&b, "udp-second", &sv, &to.second));
 	TRY(actor_start(&client, name, fn, &to));
 	TRY(actor_join(&client));
-	TRY(stop(&a));
-	return stop(&b);
+	TRY(udp_server_stop(&a));
+	return udp_server_stop(&b);
 }
 
 int udp_reconnect(void)
@@ -249,15 +156,15 @@ int udp_silent(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
 	_udp_ struct udp u = UDP_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to;
 
-	TRY(start_server(&a, "udp-server", &sv, &to));
+	TRY(udp_server_start(&a, "udp-server", &sv, &to));
 	TRY(udp_new(&u));
 	TRY(udp_connect(&u, &to));
 	u.own.s->flags |= T_NO_MIRROR;
 	TRY(udp_close(&u));
-	return stop(&a);
+	return udp_server_stop(&a);
 }
 
 int udp_refused(void)
@@ -305,14 +212,14 @@ int udp_one_to_many(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE, c = ACTOR_NONE;
 	struct actor *all[] = { &a, &b, &c };
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to[3];
 
 	for (int i = 0; i < 3; i++)
-		TRY(start_server(all[i], "udp-server", &sv, &to[i]));
-	TRY(asked_by("udp-one", ask_many, to));
+		TRY(udp_server_start(all[i], "udp-server", &sv, &to[i]));
+	TRY(udp_asked_by("udp-one", ask_many, to));
 	for (int i = 0; i < 3; i++)
-		TRY(stop(all[i]));
+		TRY(udp_server_stop(all[i]));
 	return 0;
 }
 
@@ -333,14 +240,14 @@ static int ask_from(int ctl, void *arg)
 int udp_pktinfo(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
-	struct serve sv = {
+	struct udp_serve sv = {
 		.at = any_address(0), .local = loopback(9, 0), .with_addr = true, .pktinfo = true
 	};
 	struct ep to;
 
-	TRY(start_server(&a, "udp-server", &sv, &to));
-	TRY(asked_by("udp-pktinfo", ask_from, &to));
-	return stop(&a);
+	TRY(udp_server_start(&a, "udp-server", &sv, &to));
+	TRY(udp_asked_by("udp-pktinfo", ask_from, &to));
+	return udp_server_stop(&a);
 }
 
 /* --- receiving --- */
@@ -360,38 +267,38 @@ static int tell(int ctl, void *arg)
 int udp_recv_null(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to;
 
 	sv.with_addr = false;
-	TRY(start_server(&a, "udp-server", &sv, &to));
+	TRY(udp_server_start(&a, "udp-server", &sv, &to));
 	for (int i = 0; i < 3; i++)
-		TRY(asked_by("udp-client", tell, &to));
-	return stop(&a);
+		TRY(udp_asked_by("udp-client", tell, &to));
+	return udp_server_stop(&a);
 }
 
 int udp_reuseport(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE, c = ACTOR_NONE;
 	struct actor *all[] = { &a, &b, &c };
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to = sv.local;
 
 	sv.reuseport = true;
 	for (int i = 0; i < 3; i++) {
-		TRY(start_server(all[i], "udp-member", &sv, &to));
+		TRY(udp_server_start(all[i], "udp-member", &sv, &to));
 		sv.at.port = to.port;
 	}
 	for (int i = 0; i < 6; i++)
-		TRY(asked_by("udp-client", ask_connected, &to));
+		TRY(udp_asked_by("udp-client", ask_connected, &to));
 	for (int i = 0; i < 3; i++)
-		TRY(stop(all[i]));
+		TRY(udp_server_stop(all[i]));
 	return 0;
 }
 
 static int binds_only(int ctl, void *arg)
 {
-	struct serve sv = *(struct serve *)arg;
+	struct udp_serve sv = *(struct udp_serve *)arg;
 	_udp_ struct udp u = UDP_NONE;
 	struct session *s;
 	uint64_t client, before;
@@ -417,7 +324,7 @@ int udp_unread(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
 	_udp_ struct udp u = UDP_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to = sv.local;
 	uint64_t port;
 
@@ -436,10 +343,10 @@ int udp_unread(void)
 
 static int serves_inherited(int ctl, void *arg)
 {
-	struct serve *sv = arg;
+	struct udp_serve *sv = arg;
 	_udp_ struct udp u = { .own = { .fd = sv->bound->own.fd } };
 
-	TRY(serve_until_told(ctl, &u, sv));
+	TRY(udp_serve_until_told(ctl, &u, sv));
 	for (unsigned int i = 0; i < u.count; i++)
 		session_holder(u.peers[i], getppid());
 	return udp_close(&u);
@@ -448,7 +355,7 @@ static int serves_inherited(int ctl, void *arg)
 /* bind() in the parent, receive in the child. */
 static int binds_for_child(int ctl, void *arg)
 {
-	struct serve sv = *(struct serve *)arg;
+	struct udp_serve sv = *(struct udp_serve *)arg;
 	_udp_ struct udp u = UDP_NONE;
 	_actor_ struct actor child = ACTOR_NONE;
 	uint64_t end;
@@ -462,14 +369,14 @@ static int binds_for_child(int ctl, void *arg)
 	session_holder(u.own.s, child.pid);
 	TRY(say(ctl, sv.local.port));
 	TRY(hear(ctl, &end));
-	TRY(stop(&child));
+	TRY(udp_server_stop(&child));
 	return udp_close(&u);
 }
 
 static int forked(bool with_addr)
 {
 	_actor_ struct actor a = ACTOR_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to = sv.local;
 	uint64_t port;
 
@@ -478,8 +385,8 @@ static int forked(bool with_addr)
 	TRY(hear(a.ctl, &port));
 	to.port = (uint16_t)port;
 	for (int i = 0; i < 2; i++)
-		TRY(asked_by("udp-client", with_addr ? ask_connected : tell, &to));
-	return stop(&a);
+		TRY(udp_asked_by("udp-client", with_addr ? ask_connected : tell, &to));
+	return udp_server_stop(&a);
 }
 
 int udp_forked_addr(void)
@@ -507,7 +414,7 @@ static int replies_only(int ctl, void *arg)
 
 static int receives_for_child(int ctl, void *arg)
 {
-	struct serve sv = *(struct serve *)arg;
+	struct udp_serve sv = *(struct udp_serve *)arg;
 	_udp_ struct udp u = UDP_NONE;
 	_actor_ struct actor child = ACTOR_NONE;
 	struct reply rp = { .u = &u };
@@ -532,14 +439,14 @@ static int receives_for_child(int ctl, void *arg)
 int udp_reply_only(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep to = sv.local;
 	uint64_t port;
 
 	TRY(actor_start(&a, "udp-receives", receives_for_child, &sv));
 	TRY(hear(a.ctl, &port));
 	to.port = (uint16_t)port;
-	TRY(asked_by("udp-client", ask_connected, &to));
+	TRY(udp_asked_by("udp-client", ask_connected, &to));
 	TRY(actor_join(&a));
 	return 0;
 }
@@ -565,11 +472,11 @@ int udp_forked_send(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, child = ACTOR_NONE;
 	_udp_ struct udp u = UDP_NONE;
-	struct serve sv = plain_serve();
+	struct udp_serve sv = udp_serve_plain();
 	struct ep here = loopback(1, 0);
 	struct send job;
 
-	TRY(start_server(&a, "udp-server", &sv, &job.to));
+	TRY(udp_server_start(&a, "udp-server", &sv, &job.to));
 	TRY(udp_new(&u));
 	TRY(udp_bind(&u, &here));
 	job.fd = u.own.fd;
@@ -577,6 +484,6 @@ int udp_forked_send(void)
 	u.own.s->flags |= T_ANY_HOLDER;
 	session_holder(u.own.s, child.pid);
 	TRY(actor_join(&child));
-	TRY(stop(&a));
+	TRY(udp_server_stop(&a));
 	return udp_close(&u);
 }
