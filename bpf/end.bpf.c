@@ -3,7 +3,7 @@
  * An end that no hook saw: reconciliation found no socket, or a UDP peer fell silent. The daemon
  * runs this program on the flow, so that consumers' rings hear of it; the event is the daemon's.
  */
-#include "flow.bpf.h"
+#include "udp.bpf.h"
 
 /* The packet is a struct fl_end. 0, or 1 when the flow ended meanwhile. */
 SEC("tc")
@@ -13,5 +13,6 @@ int end_flow(struct __sk_buff *skb)
 
 	if (bpf_skb_load_bytes(skb, 0, &end, sizeof(end)))
 		return 1;
+	udp_leave(end.flow_id);
 	return flow_take_out(end.flow_id) ? 1 : 0;
 }

@@ -218,6 +218,16 @@ struct {
 	__type(value, struct fl_udp);
 } udp_sockets SEC(".maps") __weak;
 
+/* Peer of a UDP socket that has ended before its socket -> the next of the list it stood in. See
+ * udp_leave(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, FLOWS_DEFAULT);
+	__type(key, __u64);
+	__type(value, __u64);
+} udp_left SEC(".maps") __weak;
+
 /* Network namespace cookie -> inode, for the people who know namespaces by inode. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

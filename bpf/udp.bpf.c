@@ -295,10 +295,42 @@ int udp_received(struct sock *sk)
 	return 0;
 }
 
-__noinline __u64 udp_end_flow(__u64 id)
+/* Who stands behind one that has left. Nobody asks twice. */
+static __always_inline __u64 behind_left(__u64 id)
+{
+	__u64 *left = bpf_map_lookup_elem(&udp_left, &id);
+	__u64 next = left ? *left : 0;
+
+	if (left)
+		bpf_map_delete_elem(&udp_left, &id);
+	return next;
+}
+
+/*
+ * What is kept of ID is who comes next, if anybody does. Those next to it who have left before are
+ * passed over for good: so of a socket no more is kept than it once had peers at a time.
+ */
+__noinline int udp_leave(__u64 id)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
 	__u64 next = s ? s->next : 0;
+
+	for (int i = 0; i < UDP_LEFT_AT_ONCE && next; i++) {
+		__u64 at = next;
+
+		if (bpf_map_lookup_elem(&socket_to_process, &at))
+			break;
+		next = behind_left(at);
+	}
+	if (next && bpf_map_update_elem(&udp_left, &id, &next, BPF_ANY))
+		count(FL_CNT_UDP_PEERS_LEFT);
+	return 0;
+}
+
+__noinline __u64 udp_end_flow(__u64 id)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+	__u64 next = s ? s->next : behind_left(id);
 
 	flow_end(id, FL_REASON_NONE, NULL);
 	return next;

@@ -27,6 +27,7 @@
 
 #define UDP_RELEASE_MAX 8192 /* peers ended at close; the sweep takes the rest */
 #define UDP_RELEASE_SOME 64  /* of them at a time */
+#define UDP_LEFT_AT_ONCE 8   /* peers passed over by udp_leave(); the next call takes the rest */
 
 /* A socket older than the agent, where its walk could not make the storage: what it has found. */
 static __always_inline void udp_adopt(struct fl_udp *u)
@@ -82,9 +83,12 @@ static __always_inline __u64 udp_own_id(struct fl_udp *u)
 	return u->own_spent ? flow_number() : u->cookie;
 }
 
-/* Ends flow ID of a socket; the next of its peers, 0 when there is none. A global function: it is
- * verified once by itself, and not at each call. */
+/* Ends flow ID of a socket; the next of its peers, 0 when there is none. A global function as the
+ * next: each is verified once by itself, and not at each call. */
 __u64 udp_end_flow(__u64 id);
+
+/* Flow ID is about to end before its socket does: those behind it in the list stay to be found. */
+int udp_leave(__u64 id);
 
 static __always_inline void udp_end_own(struct fl_udp *u)
 {
@@ -94,6 +98,7 @@ static __always_inline void udp_end_own(struct fl_udp *u)
 		return;
 	u->own_id = 0;
 	u->own_spent = 1;
+	udp_leave(id);
 	udp_end_flow(id);
 }
 

@@ -154,6 +154,7 @@ static void set_sizes(struct flowner_bpf *s, const struct config *c)
 	bpf_map__set_max_entries(s->maps.l7_connections, c->limits.flows);
 	bpf_map__set_max_entries(s->maps.socket_to_process, c->limits.flows);
 	bpf_map__set_max_entries(s->maps.udp_counts, c->limits.flows);
+	bpf_map__set_max_entries(s->maps.udp_left, c->limits.flows);
 	bpf_map__set_max_entries(s->maps.processes, c->limits.processes);
 	bpf_map__set_max_entries(s->maps.process_text, c->limits.processes);
 	bpf_map__set_max_entries(s->maps.events, c->limits.ring_bytes);

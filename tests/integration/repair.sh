@@ -87,4 +87,33 @@ same "a session of a socket's own" "$(of_again)" "$again_id"
 same "counted" "$(stat_of udp_idle)" 3 # the server's two of it, too
 same "the socket" "$(flowner show -j "$server_id" | jq -r .flowner.role)" user
 tell client close "$again_fd"
+
+# --- a peer that fell silent does not hide those who came before it from the close ---
+tell server listen udp 127.0.0.1 5454
+server_fd=${R[0]}
+fds=() ids=()
+for i in 0 1 2; do
+	tell client connect udp 127.0.0.1 5454
+	fds[i]=${R[0]} client_port=${R[1]}
+	tell client send "${fds[i]}"
+	tell server recv "$server_fd"
+	ids[i]=$(flowner list -j -u --local 127.0.0.1:5454 --rport "$client_port" |
+		jq -r .flowner.flow_id)
+done
+all_but_the_second() {
+	for i in 0 2; do
+		tell client send "${fds[i]}"
+		tell server recv "$server_fd"
+	done
+	[[ $(flowner show -j "${ids[1]}" | jq -r .event.reason) == idle ]]
+}
+eventually 20 all_but_the_second
+tell server close "$server_fd"
+ended() { [[ $(flowner show -j "$1" | jq -r .event.end) != null ]]; } # ID
+for i in 0 2; do
+	eventually 20 ended "${ids[i]}"
+	same "why peer $i ended" "$(flowner show -j "${ids[i]}" | jq -r .event.reason)" null
+done
+for i in 0 1 2; do tell client close "${fds[i]}"; done
+
 equal || fail "maps and sockets differ in the end"
