@@ -168,6 +168,25 @@ static int note_unreached(struct run *run, __u64 cookie)
 	return idset_add(&run->unreached, cookie);
 }
 
+/*
+ * A UDP socket that was connected to the peer of FLOW, the session being its own, and is no more:
+ * no hook tells of connect() with AF_UNSPEC, and nothing came through the socket since.
+ */
+static bool is_undone(const struct run *run, const struct fl_flow *flow)
+{
+	const struct namespace *space = namespace_of(run, flow->key.netns_cookie);
+	struct sockdiag_socket s;
+	__u64 active;
+
+	if (!space || flow->key.proto != FL_UDP || !flow->key.remote_port)
+		return false;
+	if (maps_active_ns(run->agent->maps, flow->id, &active) < 0 || active)
+		return false;
+	if (sockdiag_find(space->fd, &flow->key, flow->cookie, &s) < 0)
+		return false;
+	return s.state != FL_STATE_ESTABLISHED || !sockdiag_is_at(&s, &flow->key);
+}
+
 static int judge(const struct fl_flow *flow, void *arg)
 {
 	struct run *run = arg;
@@ -182,6 +201,10 @@ static int judge(const struct fl_flow *flow, void *arg)
 	}
 	if (is_idle_peer(run, flow)) {
 		take_out(run, flow, FL_REASON_IDLE);
+		return 0;
+	}
+	if (is_undone(run, flow)) {
+		take_out(run, flow, FL_REASON_NONE);
 		return 0;
 	}
 	r = idset_add(&run->known, flow->cookie);

@@ -614,6 +614,14 @@ static int do_reconnect(const struct command *c)
 	return answer_socket(fd_of(c), before);
 }
 
+/* undo FD: the same without another peer */
+static int do_undo(const struct command *c)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	return connect(fd_of(c), &nobody, sizeof(nobody)) < 0 ? fails() : puts("ok");
+}
+
 /* relisten FD: the listener stops and listens again */
 static int do_relisten(const struct command *c)
 {
@@ -982,6 +990,7 @@ static const struct told commands[] = {
 	{ "get", do_get },	     { "from", do_from },	  { "peer", do_peer },
 	{ "name", do_name },	     { "original", do_original }, { "option", do_option },
 	{ "later", do_later },	     { "led", do_led },		  { "rush", do_rush },
+	{ "undo", do_undo },
 	{ "calm", do_calm },
 };
 

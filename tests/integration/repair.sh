@@ -116,4 +116,17 @@ for i in 0 2; do
 done
 for i in 0 1 2; do tell client close "${fds[i]}"; done
 
+# --- connect() of UDP undone, and silence: no program sees it ---
+tell server listen udp 127.0.0.1 5454
+server_fd=${R[0]}
+tell client listen udp 127.0.0.1 6001
+fd=${R[0]} undone=${R[2]}
+tell client call "$fd" 127.0.0.1 5454
+tell client send "$fd"
+same "connected" "$(flowner show -j "$undone" | jq -r .flowner.role)" opener
+tell client undo "$fd"
+eventually 20 ended "$undone"
+same "why" "$(flowner show -j "$undone" | jq -r .event.reason)" null
+tell client close "$fd"
+tell server close "$server_fd"
 equal || fail "maps and sockets differ in the end"

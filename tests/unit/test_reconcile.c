@@ -50,6 +50,9 @@ static struct {
 	struct fl_process processes[MOST];
 	__u64 there[MOST]; /* cookies that answer when asked for alone */
 	int exists_error;  /* nobody knows */
+	int find_error;
+	__u64 undone;	 /* cookie of a UDP socket that is not connected any more */
+	__u16 elsewhere; /* a port that no UDP socket is connected to */
 	__u64 ended_meanwhile;
 	__u64 active_ns;
 	struct fl_config config;
@@ -154,6 +157,26 @@ int sockdiag_exists(int fd, const struct fl_key *key, __u64 cookie)
 			return 1;
 	}
 	return 0;
+}
+
+int sockdiag_find(int fd, const struct fl_key *key, __u64 cookie,
+		  struct sockdiag_socket *ret_socket)
+{
+	assert_int_equal(space_of(fd)->cookie, key->netns_cookie);
+	assert_int_equal(key->proto, FL_UDP);
+	if (fake.find_error)
+		return -fake.find_error;
+	*ret_socket = (struct sockdiag_socket){
+		.proto = FL_UDP,
+		.state = cookie == fake.undone ? FL_STATE_CLOSE : FL_STATE_ESTABLISHED,
+	};
+	return 0;
+}
+
+bool sockdiag_is_at(const struct sockdiag_socket *s, const struct fl_key *key)
+{
+	(void)s;
+	return key->remote_port != fake.elsewhere;
 }
 
 /* --- maps.h --- */
@@ -328,7 +351,7 @@ static void expect_ended(__u64 id, enum fl_reason reason)
 	assert_true(fake.taken[0] == id && fake.told[0].id == id);
 	assert_int_equal(fake.told[0].reason, reason);
 	assert_int_equal(fake.told[0].ended_ns, NOW);
-	assert_int_equal(result.ended, reason == FL_REASON_LOST);
+	assert_int_equal(result.ended, reason != FL_REASON_IDLE);
 	assert_int_equal(result.idle, reason == FL_REASON_IDLE);
 	assert_int_equal(fake.counted[FL_CNT_END_RECONCILED], result.ended);
 	assert_int_equal(fake.counted[FL_CNT_UDP_IDLE], result.idle);
@@ -573,6 +596,39 @@ static void a_peer_silent_no_longer_than_allowed(void **state)
 }
 
 /* What is no peer of a shared socket has a socket that says when it ends. */
+static void a_udp_socket_that_is_not_connected_any_more(void **state)
+{
+	(void)state;
+	add(5, FL_UDP);
+	add(6, FL_UDP);
+	list(0, 5);
+	list(0, 6);
+	fake.undone = 5;
+	expect_ended(5, FL_REASON_NONE);
+}
+
+static void a_udp_socket_connected_elsewhere(void **state)
+{
+	(void)state;
+	add(5, FL_UDP);
+	add(6, FL_UDP)->key.remote_port = fake.elsewhere = 77;
+	list(0, 5);
+	list(0, 6);
+	expect_ended(6, FL_REASON_NONE);
+}
+
+static void what_a_udp_socket_is_connected_to_nobody_knows(void **state)
+{
+	(void)state;
+	add(5, FL_UDP);
+	add(6, FL_UDP)->key.remote_port = 0; /* bound, and no more */
+	list(0, 5);
+	list(0, 6);
+	fake.undone = 6;
+	fake.find_error = ENOBUFS;
+	expect_nothing_ended();
+}
+
 static void silence_of_others_is_no_end(void **state)
 {
 	(void)state;
@@ -705,6 +761,9 @@ int main(void)
 		TEST(namespaces_nobody_can_enter),
 		TEST(a_listener_passed_over_once),
 		TEST(a_udp_socket_passed_over_twice),
+		TEST(a_udp_socket_that_is_not_connected_any_more),
+		TEST(a_udp_socket_connected_elsewhere),
+		TEST(what_a_udp_socket_is_connected_to_nobody_knows),
 		TEST(a_udp_socket_passed_over_once),
 		TEST(without_a_doubt_there_is_no_second_dump),
 		TEST(a_second_dump_that_fails),
