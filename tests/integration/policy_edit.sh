@@ -41,13 +41,22 @@ rejects() { # PORT
 }
 
 names() { flowner policy show -j | jq -r '[.rules[]?.name] | join(" ")'; }
-of_rule() { flowner policy show -j | jq -r ".rules[] | select(.name == \"$1\").$2"; } # NAME KEY
+of_rule() { flowner policy show -j | jq -r ".rules[]? | select(.name == \"$1\").$2"; } # NAME KEY
 are() { [[ $(names) == "$1" ]]; } # NAMES
-nanoseconds() { date -d "$1" +%s%N; } # TIME
+nanoseconds() { [[ $1 ]] && date -d "$1" +%s%N; } # TIME
 is_past() { (($(date +%s%N) > $1)); } # NANOSECONDS
 
 add() { # OPTIONS... RULE: by standard input
 	rules "${@: -1}" | flowner policy add "${@:1:$# - 1}" -
+}
+
+briefly() { # NAME SECONDS RULE: UNTIL is when its time is over
+	for _ in {1..5}; do
+		exits 0 add --for "$(($2 * TEST_SLOW))s" "$3"
+		UNTIL=$(of_rule "$1" until)
+		[[ ! $UNTIL ]] || return 0 # else it was over before it was asked for
+	done
+	fail "no rule '$1' is there for $2 s"
 }
 
 refused() { # STATUS REGEX RULE: as refuses, for add
@@ -129,8 +138,8 @@ without_a_gap() {
 		exits 0 flowner policy delete "a$i"
 		lets_in $PERMITTED
 	done
-	exits 0 add --for "${TEST_SLOW}s" "$(rule short $PERMITTED reject)"
-	lets_in_after $PERMITTED "$(of_rule short until)"
+	briefly short 1 "$(rule short $PERMITTED reject)"
+	lets_in_after $PERMITTED "$UNTIL"
 	hammered
 	same "hits of who tried so often" "$(of_rule never hits)" "$TRIED"
 	hits=$(of_rule permitted hits)
@@ -195,8 +204,8 @@ for_a_time() {
 	exits 0 flowner policy delete long
 	lets_in $PERMITTED
 	hammer $NEVER
-	exits 0 add --for "$((3 * TEST_SLOW))s" "$(rule short $PERMITTED reject)"
-	until=$(nanoseconds "$(of_rule short until)")
+	briefly short 3 "$(rule short $PERMITTED reject)"
+	until=$(nanoseconds "$UNTIL")
 	kill_daemon
 	rejects $PERMITTED
 	eventually 10 is_past "$until"
@@ -222,8 +231,8 @@ of_no_policy() {
 	lets_in $OPEN
 	same "what is shown" "$(flowner policy show)" 'no policy is loaded'
 	[[ ! -e $PINS/policy ]] || fail "pins of the policy are left: $(ls -R "$PINS/policy")"
-	exits 0 add --for "${TEST_SLOW}s" "$(rule only $OPEN reject 'mode: enforce')"
-	lets_in_after $OPEN "$(of_rule only until)"
+	briefly only 1 "$(rule only $OPEN reject 'mode: enforce')"
+	lets_in_after $OPEN "$UNTIL"
 	eventually 10 are ''
 	# what was loaded stays, for its defaults
 	printf 'default: {connect: reject}\nmode: enforce\n%s\n' \
@@ -241,8 +250,8 @@ of_no_policy() {
 on_trial() {
 	local until said
 	exits 0 flowner policy load "$T/base.yaml"
-	exits 0 add --for "${TEST_SLOW}s" "$(rule short $OPEN reject)"
-	until=$(nanoseconds "$(of_rule short until)")
+	briefly short 1 "$(rule short $OPEN reject)"
+	until=$(nanoseconds "$UNTIL")
 	said=$(grep -c 'the time of' "$T/flownerd.log")
 	policy other enforce "$(rule other $OPEN reject)"
 	exits 0 flowner policy load "$T/other.yaml" --try "$((3 * TEST_SLOW))s"
