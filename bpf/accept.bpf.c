@@ -9,6 +9,8 @@
 #include <bpf/bpf_tracing.h>
 #include <linux/net.h>
 
+#define MSG_PEEK 2
+#define MSG_ERRQUEUE 0x2000 /* what comes back is no datagram of a peer */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 
@@ -214,8 +216,8 @@ int BPF_PROG(touch_recv, struct sock *sk, int ret, int flags)
 		return 0;
 	if (sk->sk_protocol == IPPROTO_TCP)
 		touched(sk);
-	else if (sk->sk_protocol == IPPROTO_UDP && ret >= 0)
-		udp_received(sk);
+	else if (sk->sk_protocol == IPPROTO_UDP)
+		udp_received(sk, ret >= 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)));
 	else if (is_mptcp(sk))
 		touched_mptcp(sk);
 	return 0;

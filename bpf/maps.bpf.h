@@ -205,7 +205,6 @@ struct fl_udp {
 	__u64 last_epoch;
 	__u64 last_id;	    /* flow of last_*, 0 = none */
 	__u64 peers;	    /* newest numbered peer, head of the list in fl_socket.next */
-	__u64 addressed_by; /* pid_tgid whose current receive asked for the address */
 	__u32 pending_head; /* oldest and next free of pending, counted up, masked in use */
 	__u32 pending_tail;
 	__u64 pending[UDP_PENDING]; /* peers nobody has received from yet; 0 = taken meanwhile */
@@ -217,6 +216,35 @@ struct {
 	__type(key, int);
 	__type(value, struct fl_udp);
 } udp_sockets SEC(".maps") __weak;
+
+/*
+ * A call of a UDP socket that is under way, as the hook at its beginning leaves it for the one at its
+ * end, or on its way: several threads may be at one socket. Each thread has the place that its
+ * number says; should another one have the same, whoever looks finds that it is not his.
+ */
+#define UDP_CALLS 8192 /* a power of two */
+
+struct udp_call {
+	__u64 thread; /* pid_tgid; 0 = it is over */
+	__u64 cookie;
+	__u64 id;	/* of a receive: the pending flow it took from, 0 = none */
+	__u32 position; /* where in fl_udp.pending */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, UDP_CALLS);
+	__type(key, __u32);
+	__type(value, struct udp_call);
+} udp_sends SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, UDP_CALLS);
+	__type(key, __u32);
+	__type(value, struct udp_call);
+} udp_receives SEC(".maps") __weak;
 
 /* Peer of a UDP socket that has ended before its socket -> the next of the list it stood in. See
  * udp_leave(). */

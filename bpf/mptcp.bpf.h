@@ -8,11 +8,9 @@
 #ifndef FLOWNER_MPTCP_BPF_H
 #define FLOWNER_MPTCP_BPF_H
 
-#include "compat.bpf.h"
-#include "event.bpf.h"
+#include "owner.bpf.h"
 
 #define IPPROTO_MPTCP 262
-#define PF_KTHREAD 0x00200000
 
 /* As many are looked at: eight beside the first are the most that kernels up to 6.18 let be
  * configured. Of more, which 7.2 allows, those behind have no holders here, and stay the listener's

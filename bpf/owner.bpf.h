@@ -15,6 +15,15 @@
 #include <flowner/check.h>
 
 #define EEXIST 17
+#define PF_KTHREAD 0x00200000
+
+/* A thread of the kernel itself: it works for somebody, and nothing tells for whom. */
+static __always_inline bool current_is_kernel(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, flags) & PF_KTHREAD;
+}
 
 /* The daemon looks at everybody's descriptors: a socket that its process closes meanwhile is closed
  * when the daemon lets go of it. */

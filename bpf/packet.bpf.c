@@ -200,18 +200,34 @@ static __noinline int open_unbound(struct bpf_sock *sk, struct fl_udp *u)
 	return 0;
 }
 
-/* The new flow's id, 0 when there is none. */
-static __always_inline __u64 open_peer(struct fl_udp *u, const struct fl_key *k, bool egress)
+/* The thread that runs here sends, from this socket, to an address it named. A datagram may be sent
+ * on by others: who gave it a verdict in user space, or whoever a softirq has interrupted. */
+static __noinline bool sent_from_here(const struct fl_udp *u)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u64 thread = (__u64)BPF_CORE_READ(task, tgid) << 32 | (__u32)BPF_CORE_READ(task, pid);
+
+	return udp_call_is(udp_call_of(&udp_sends, thread), thread, u->cookie);
+}
+
+/* How a datagram came to be, or HERE: sent_from_here(). */
+enum way { WAY_CAME, WAY_SENT, WAY_SENT_HERE };
+
+/* The new flow's id, 0 when there is none. Of who sends: others may have used the socket since. */
+static __noinline __u64 open_peer(struct fl_udp *u, const struct fl_key *k, enum way way)
 {
 	__u64 id = flow_number();
 
-	if (!id || udp_insert(u, id, k, egress ? FL_ROLE_OPENER : FL_ROLE_ACCEPTOR, &u->user))
+	if (way == WAY_SENT)
+		count(FL_CNT_UDP_CALL_UNSEEN);
+	if (!id || udp_insert(u, id, k, way ? FL_ROLE_OPENER : FL_ROLE_ACCEPTOR,
+			      way == WAY_SENT_HERE ? NULL : &u->user))
 		return 0;
 	link_peer(u, id);
-	if (!egress)
+	if (way == WAY_CAME)
 		udp_pending_add(u, id);
 	if (u->flags & UDP_CLOSED) /* the release walked the list before we were on it */
-		flow_end(id, FL_REASON_NONE, NULL);
+		udp_end_flow(id);
 	return id;
 }
 
@@ -276,30 +292,48 @@ static __noinline struct fl_udp *udp_unseen(struct __sk_buff *skb, struct bpf_so
 	return NULL;
 }
 
-static __always_inline bool is_connected_to(const struct fl_udp *u, const struct fl_key *k)
+static __noinline int key_of_socket(struct bpf_sock *sk, struct fl_key *k)
 {
-	return u->flags & UDP_CONNECTED && u->remote_port == k->remote_port &&
-	       addr_equal(&u->remote, &k->remote);
+	__builtin_memset(k, 0, sizeof(*k));
+	key_from_sock((struct sock *)address_of(sk), FL_UDP, k);
+	return 0;
+}
+
+/* What a connected socket sends without an address is for its peer, whatever the header says by
+ * now: NAT comes before us. The key is then the socket's own. */
+static __always_inline bool is_for_peer(struct bpf_sock *sk, const struct fl_udp *u,
+					struct fl_key *k, enum way way)
+{
+	if (!(u->flags & UDP_CONNECTED))
+		return false;
+	if (u->remote_port == k->remote_port && addr_equal(&u->remote, &k->remote))
+		return true;
+	if (way == WAY_SENT)
+		key_of_socket(sk, k);
+	return way == WAY_SENT;
 }
 
 /* The flow of a datagram that is not as the one before it; 0 when there is none. */
 static __noinline __u64 flow_sought(struct __sk_buff *skb, struct bpf_sock *sk, struct fl_udp *u,
 				    struct fl_key *k, bool egress)
 {
+	enum way way = WAY_CAME;
 	__u64 id;
 
 	if (u->flags & UDP_CLOSED)
 		return 0;
 	if (udp_unsettled(u, sk->state))
 		udp_settle(u, address_of(sk));
-	if (is_connected_to(u, k)) {
+	if (egress)
+		way = sent_from_here(u) ? WAY_SENT_HERE : WAY_SENT;
+	if (is_for_peer(sk, u, k, way)) {
 		udp_open_session(u, k);
 		return u->own_id;
 	}
 	if (!u->own_id && !(u->flags & UDP_CONNECTED))
 		open_unbound(sk, u);
 	id = peer_known(skb, u, k, egress);
-	return id == NOT_KNOWN ? open_peer(u, k, egress) : id;
+	return id == NOT_KNOWN ? open_peer(u, k, way) : id;
 }
 
 /* Which flow a datagram of K belongs to; 0 when none. */
@@ -339,7 +373,9 @@ static __always_inline int datagram(struct __sk_buff *skb, bool egress)
 		return 1;
 	off = key_from_datagram(skb, egress, &k);
 	if (!off) {
-		count(FL_CNT_UDP_PARSE);
+		/* IPsec comes before us; of a connected socket the answer shows it, or the close */
+		if (!egress || sk->state != FL_STATE_ESTABLISHED)
+			count(FL_CNT_UDP_PARSE);
 		return 1;
 	}
 	k.netns_cookie = u->netns_cookie;

@@ -52,11 +52,9 @@ SEC("fentry/skb_consume_udp")
 int BPF_PROG(take_fentry, struct sock *sk, struct sk_buff *skb, int len)
 {
 	note_fired(FL_PROBE_TAKE);
-	if (len < 0)
-		return 0;
 	if (can_tracing_socket)
-		udp_received(sk);
-	else
+		udp_received(sk, len >= 0);
+	else if (len >= 0)
 		taken_by_packet(sk, skb);
 	return 0;
 }

@@ -4,14 +4,25 @@
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
 
+/* A frame beside flow_insert()'s and not above it. */
+static __noinline int insert_by(struct fl_socket *s, const struct fl_owner *by)
+{
+	if (by)
+		s->owner = *by;
+	else
+		owner_current(&s->owner);
+	return 0;
+}
+
 /* Not inlined into its callers here: its record would stand in their frames, below flow_rekey(). */
 __noinline int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role,
 			  const struct fl_owner *by)
 {
-	struct fl_socket s = { .key = *key, .owner = *by, .cookie = u->cookie, .role = role };
+	struct fl_socket s = { .key = *key, .cookie = u->cookie, .role = role };
 	enum fl_state state = key_local_only(key) ? FL_STATE_UNCONN : FL_STATE_ESTABLISHED;
 	int r;
 
+	insert_by(&s, by);
 	s.opened_ns = bpf_ktime_get_boot_ns();
 	s.accepted = role != FL_ROLE_ACCEPTOR;
 	if (state == FL_STATE_ESTABLISHED)
@@ -144,10 +155,10 @@ int udp_open_silent(struct fl_udp *u, __u64 socket)
 int udp_open_own(struct fl_udp *u, const struct fl_key *key)
 {
 	__u64 id = udp_own_id(u);
-	int r = udp_insert(u, id, key, FL_ROLE_USER, &u->user);
 
+	udp_insert(u, id, key, FL_ROLE_USER, &u->user);
 	u->own_id = id;
-	return r;
+	return 0;
 }
 
 /* While daemons take turns each hook has a program of both: the second finds what the first did. */
@@ -172,7 +183,8 @@ static __always_inline int bound(struct bpf_sock *ctx, __u32 family)
 	u = udp_create(ctx, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
 	if (!u)
 		return 1;
-	udp_used(u);
+	if (!udp_used(u))
+		return 1;
 	key_from_bound(ctx, family, bound_ifindex(ctx), u->netns_cookie, &key);
 	if (is_own(u, &key))
 		return 1;
@@ -193,10 +205,12 @@ int udp_post_bind6(struct bpf_sock *ctx)
 	return bound(ctx, AF_INET6);
 }
 
-/* sendto() with an address: the socket is not connected, whatever it was before. */
+/* A datagram that may be for anybody: one without an address passes here only with control data. */
 static __always_inline int sending(struct bpf_sock_addr *ctx)
 {
+	__u64 thread = bpf_get_current_pid_tgid();
 	struct bpf_sock *sk = ctx->sk;
+	struct udp_call *call;
 	struct fl_udp *u;
 
 	if (!sk || ctx->protocol != IPPROTO_UDP)
@@ -204,8 +218,13 @@ static __always_inline int sending(struct bpf_sock_addr *ctx)
 	u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
 	if (!u)
 		u = udp_create(sk, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
-	if (u)
-		udp_used(u);
+	if (!u || !udp_used(u) || !ctx->user_port)
+		return 1;
+	call = udp_call_of(&udp_sends, thread);
+	if (call) {
+		call->cookie = u->cookie;
+		call->thread = thread;
+	}
 	return 1;
 }
 
@@ -221,16 +240,33 @@ int udp_sendmsg6(struct bpf_sock_addr *ctx)
 	return sending(ctx);
 }
 
+/* For the end of the receive, which knows whether a datagram was taken; or looked at, and no more. */
+static __always_inline void receive_note(const struct fl_udp *u, __u64 id, __u32 position)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct udp_call *call = udp_call_of(&udp_receives, thread);
+
+	if (!call)
+		return;
+	if (call->thread && call->thread != thread)
+		count(FL_CNT_UDP_CALL_UNSEEN); /* for him */
+	call->cookie = u->cookie;
+	call->id = id;
+	call->position = position;
+	call->thread = thread;
+}
+
 /* A receive that asked for the address: the peer is known. */
 static __always_inline int receiving(struct bpf_sock_addr *ctx, __u32 family)
 {
+	struct fl_config *config = config_get();
 	struct bpf_sock *sk = ctx->sk;
 	struct fl_addr from = {};
 	struct fl_socket *s;
 	struct fl_udp *u;
+	__u64 id, found = 0;
+	__u32 head, i;
 	__u16 port;
-	__u32 head;
-	__u64 id;
 
 	if (!sk || ctx->protocol != IPPROTO_UDP)
 		return 1;
@@ -238,22 +274,23 @@ static __always_inline int receiving(struct bpf_sock_addr *ctx, __u32 family)
 	if (!u)
 		return 1;
 	udp_used(u);
-	u->addressed_by = bpf_get_current_pid_tgid();
 	addr_from_user(ctx, family, &from);
 	port = port_from_user(ctx);
 	head = u->pending_head;
-	if (head == u->pending_tail)
-		return 1;
-	for (__u32 i = 0; i < UDP_PENDING; i++) {
+	for (i = 0; i < UDP_PENDING && head != u->pending_tail; i++) {
 		id = *udp_pending_at(u, head + i);
 		if (!id)
 			continue;
 		s = bpf_map_lookup_elem(&socket_to_process, &id);
-		if (s && (s->key.remote_port != port || !addr_equal(&s->key.remote, &from)))
+		if (!s || s->key.remote_port != port || !addr_equal(&s->key.remote, &from))
 			continue;
-		udp_pending_take(u, head + i, id);
+		found = id;
 		break;
 	}
+	if (config && config->takes)
+		receive_note(u, found, head + i);
+	else if (found)
+		udp_pending_take(u, head + i, found);
 	return 1;
 }
 
@@ -269,27 +306,37 @@ int udp_recvmsg6(struct bpf_sock_addr *ctx)
 	return receiving(ctx, AF_INET6);
 }
 
-int udp_received(struct sock *sk)
+int udp_received(struct sock *sk, bool took)
 {
 	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
-	__u32 head;
-	__u64 id;
+	__u64 thread = bpf_get_current_pid_tgid(), id = 0;
+	struct udp_call *call;
+	__u32 position;
 
 	if (!u)
 		return 0;
-	if (u->addressed_by == bpf_get_current_pid_tgid()) {
-		u->addressed_by = 0; /* receiving() has done it */
+	position = u->pending_head;
+	call = udp_call_of(&udp_receives, thread);
+	if (udp_call_is(call, thread, u->cookie)) {
+		id = call->id;
+		position = call->position;
+		call->thread = 0;
+		took = took && id;
+	} else if (position == u->pending_tail) {
+		took = false;
+	}
+	if (!took)
+		return 0;
+	udp_used(u);
+	if (id) {
+		udp_pending_take(u, position, id);
 		return 0;
 	}
-	udp_used(u);
-	head = u->pending_head;
-	if (head == u->pending_tail)
-		return 0;
 	for (__u32 i = 0; i < UDP_PENDING; i++) {
-		id = *udp_pending_at(u, head + i);
+		id = *udp_pending_at(u, position + i);
 		if (!id)
 			continue;
-		udp_pending_take(u, head + i, id);
+		udp_pending_take(u, position + i, id);
 		break;
 	}
 	return 0;

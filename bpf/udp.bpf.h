@@ -64,17 +64,33 @@ static __always_inline struct fl_udp *udp_create(struct bpf_sock *sk, __u64 netn
 	return u;
 }
 
-/* The current process uses the socket; nearly always the one that did before. */
-static __always_inline void udp_used(struct fl_udp *u)
+/* The current process uses the socket; nearly always the one that did before. False: none does. */
+static __always_inline bool udp_used(struct fl_udp *u)
 {
 	struct fl_owner o = {};
 
 	owner_ids(&o);
 	if (owner_equal(&u->user, &o))
-		return;
+		return true;
+	if (current_is_kernel())
+		return false;
 	owner_current(&o);
 	process_current(&o);
 	u->user = o;
+	return true;
+}
+
+/* The place of THREAD in CALLS. */
+static __always_inline struct udp_call *udp_call_of(void *calls, __u64 thread)
+{
+	__u32 place = thread & (UDP_CALLS - 1);
+
+	return bpf_map_lookup_elem(calls, &place);
+}
+
+static __always_inline bool udp_call_is(const struct udp_call *c, __u64 thread, __u64 cookie)
+{
+	return c && c->thread == thread && c->cookie == cookie;
 }
 
 /* An id for the socket's own entry: the cookie once, numbers afterwards. */
@@ -117,7 +133,7 @@ static __always_inline bool udp_own_is_lost(const struct fl_udp *u)
 	return id && !bpf_map_lookup_elem(&socket_to_process, &id);
 }
 
-/* Opens a flow, owned by BY. 0 or -EEXIST. */
+/* Opens a flow, owned by BY; NULL: by who runs here, whose process has a record. 0 or -EEXIST. */
 int udp_insert(struct fl_udp *u, __u64 id, const struct fl_key *key, enum fl_role role,
 	       const struct fl_owner *by) __hidden;
 
@@ -152,8 +168,9 @@ int udp_open_session(struct fl_udp *u, const struct fl_key *key) __hidden;
 /* The same of a socket that no datagram has shown the ends of. */
 int udp_open_silent(struct fl_udp *u, __u64 socket) __hidden;
 
-/* A receive without an address took the datagram that came first: the oldest pending peer's. */
-int udp_received(struct sock *sk) __hidden;
+/* The end of a receive that TOOK a datagram, or only looked at it. Without an address it is the one
+ * that came first: the oldest pending peer's. */
+int udp_received(struct sock *sk, bool took) __hidden;
 
 static __always_inline __u64 *udp_pending_at(struct fl_udp *u, __u32 position)
 {
@@ -185,7 +202,10 @@ static __always_inline void udp_pending_add(struct fl_udp *u, __u64 id)
 /* The current process received from flow ID, pending at POSITION: it is its owner. */
 static __always_inline void udp_pending_take(struct fl_udp *u, __u32 position, __u64 id)
 {
-	*udp_pending_at(u, position) = 0;
+	__u64 *at = udp_pending_at(u, position);
+
+	if (*at == id) /* else others have come since, and it made room for them */
+		*at = 0;
 	bpf_spin_lock(&u->lock);
 	for (int i = 0; i < UDP_PENDING; i++) {
 		if (u->pending_head == u->pending_tail || *udp_pending_at(u, u->pending_head))
@@ -193,7 +213,8 @@ static __always_inline void udp_pending_take(struct fl_udp *u, __u32 position, _
 		u->pending_head++;
 	}
 	bpf_spin_unlock(&u->lock);
-	flow_accepted(id);
+	if (!current_is_kernel())
+		flow_accepted(id);
 }
 
 #endif /* FLOWNER_UDP_BPF_H */

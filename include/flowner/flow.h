@@ -313,6 +313,7 @@ enum fl_counter {
 	FL_CNT_MPTCP_UNOWNED,	    /* paths of MPTCP whose connection's owner is not known */
 	FL_CNT_MPTCP_PATHS_LEFT,    /* walks of a connection's paths that ended before the last */
 	FL_CNT_INDEX_REPAIRED,	    /* entries of l7_connections without a flow, or the reverse */
+	FL_CNT_UDP_CALL_UNSEEN,	    /* UDP calls of a thread not known: who used the socket last */
 	FL_CNT_MAX,
 };
 

@@ -145,6 +145,7 @@ static const struct sample samples[] = {
 	[FL_CNT_UDP_UNOWNED] = { &unresolved, "reason" },
 	[FL_CNT_UDP_PARSE] = { &unresolved, "reason" },
 	[FL_CNT_UDP_CONTESTED] = { &unresolved, "reason" },
+	[FL_CNT_UDP_CALL_UNSEEN] = { &unresolved, "reason" },
 	[FL_CNT_EXE_UNREAD] = { &unresolved, "reason" },
 	[FL_CNT_ARGS_UNREAD] = { &unresolved, "reason" },
 	[FL_CNT_END_REPAIRED] = { &ends_repaired, "by", "tracepoint" },

@@ -164,6 +164,7 @@ static const char *const counters[] = {
 	[FL_CNT_UDP_PARSE] = "udp_parse",
 	[FL_CNT_UDP_PENDING_FULL] = "udp_pending_full",
 	[FL_CNT_UDP_CONTESTED] = "udp_contested",
+	[FL_CNT_UDP_CALL_UNSEEN] = "udp_call_unseen",
 	[FL_CNT_UDP_PEERS_LEFT] = "udp_peers_left",
 	[FL_CNT_EXE_UNREAD] = "exe_unread",
 	[FL_CNT_ARGS_UNREAD] = "args_unread",

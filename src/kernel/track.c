@@ -529,6 +529,15 @@ static bool is_current(const char *name, void *arg)
 	return false;
 }
 
+/* By a kprobe, and before 5.11, the datagram says whose it is, and not what recvmsg has noted. */
+static void set_takes(struct fl_config *config, void *arg)
+{
+	struct track *t = arg;
+
+	config->takes = t->skel->rodata->can_tracing_socket &&
+			(is_current("touch_recv", t) || is_current("take_fentry", t));
+}
+
 static int pin_links(struct track *t, struct fail *f)
 {
 	for (size_t i = 0; i < hooks_count(t->hooks); i++) {
@@ -564,6 +573,9 @@ static int start(struct track *t, const struct config *c, __u64 scope, struct fa
 	r = attach_all(t, f);
 	if (r < 0)
 		return r;
+	r = maps_configure(&t->maps, set_takes, t);
+	if (r < 0)
+		return fail(f, r, "cannot write the map 'config': %s", strerror(-r));
 	return pin_links(t, f);
 }
 

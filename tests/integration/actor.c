@@ -990,8 +990,7 @@ static const struct told commands[] = {
 	{ "get", do_get },	     { "from", do_from },	  { "peer", do_peer },
 	{ "name", do_name },	     { "original", do_original }, { "option", do_option },
 	{ "later", do_later },	     { "led", do_led },		  { "rush", do_rush },
-	{ "undo", do_undo },
-	{ "calm", do_calm },
+	{ "undo", do_undo },	     { "calm", do_calm },
 };
 
 int main(int argc, char **argv)

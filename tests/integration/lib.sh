@@ -278,7 +278,7 @@ stat_of() { # NAME: of a counter
 
 nothing_lost() { # by any counter of what got lost, and there are some
 	same "what was lost" "$(flowner stats -j | jq -c '.counters | with_entries(select(
-		.key | test("_full$|^udp_un|^udp_parse"))) | length > 10,
+		.key | test("_full$|^udp_(un|parse|call)"))) | length > 10,
 		with_entries(select(.value != 0))' | xargs)" 'true {}'
 }
 

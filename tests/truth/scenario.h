@@ -103,6 +103,11 @@ int udp_unread(void);
 int udp_silent(void);
 int udp_refused(void);
 
+/* scenario_shared.c */
+int udp_shared_send(void);
+int udp_shared_recv(void);
+int udp_peeked(void);
+
 /* scenario_association.c: connect() of UDP */
 int udp_forked_connect(void);
 int udp_connect_any(void);
