@@ -37,17 +37,24 @@ static __always_inline bool comes_from(__u32 pid, __u64 start_ns)
 
 /*
  * Whoever listens where a connection is redirected to would be redirected to itself: true for that
- * process. Not static, with numbers for arguments: it is verified once, by itself.
+ * process. But anybody may listen at all addresses, or (IP_FREEBIND) at one that is another
+ * machine's: it is where the redirect leads to only if the address is one of this namespace, which
+ * is its HOME. END is the port, and above it the protocol. Not static, with numbers for arguments:
+ * it is verified once, by itself.
  */
-__noinline int is_listeners_own(__u64 netns_cookie, __u64 high, __u64 low, __u32 port, __u32 proto)
+__noinline int is_listeners_own(__u64 netns_cookie, __u64 home, __u64 high, __u64 low, __u32 end)
 {
-	struct fl_key k = { .netns_cookie = netns_cookie, .local_port = port, .proto = proto };
+	struct fl_key k = { .netns_cookie = netns_cookie,
+			    .local_port = end & 0xffff,
+			    .proto = end >> 16 };
 	struct fl_connection *c;
 	struct fl_owner o;
 
 	k.ifindex = LOOPBACK_IFINDEX; /* by which what is sent to an own address arrives */
 	__builtin_memcpy(&k.local.b[0], &high, sizeof(high));
 	__builtin_memcpy(&k.local.b[8], &low, sizeof(low));
+	if ((!home || home != netns_cookie) && !fl_addr_is_everywhere(&k.local))
+		return 0;
 	c = listener_find(&k);
 	return c && listener_owner_is(c, &k, &o) && comes_from(o.proc.pid, o.proc.start_ns);
 }
@@ -68,8 +75,8 @@ int redirect_applies(const struct fl_attempt *a, __u32 index)
 	if (to_port == port && addr_equal(&to, addr))
 		return 0;
 	__builtin_memcpy(words, to.b, sizeof(words));
-	return binds ||
-	       !is_listeners_own(a->key.netns_cookie, words[0], words[1], to_port, a->key.proto);
+	return binds || !is_listeners_own(a->key.netns_cookie, rule->home, words[0], words[1],
+					  to_port | (__u32)a->key.proto << 16);
 }
 
 /* --- the end that connected --- */

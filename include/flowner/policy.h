@@ -196,6 +196,7 @@ struct fl_policy_rule {
 	__u32 flags;
 	__u64 tag;	     /* of the policy's file: the daemon finds name and line by it */
 	struct fl_target to; /* with FL_RULE_REDIRECT */
+	__u64 home; /* cookie of the namespace whose own address that is; 0: none is known */
 };
 
 #define FL_RULE_OVERRIDE 1u /* PROCEED_HARD lifts what another program denied */
@@ -545,7 +546,7 @@ FL_ASSERT_SIZE(fl_policy_place, 32);
 FL_ASSERT_SIZE(fl_policy_value_class, 24);
 FL_ASSERT_SIZE(fl_policy_place_class, 40);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);
-FL_ASSERT_SIZE(fl_policy_rule, 40);
+FL_ASSERT_SIZE(fl_policy_rule, 48);
 FL_ASSERT_SIZE(fl_policy_state, 24);
 FL_ASSERT_SIZE(fl_policy_area, 16);
 FL_ASSERT_SIZE(fl_policy_kept, 72);

@@ -52,6 +52,21 @@ FL_RULE int fl_place_is(const struct fl_place *place, const struct fl_addr *addr
 	return place->used && place->port == port && a[0] == b[0] && a[1] == b[1];
 }
 
+/* An address that every network namespace has for its own: of 127.0.0.0/8, ::1, and what connect()
+ * takes for them, 0.0.0.0 and ::. */
+FL_RULE int fl_addr_is_everywhere(const struct fl_addr *addr)
+{
+	const __u8 *b = addr->b;
+	__u64 words[2];
+
+	__builtin_memcpy(words, b, sizeof(words));
+	if (words[0] || b[8] || b[9])
+		return 0;
+	if (b[10] == 0xff && b[11] == 0xff)
+		return b[12] == 127 || !(b[12] | b[13] | b[14] | b[15]);
+	return !(b[10] | b[11] | b[12] | b[13] | b[14]) && b[15] <= 1;
+}
+
 /* Where ADDR and PORT lead to by TARGET. */
 FL_RULE void fl_target_apply(const struct fl_target *target, struct fl_addr *addr, __u16 *port)
 {

@@ -7,7 +7,9 @@
 #include "host/netns.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <string.h>
 
 /* --- what the policy's names ask of this machine --- */
@@ -39,6 +41,32 @@ static int namespace_cookie(void *arg, __u32 inum, __u64 *ret_cookie)
 		return maps_netns_cookie(agent->maps, inum, ret_cookie);
 	*ret_cookie = w.cookie;
 	return 0;
+}
+
+static bool is_that(const struct sockaddr *sa, const struct fl_addr *addr)
+{
+	static const __u8 v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (sa && sa->sa_family == AF_INET)
+		return !memcmp(addr->b, v4_mapped, 12) &&
+		       !memcmp(addr->b + 12, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+	return sa && sa->sa_family == AF_INET6 &&
+	       !memcmp(addr->b, &((const struct sockaddr_in6 *)sa)->sin6_addr, 16);
+}
+
+/* Of some interface: what the routes say of addresses may be changed by more than those. */
+static bool has_address(void *arg, const struct fl_addr *addr)
+{
+	struct ifaddrs *all = NULL;
+	bool found = false;
+
+	(void)arg;
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next)
+		found = is_that(i->ifa_addr, addr);
+	freeifaddrs(all);
+	return found;
 }
 
 /* --- making --- */
@@ -137,7 +165,7 @@ int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct poli
 	if (r < 0)
 		return refuse(&error, r, f);
 	set->area = FL_AREA_NONE;
-	set->world = (struct resolve_world){ cgroup_mount, namespace_cookie, agent };
+	set->world = (struct resolve_world){ cgroup_mount, namespace_cookie, has_address, agent };
 	r = policy_parse(set->texts, count, &set->policy, &error);
 	if (!r)
 		r = resolution_new(set->policy, &set->world, &set->resolution, &error);

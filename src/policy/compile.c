@@ -673,7 +673,8 @@ static void write_rules(struct work *w, const struct plain_default defaults[FL_H
 		c->rules[i] = (struct fl_policy_rule){ .verdict = rule->verdict,
 						       .flags = rule->flags,
 						       .tag = rule->tag,
-						       .to = rule->to };
+						       .to = rule->to,
+						       .home = rule->home };
 		set_rule(&c->policy.enforced[i / FL_BLOCK_RULES], i, rule->enforced);
 	}
 	for (__u32 hook = 0; hook < FL_HOOKS; hook++) {

@@ -44,6 +44,7 @@ struct plain_rule {
 	__u32 flags;   /* FL_RULE_* */
 	__u64 tag;     /* the caller's */
 	struct fl_target to;
+	__u64 home; /* as in struct fl_policy_rule */
 	size_t term_count;
 	struct term *terms;
 };

@@ -729,6 +729,34 @@ __u32 resolution_wants(const struct resolution *r)
 	return wants;
 }
 
+/* --- where redirects lead to --- */
+
+/* Whose address it is, where that is to be known: see is_listeners_own() of redirect.bpf.c. */
+static __u64 home_of(const struct resolution *r, const struct policy_rule *rule)
+{
+	__u64 own = 0;
+
+	if (!(rule->flags & FL_RULE_REDIRECT) || !(rule->to.parts & FL_TARGET_ADDR) ||
+	    !r->world.has_address || !r->world.has_address(r->world.arg, &rule->to.addr) ||
+	    netns_look(r, 0, &own))
+		return 0;
+	return own;
+}
+
+/* True: some have another one. */
+static bool find_homes(struct resolution *r)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < r->policy->rule_count; i++) {
+		__u64 home = home_of(r, &r->policy->rules[i]);
+
+		changed |= home != r->rules[i].home;
+		r->rules[i].home = home;
+	}
+	return changed;
+}
+
 /* --- namespaces that come and go --- */
 
 static void tell_difference(struct telling *t, enum fl_dimension d, const struct numbers *a,
@@ -770,6 +798,8 @@ int resolution_look_again(struct resolution *r, struct compiled *c, resolve_chan
 		if (d == FL_DIM_NETNS)
 			err = fill_again(&t, &r->parts[i]);
 	}
+	if (find_homes(r) && !err)
+		err = -E2BIG; /* it is a part of the rule, and not of what may be added to it */
 	return err ? err : t.error;
 }
 
@@ -932,6 +962,8 @@ static int resolve_all(struct resolution *r, struct policy_error *error)
 
 	if (!err)
 		err = follow_files(r);
+	if (!err)
+		(void)find_homes(r);
 	if (!err && r->wants_cgroups && r->world.cgroup_mount)
 		err = cgroup_each(r->world.cgroup_mount, cgroup_know, r);
 	if (!err)

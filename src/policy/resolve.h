@@ -21,6 +21,8 @@ struct resolve_world {
 	const char *cgroup_mount; /* NULL: there is none */
 	/* Cookie of the network namespace with this inode; 0: the caller's own. -ENOENT unknown. */
 	int (*netns_cookie)(void *arg, __u32 inum, __u64 *ret_cookie);
+	/* ADDR is one of the caller's own network namespace. NULL: none is known to be. */
+	bool (*has_address)(void *arg, const struct fl_addr *addr);
 	void *arg;
 };
 
@@ -80,7 +82,8 @@ int resolution_look_at_cgroups(struct resolution *r, struct compiled *c, resolve
 __u32 resolution_wants(const struct resolution *r);
 /* Two words, which nobody else knows: the names of cgroups to come are hashed with it. */
 const __u64 *resolution_birth_key(const struct resolution *r);
-/* Network namespaces once more: when some have come or gone. */
+/* Network namespaces once more: when some have come or gone. -E2BIG, too, when an address that is
+ * redirected to has. */
 int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn,
 			  void *arg);
 

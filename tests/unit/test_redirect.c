@@ -3,6 +3,7 @@
 #include <flowner/redirect.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -126,6 +127,30 @@ static void the_peer_counts(void **state)
 	assert_int_equal(found(&d, 1), 101);
 }
 
+static void addresses_that_every_namespace_has(void **state)
+{
+	static const struct {
+		struct fl_addr addr;
+		bool everywhere;
+	} cases[] = {
+		{ { { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 9 } }, true },
+		{ { { [10] = 0xff, [11] = 0xff } }, true },
+		{ { { [15] = 1 } }, true },
+		{ { { 0 } }, true },
+		{ { { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1 } }, false },
+		{ { { [10] = 0xff, [11] = 0xff, [15] = 1 } }, false },
+		{ { { [10] = 0xff, [12] = 127, [15] = 1 } }, false },
+		{ { { [0] = 0xfe, [1] = 0x80, [15] = 1 } }, false },
+		{ { { [9] = 1, [15] = 1 } }, false },
+		{ { { [12] = 127, [15] = 1 } }, false },
+		{ { { [15] = 2 } }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(fl_addr_is_everywhere(&cases[i].addr), cases[i].everywhere);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +159,7 @@ int main(void)
 		cmocka_unit_test(sent_here_and_there),
 		cmocka_unit_test(who_goes_straight_is_itself),
 		cmocka_unit_test(the_peer_counts),
+		cmocka_unit_test(addresses_that_every_namespace_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

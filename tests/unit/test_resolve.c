@@ -52,7 +52,15 @@ static int cookie_of(void *arg, __u32 inum, __u64 *ret_cookie)
 	return 0;
 }
 
-static const struct resolve_world world = { .netns_cookie = cookie_of };
+static struct fl_addr own_address; /* of our own namespace, one */
+
+static bool has_address(void *arg, const struct fl_addr *addr)
+{
+	(void)arg;
+	return !memcmp(addr, &own_address, sizeof(*addr));
+}
+
+static const struct resolve_world world = { .netns_cookie = cookie_of, .has_address = has_address };
 
 static int setup(void **state)
 {
@@ -60,6 +68,7 @@ static int setup(void **state)
 	snprintf(dir, sizeof(dir), "/tmp/test_resolve.XXXXXX");
 	memset(&maps, 0, sizeof(maps));
 	namespace_there = false;
+	own_address = (struct fl_addr){ { 0 } };
 	policy = NULL;
 	resolution = NULL;
 	return mkdtemp(dir) ? 0 : -1;
@@ -566,6 +575,29 @@ static void a_namespace_that_comes_and_goes(void **state)
 	assert_int_equal(term(1, 0)->count, 0);
 }
 
+/* Whose address a redirect leads to is known where it is one of ours, and followed. */
+static void the_home_of_a_redirect(void **state)
+{
+	size_t count;
+
+	(void)state;
+	own_address = (struct fl_addr){ { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1 } };
+	parse("rules:\n"
+	      "- {name: a, hooks: connect, verdict: redirect, to: '10.0.0.1:1'}\n"
+	      "- {name: b, hooks: connect, verdict: redirect, to: '10.0.0.2:1'}\n"
+	      "- {name: c, hooks: connect, verdict: redirect, to: ':1'}\n"
+	      "- {name: d, hooks: connect, verdict: deny}\n");
+	resolve();
+	for (__u32 i = 0; i < 4; i++)
+		assert_int_equal(maps.c->rules[i].home, i == 0 ? OWN_COOKIE : 0);
+	assert_int_equal(resolution_look_again(resolution, maps.c, on_change, NULL), 0);
+	own_address.b[15] = 2;
+	assert_int_equal(resolution_look_again(resolution, maps.c, on_change, NULL), -E2BIG);
+	assert_int_equal(resolution_rules(resolution, &count)[0].home, 0);
+	assert_int_equal(resolution_rules(resolution, &count)[1].home, OWN_COOKIE);
+	assert_int_equal(resolution_look_again(resolution, maps.c, on_change, NULL), 0);
+}
+
 static int refuse_change(void *arg, const struct resolve_change *change)
 {
 	(void)arg;
@@ -614,6 +646,7 @@ int main(void)
 		TEST(cgroups_come_and_go),
 		TEST(an_interface_is_one_of_our_own_namespace),
 		TEST(a_namespace_that_comes_and_goes),
+		TEST(the_home_of_a_redirect),
 		TEST(a_map_that_is_full),
 		TEST(numbers_stay_what_they_are),
 	};
