@@ -218,8 +218,8 @@ struct {
 } udp_sockets SEC(".maps") __weak;
 
 /*
- * A call of a UDP socket that is under way, as the hook at its beginning leaves it for the one at its
- * end, or on its way: several threads may be at one socket. Each thread has the place that its
+ * A call of a UDP socket that is under way, as the hook at its beginning leaves it for the one at
+ * its end, or on its way: several threads may be at one socket. Each thread has the place that its
  * number says; should another one have the same, whoever looks finds that it is not his.
  */
 #define UDP_CALLS 8192 /* a power of two */

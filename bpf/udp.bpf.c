@@ -240,7 +240,7 @@ int udp_sendmsg6(struct bpf_sock_addr *ctx)
 	return sending(ctx);
 }
 
-/* For the end of the receive, which knows whether a datagram was taken; or looked at, and no more. */
+/* For the end of the receive: it knows whether a datagram was taken, or looked at and no more. */
 static __always_inline void receive_note(const struct fl_udp *u, __u64 id, __u32 position)
 {
 	__u64 thread = bpf_get_current_pid_tgid();

@@ -5,6 +5,11 @@
 # enforced as it says itself, by its mode.
 . "$(dirname "$0")/lib.sh"
 
+# a unit is what stands below slices and nothing else
+rmdir "$CGROUP"
+CGROUP+=.slice
+mkdir "$CGROUP"
+
 # Who attempts what, in the mode enforce: what comes of it, and by which rule. `-`: by none.
 #  file       who    attempt  protocol address             port  outcome  rule
 TABLE='
