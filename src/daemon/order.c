@@ -3,10 +3,8 @@
 
 #include "text/quantity.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BODY_NAME "policy" /* of a body whose query names no file */
@@ -20,16 +18,14 @@ struct body {
 static int read_file(const struct body *body, const char *value, size_t *at,
 		     struct policy_text *ret_text)
 {
-	unsigned long long size;
-	char *end;
+	uint64_t size;
+	const char *rest;
 
-	if (!isdigit((unsigned char)*value))
+	if (number_parse(value, &size, &rest) || *rest != ':' || !rest[1] ||
+	    size > body->size - *at || size > POLICY_BYTES_MAX)
 		return -EINVAL;
-	errno = 0;
-	size = strtoull(value, &end, 10);
-	if (errno || *end != ':' || !end[1] || size > body->size - *at || size > POLICY_BYTES_MAX)
-		return -EINVAL;
-	*ret_text = (struct policy_text){ .name = end + 1, .text = body->text + *at, .size = size };
+	*ret_text =
+		(struct policy_text){ .name = rest + 1, .text = body->text + *at, .size = size };
 	*at += size;
 	return 0;
 }

@@ -166,18 +166,6 @@ static int looks_for_child(int ctl, void *arg)
 	return udp_close(&u);
 }
 
-static int ask(int ctl, void *arg)
-{
-	_udp_ struct udp u = UDP_NONE;
-
-	(void)ctl;
-	TRY(udp_new(&u));
-	TRY(udp_connect(&u, arg));
-	TRY(udp_send(&u));
-	TRY(udp_receive(&u));
-	return udp_close(&u);
-}
-
 /* The parent looks, the child takes. */
 int udp_peeked(void)
 {
@@ -189,6 +177,6 @@ int udp_peeked(void)
 	TRY(actor_start(&a, "udp-looks", looks_for_child, &sv));
 	TRY(hear(a.ctl, &port));
 	to.port = (uint16_t)port;
-	TRY(udp_asked_by("udp-client", ask, &to));
+	TRY(udp_asked_by("udp-client", udp_ask, &to));
 	return udp_server_stop(&a);
 }

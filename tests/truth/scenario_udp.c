@@ -53,18 +53,6 @@ int udp_connected(void)
 	return udp_close(&u);
 }
 
-static int ask_connected(int ctl, void *arg)
-{
-	_udp_ struct udp u = UDP_NONE;
-
-	(void)ctl;
-	TRY(udp_new(&u));
-	TRY(udp_connect(&u, arg));
-	TRY(udp_send(&u));
-	TRY(udp_receive(&u));
-	return udp_close(&u);
-}
-
 int udp_unbound(void)
 {
 	_actor_ struct actor a = ACTOR_NONE;
@@ -72,7 +60,7 @@ int udp_unbound(void)
 	struct ep to;
 
 	TRY(udp_server_start(&a, "udp-server", &sv, &to));
-	TRY(udp_asked_by("udp-client", ask_connected, &to));
+	TRY(udp_asked_by("udp-client", udp_ask, &to));
 	return udp_server_stop(&a);
 }
 
@@ -84,7 +72,7 @@ int udp_many_peers(void)
 
 	TRY(udp_server_start(&a, "udp-server", &sv, &to));
 	for (int i = 0; i < 4; i++)
-		TRY(udp_asked_by(i & 1 ? "odd" : "even", ask_connected, &to));
+		TRY(udp_asked_by(i & 1 ? "odd" : "even", udp_ask, &to));
 	return udp_server_stop(&a);
 }
 
@@ -290,7 +278,7 @@ int udp_reuseport(void)
 		sv.at.port = to.port;
 	}
 	for (int i = 0; i < 6; i++)
-		TRY(udp_asked_by("udp-client", ask_connected, &to));
+		TRY(udp_asked_by("udp-client", udp_ask, &to));
 	for (int i = 0; i < 3; i++)
 		TRY(udp_server_stop(all[i]));
 	return 0;
@@ -385,7 +373,7 @@ static int forked(bool with_addr)
 	TRY(hear(a.ctl, &port));
 	to.port = (uint16_t)port;
 	for (int i = 0; i < 2; i++)
-		TRY(udp_asked_by("udp-client", with_addr ? ask_connected : tell, &to));
+		TRY(udp_asked_by("udp-client", with_addr ? udp_ask : tell, &to));
 	return udp_server_stop(&a);
 }
 
@@ -446,7 +434,7 @@ int udp_reply_only(void)
 	TRY(actor_start(&a, "udp-receives", receives_for_child, &sv));
 	TRY(hear(a.ctl, &port));
 	to.port = (uint16_t)port;
-	TRY(udp_asked_by("udp-client", ask_connected, &to));
+	TRY(udp_asked_by("udp-client", udp_ask, &to));
 	TRY(actor_join(&a));
 	return 0;
 }

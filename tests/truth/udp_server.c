@@ -80,6 +80,18 @@ int udp_server_stop(struct actor *a)
 	return 0;
 }
 
+int udp_ask(int ctl, void *arg)
+{
+	_udp_ struct udp u = UDP_NONE;
+
+	(void)ctl;
+	TRY(udp_new(&u));
+	TRY(udp_connect(&u, arg));
+	TRY(udp_send(&u));
+	TRY(udp_receive(&u));
+	return udp_close(&u);
+}
+
 int udp_asked_by(const char *name, actor_fn fn, const struct ep *to)
 {
 	_actor_ struct actor a = ACTOR_NONE;

@@ -28,4 +28,7 @@ int udp_serve_until_told(int ctl, struct udp *u, const struct udp_serve *sv);
 /* A process NAME does FN with TO, to its end. */
 int udp_asked_by(const char *name, actor_fn fn, const struct ep *to);
 
+/* An actor_fn: connects to where ARG, a struct ep, says, and asks once. */
+int udp_ask(int ctl, void *arg);
+
 #endif
