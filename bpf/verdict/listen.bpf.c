@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * LISTEN: listen() of a TCP socket, before it changes anything. Where no program may say no at this
- * place, the callback of the listening socket says so afterwards, and the daemon ends it.
+ * place, the callback of the listening socket says so afterwards, and the daemon ends it. So it
+ * does of what nobody was asked for: another thread may bind the socket before it listens.
  *
  * Who else listens on that port is known from the seats of its listeners (ports.bpf.h), which they
  * take when they listen: of two that begin at the same moment neither is there yet for the other.
@@ -125,21 +126,68 @@ static __noinline int port_in_use_by_other(const struct fl_attempt *a, __u32 v6o
 	return in_use;
 }
 
-/* Port 0: the kernel will choose one, and it is for rules without a port to say. AGAIN: who listens
- * already needs no other place, whatever the limit. */
-static __noinline int listen_judge(struct sock *sk, bool again)
+/* What the listen() that a thread is in was permitted for. What is forgotten is judged again. */
+struct judged_listen {
+	__u64 sock; /* its address, a number */
+	struct fl_addr addr;
+	__u64 port;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* listeners_thread() */
+	__type(value, struct judged_listen);
+} judged_listens SEC(".maps");
+
+static __noinline int judged_remember(const struct fl_attempt *a, struct sock *sk)
+{
+	struct judged_listen j = { address_of(sk), a->key.local, a->key.local_port };
+	__u64 thread = listeners_thread();
+
+	bpf_map_update_elem(&judged_listens, &thread, &j, BPF_ANY);
+	return 0;
+}
+
+static __noinline bool judged_before(struct tcp_sock *tp)
+{
+	__u64 thread = listeners_thread();
+	struct judged_listen *j = bpf_map_lookup_elem(&judged_listens, &thread);
+	struct judged_listen was;
+	struct fl_key key = {};
+
+	if (!j)
+		return false;
+	was = *j; /* of this thread, which is here: nobody else writes it */
+	bpf_map_delete_elem(&judged_listens, &thread);
+	key_from_tcp(tp, &key);
+	return was.sock == address_of(tp) && was.port == key.local_port &&
+	       addr_equal(&was.addr, &key.local);
+}
+
+/* When listen() is judged: before it does anything, of a socket that listens already, and of one
+ * that has just begun to. */
+enum moment { BEFORE, AGAIN, AFTER };
+
+/* Port 0: the kernel will choose one, and it is for rules without a port to say; then for all. Who
+ * listens already needs no other place, whatever the limit. */
+static __noinline int listen_judge(struct sock *sk, enum moment when)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_LISTEN };
+	bool rejected;
 
 	key_from_sock(sk, FL_TCP, &a.key);
 	key_clear_remote(&a.key);
-	a.known = KNOWS_LOCAL | KNOWS(FL_DIM_HOOK);
+	a.known = KNOWS_LOCAL | KNOWS(FL_DIM_HOOK) | (when == AFTER ? FL_KNOWN_LATE : 0);
 	attempt_namespace(&a, a.key.netns_cookie);
 	a.cookie = sock_existing_cookie(sk);
 	attempt_by_current(&a);
 	a.port_in_use_by_other = port_in_use_by_other(&a, sock_v6only(sk));
 	a.known |= KNOWS(FL_DIM_PORT_IN_USE);
-	return judge_limited(&a, again) == FL_REJECT ? -EACCES : 0;
+	rejected = judge_limited(&a, when == AGAIN) == FL_REJECT;
+	if (when == BEFORE && !rejected)
+		judged_remember(&a, sk);
+	return rejected ? -EACCES : 0;
 }
 
 static __always_inline int listening(struct socket *sock, int ret)
@@ -152,7 +200,8 @@ static __always_inline int listening(struct socket *sock, int ret)
 		return -EACCES;
 	if (!sock_in_scope(sk, verdict_scope))
 		return 0;
-	return listen_judge(sk, BPF_CORE_READ(sk, __sk_common.skc_state) == BPF_TCP_LISTEN)
+	return listen_judge(sk, BPF_CORE_READ(sk, __sk_common.skc_state) == BPF_TCP_LISTEN ? AGAIN
+											   : BEFORE)
 		       ? -EACCES
 		       : 0;
 }
@@ -188,32 +237,51 @@ static __always_inline void ring_the_bell(void)
 
 /* It listens already: the daemon ends it. Where that was told already it has its place, too, which
  * is another's if it may not have it. */
+static __always_inline void listens(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+				    struct tcp_sock *tp)
+{
+	__u64 id = tcp_flow_id(sk, bpf_get_socket_cookie(ctx));
+	int told = listeners_end(id);
+
+	if (listen_judge((struct sock *)tp, AFTER)) {
+		if (!told)
+			listeners_deny();
+		condemn(sk, id);
+		ring_the_bell();
+		return;
+	}
+	pardon(sk);
+	if (told)
+		listeners_begin(id);
+}
+
 SEC("sockops")
 int listen_late(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct tcp_sock *tp;
-	__u64 cookie, id;
-	int told;
 
 	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !sk)
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
+	if (tp)
+		listens(ctx, sk, tp);
+	return 1;
+}
+
+/* Where listen() is judged before: whoever was not asked, or for another address or port. */
+SEC("sockops")
+int listen_check(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *tp;
+
+	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !sk)
 		return 1;
-	cookie = bpf_get_socket_cookie(ctx);
-	id = tcp_flow_id(sk, cookie);
-	told = listeners_end(id);
-	if (listen_judge((struct sock *)tp, false)) {
-		if (!told)
-			listeners_deny();
-		condemn(sk, id);
-		ring_the_bell();
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || judged_before(tp) || current_is_kernel())
 		return 1;
-	}
-	pardon(sk);
-	if (told)
-		listeners_begin(id);
+	listens(ctx, sk, tp);
 	return 1;
 }
 

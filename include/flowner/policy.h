@@ -141,6 +141,8 @@ struct fl_attempt {
 #define FL_KNOWN_CURRENT (1u << 31)
 /* It is a session that lives, which is judged again. */
 #define FL_KNOWN_AGAIN (1u << 30)
+/* it listens already: what is rejected is to be ended */
+#define FL_KNOWN_LATE (1u << 29)
 
 /*
  * Keys of the policy's hashes: one map holds both slots, so that a flip of the slot is atomic. The

@@ -148,22 +148,11 @@ static void tell(void *arg, const struct verdict *v)
 	api_verdict(r->agent->api, &told);
 }
 
-static bool is_late(const struct rules *r, __u32 hook)
-{
-	for (size_t i = 0; i < enforce_row_count(); i++) {
-		const struct enforce_row *row = enforce_row(r->enforce, i);
-
-		if (row->hook == hook && row->status == HOOK_ON)
-			return row->late;
-	}
-	return false;
-}
-
 static void rejected(struct rules *r, const struct fl_attempt *a)
 {
 	__u32 inum = 0;
 
-	if (a->hook == FL_HOOK_LISTEN && is_late(r, FL_HOOK_LISTEN))
+	if (a->hook == FL_HOOK_LISTEN && a->known & FL_KNOWN_LATE)
 		condemned_add(r->condemned, a);
 	if (a->hook != FL_HOOK_CONNECT_AUTHORIZATION || a->key.proto != FL_TCP)
 		return;

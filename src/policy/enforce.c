@@ -33,11 +33,13 @@ static const struct enforce_row table[] = {
 	  .limit = "connect(), listen() and sendto() on a socket that was not bound choose a port "
 		   "unseen" },
 	{ .hook = FL_HOOK_LISTEN, .attach = "lsm/socket_listen",
-	  .programs = { "listen_lsm" }, .sees = "listen() fails: EACCES", .tested = true },
+	  .programs = { "listen_lsm", "listen_check", "listen_late_arrival" },
+	  .sees = "listen() fails: EACCES", .tested = true },
 	{ .hook = FL_HOOK_LISTEN, .attach = "fmod_ret/security_socket_listen",
-	  .programs = { "listen_fmod" }, .sees = "listen() fails: EACCES", .tested = true,
+	  .programs = { "listen_fmod", "listen_check", "listen_late_arrival" },
+	  .sees = "listen() fails: EACCES", .tested = true,
 	  .limit = "a kernel that preempts lets a listen() pass while another one's verdict waits "
-		   "for its CPU" },
+		   "for its CPU: it is ended a moment later" },
 	{ .hook = FL_HOOK_LISTEN, .attach = "sockops, cgroup_skb/ingress",
 	  .programs = { "listen_late", "listen_late_arrival" }, .late = true,
 	  .sees = "listen() succeeds, accept() fails a moment later: EINVAL",
