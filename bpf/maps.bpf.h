@@ -227,9 +227,6 @@ struct {
 struct udp_call {
 	__u64 thread; /* pid_tgid; 0 = it is over */
 	__u64 cookie;
-	__u64 id;	/* of a receive: the pending flow it took from, 0 = none */
-	__u32 position; /* where in fl_udp.pending */
-	__u32 pad;
 };
 
 struct {

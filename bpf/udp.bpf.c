@@ -240,8 +240,8 @@ int udp_sendmsg6(struct bpf_sock_addr *ctx)
 	return sending(ctx);
 }
 
-/* For the end of the receive: it knows whether a datagram was taken, or looked at and no more. */
-static __always_inline void receive_note(const struct fl_udp *u, __u64 id, __u32 position)
+/* For the end of the receive: the peer is known already, none is to be guessed. */
+static __always_inline void receive_note(const struct fl_udp *u)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct udp_call *call = udp_call_of(&udp_receives, thread);
@@ -251,12 +251,14 @@ static __always_inline void receive_note(const struct fl_udp *u, __u64 id, __u32
 	if (call->thread && call->thread != thread)
 		count(FL_CNT_UDP_CALL_UNSEEN); /* for him */
 	call->cookie = u->cookie;
-	call->id = id;
-	call->position = position;
 	call->thread = thread;
 }
 
-/* A receive that asked for the address: the peer is known. */
+/*
+ * A receive that asked for the address: the peer is known. It is taken here, where a look ahead
+ * cannot be told from it, and not at the end, which knows: programs of tracing are passed over
+ * where one was preempted (skipped.h), and a busy server would lose peers to that.
+ */
 static __always_inline int receiving(struct bpf_sock_addr *ctx, __u32 family)
 {
 	struct fl_config *config = config_get();
@@ -287,10 +289,10 @@ static __always_inline int receiving(struct bpf_sock_addr *ctx, __u32 family)
 		found = id;
 		break;
 	}
-	if (config && config->takes)
-		receive_note(u, found, head + i);
-	else if (found)
+	if (found)
 		udp_pending_take(u, head + i, found);
+	if (config && config->takes)
+		receive_note(u);
 	return 1;
 }
 
@@ -309,29 +311,21 @@ int udp_recvmsg6(struct bpf_sock_addr *ctx)
 int udp_received(struct sock *sk, bool took)
 {
 	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
-	__u64 thread = bpf_get_current_pid_tgid(), id = 0;
+	__u64 thread = bpf_get_current_pid_tgid(), id;
 	struct udp_call *call;
 	__u32 position;
 
 	if (!u)
 		return 0;
-	position = u->pending_head;
 	call = udp_call_of(&udp_receives, thread);
 	if (udp_call_is(call, thread, u->cookie)) {
-		id = call->id;
-		position = call->position;
 		call->thread = 0;
-		took = took && id;
-	} else if (position == u->pending_tail) {
-		took = false;
+		return 0;
 	}
-	if (!took)
+	position = u->pending_head;
+	if (!took || position == u->pending_tail)
 		return 0;
 	udp_used(u);
-	if (id) {
-		udp_pending_take(u, position, id);
-		return 0;
-	}
 	for (__u32 i = 0; i < UDP_PENDING; i++) {
 		id = *udp_pending_at(u, position + i);
 		if (!id)

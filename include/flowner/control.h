@@ -15,7 +15,7 @@ struct fl_config {
 	__u32 seeded;	 /* TCP flows older than the agent live: the tracepoint sees them change */
 	__u32 walked;	 /* older sockets are in: one found since is a hook's to tell */
 	__u32 walker;	 /* tgid of the daemon: its walk may be the last to let go of a socket */
-	__u32 takes;	 /* the end of each UDP receive is seen: recvmsg leaves it to that */
+	__u32 takes;	 /* the end of each UDP receive is seen: recvmsg leaves word for it */
 	__u64 udp_epoch; /* bumped by each sweep; a UDP peer of an older one is looked at anew */
 };
 

@@ -114,12 +114,14 @@ int udp_shared_recv(void)
 	return udp_close(&u);
 }
 
-/* Without a hook at the end of every receive a look that asks from where counts as one. */
+/* A look that asks from where counts as a receive; any may, without a hook at the end of each. */
 static bool looks_count(void)
 {
 	struct utsname name;
 	int major, minor;
 
+	if (!(stage.n & 1))
+		return true;
 	if (uname(&name) < 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
 		return false;
 	return major < 6 || (major == 6 && minor < 3);
