@@ -55,7 +55,10 @@ run() { # OPTIONS OF flownerd
 	"$BUILD/truth/score" "$T/truth" "$T/report" --strict "${rules[@]}" >"$T/score" || status=1
 	grep -vE '( +0){4}$' "$T/score" || true # what is not simply right
 	[[ -z ${RESULTS:-} || " $* " == *" syscall "* ]] || result >>"$RESULTS"
-	((status == 0)) || fail "flownerd $*: the score of tier '$(jq -r .tier "$T/doctor")'"
+	if ((status)); then
+		flowner stats -j | jq -c '.counters | with_entries(select(.value != 0))'
+		fail "flownerd $*: the score of tier '$(jq -r .tier "$T/doctor")'"
+	fi
 	nothing_lost
 	[[ -z ${TWICE:-} ]] || again detach
 	stop_daemon
