@@ -78,7 +78,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* It sleeps in its call, where there is but the lock to sleep for. Else this is no number, or that
+/* It sleeps in its call, where there is but the lock to wait for. Else this is no number, or that
  * of no call. */
 static int waits(const struct thread *t)
 {
