@@ -107,11 +107,14 @@ static bool lives(const struct repair *r, __u64 id, const struct fl_key *key,
 static __u32 members(const struct repair *r, const struct fl_key *key, struct fl_flow *ret_newest)
 {
 	struct place like = { .key = *key };
-	const struct place *p = bsearch(&like, r->places, r->count, sizeof(like), by_key);
-	const struct place *end = r->places + r->count;
+	const struct place *p, *end;
 	struct fl_flow flow;
 	__u32 n = 0;
 
+	if (!r->count)
+		return 0;
+	p = bsearch(&like, r->places, r->count, sizeof(like), by_key);
+	end = r->places + r->count;
 	while (p && p > r->places && !by_key(p - 1, &like))
 		p--;
 	for (; p && p < end && !by_key(p, &like); p++) {
