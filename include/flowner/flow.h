@@ -303,7 +303,7 @@ enum fl_counter {
 	FL_CNT_SLOT_3_FULL,
 	FL_CNT_ESTABLISHED_LATE, /* ESTABLISHED not told: another CPU had ended it already */
 	FL_CNT_RUNS_SKIPPED,	 /* of tracing programs, as one ran on that CPU already: repaired */
-	FL_CNT_VERDICT_SKIPPED,	 /* listen() let pass unjudged, for the same reason */
+	FL_CNT_VERDICT_SKIPPED,	 /* listen() not judged when it was called, for the same reason */
 	FL_CNT_REDIRECTS_FULL,	 /* redirected; where to, or who it was, cannot be asked for */
 	FL_CNT_LISTENERS_FULL,	 /* listeners that others who listen there are not told of */
 	FL_CNT_AGAIN_CUT,	 /* live flows cut because they are not allowed any more */

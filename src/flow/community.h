@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The name of a session that other tools have for it, too: no flow, no time, just its two ends. */
 #ifndef FLOWNER_COMMUNITY_H
 #define FLOWNER_COMMUNITY_H
 

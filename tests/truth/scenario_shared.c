@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One UDP socket in several processes that use it at once: each peer is whose call it was, not of
- * who came in between. And a look at a datagram (MSG_PEEK) is no receive.
+ * who came in between. A look at a datagram (MSG_PEEK) that does not ask from where is no receive.
  */
 #include "scenario.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A UDP server of its own process, for the scenarios. */
+/* A UDP server of its own process, for the scenarios, and those who ask it. */
 #include "udp_server.h"
 
 #include "text/cleanup.h"
