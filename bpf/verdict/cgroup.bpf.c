@@ -71,8 +71,10 @@ static __noinline int birth_in(__u32 slot, const struct fl_birth *b, __u64 id, _
 			    &class))
 		return 0;
 	value = fl_policy_value_seal(&key, class);
-	if (bpf_map_update_elem(&policy_values, &key, &value, BPF_ANY))
+	if (bpf_map_update_elem(&policy_values, &key, &value, BPF_ANY)) {
 		count(FL_CNT_CGROUPS_FULL);
+		policy->cgroups_missed = 1; /* until the daemon has made the tables anew */
+	}
 	return class == unknown;
 }
 

@@ -68,6 +68,23 @@ static __always_inline void match_file(struct match *m, enum fl_dimension d,
 	match_either(m, d, f->inode, f->dev, m->attempt->known & FL_KNOWN_CURRENT);
 }
 
+/* Of one that is not written down no rule says anything; unless it may be for want of room. */
+static __always_inline void match_cgroup(struct match *m, __u64 id)
+{
+	__u32 class, found, unknown = m->policy->unknown[FL_DIM_CGROUP];
+
+	if (!match_asks(m, FL_DIM_CGROUP))
+		return;
+	if (match_begin(m, FL_DIM_CGROUP, &class)) {
+		found = value_class(fl_policy_kind(m->slot, FL_DIM_CGROUP, 0), id, unknown);
+		if (found != VALUE_CLASS_NONE)
+			class = found;
+		else if (m->policy->cgroups_missed)
+			class = unknown;
+	}
+	match_end(m, FL_DIM_CGROUP, class);
+}
+
 static __always_inline void match_prefix(struct match *m, enum fl_dimension d,
 					 const struct fl_addr *addr)
 {
@@ -109,7 +126,7 @@ static __always_inline void match_numbers(struct match *m)
 	match_file(m, FL_DIM_PARENT, &a->parent);
 	match_value(m, FL_DIM_UID, a->owner.uid);
 	match_value(m, FL_DIM_GID, a->owner.gid);
-	match_value(m, FL_DIM_CGROUP, a->cgroup_id);
+	match_cgroup(m, a->cgroup_id);
 	match_value(m, FL_DIM_NETNS, a->key.netns_cookie);
 }
 

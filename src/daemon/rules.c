@@ -33,8 +33,10 @@
 #include <sys/timerfd.h>
 
 #define TICK_NS 1000000000ull
+#define REMAKE_NS 10000000000ull /* all tables anew takes a while: not more often */
 
 static void look_at_cgroups(struct rules *r);
+static void follow(struct rules *r, int e);
 
 struct rules {
 	struct agent *agent;
@@ -48,6 +50,7 @@ struct rules {
 	__u64 trial_ends_ns;	/* CLOCK_BOOTTIME; 0: no trial */
 	__u64 retry_ns;		/* what has ended could not be taken out: not before then */
 	__u64 ticked_ns;
+	__u64 remade_ns;
 	int epoll, timer;
 	bool sees_host;	      /* paths of cgroups are what the kernel side calls them */
 	bool look_at_cgroups; /* one has come that only that will find */
@@ -169,6 +172,18 @@ void rules_take(struct rules *r, const struct fl_verdict_event *e)
 		rejected(r, &e->attempt);
 }
 
+/* New cgroups that the kernel side had no room for: nobody tells which, and the tables may have
+ * it now. Until they are made anew, what they do not have is what is not known. */
+static void make_room(struct rules *r, __u64 now)
+{
+	if (!r->current || (r->remade_ns && now - r->remade_ns < REMAKE_NS) ||
+	    !enforce_misses_cgroups(r->enforce))
+		return;
+	r->remade_ns = now;
+	look_at_cgroups(r);
+	follow(r, -ENOSPC);
+}
+
 void rules_tick(struct rules *r)
 {
 	__u64 now = clock_ns(CLOCK_BOOTTIME);
@@ -181,6 +196,7 @@ void rules_tick(struct rules *r)
 	if (r->look_at_cgroups)
 		look_at_cgroups(r);
 	r->look_at_cgroups = false;
+	make_room(r, now);
 }
 
 /* What was said of the old policy is told while its names are known. */
@@ -699,7 +715,7 @@ static int put_back(struct rules *r, struct fail *f)
 		return e;
 	if (!rest) {
 		(void)fail(f, 0, "out of memory");
-		e = ruleset_compile(r->before);
+		e = ruleset_compile(r->before, NULL);
 		return e ? e : put_in_force(r, r->before, 0, NULL, NULL, f);
 	}
 	e = put_in_force(r, rest, 0, NULL, r->before, f);
@@ -813,6 +829,22 @@ static int ignore_change(void *arg, const struct resolve_change *change)
 	return 0;
 }
 
+/* What is in force stays so where that fails, and is changed by its own tables as before. */
+static int remake(struct rules *r, struct fail *f)
+{
+	struct compiled *before;
+	int e = ruleset_compile(r->current, &before);
+
+	if (e < 0)
+		return e;
+	e = put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, f);
+	if (e < 0)
+		ruleset_uncompile(r->current, before);
+	else
+		compiled_free(before);
+	return e;
+}
+
 /* When the tables have no room for a change, they are made anew. */
 static void follow(struct rules *r, int e)
 {
@@ -821,9 +853,7 @@ static void follow(struct rules *r, int e)
 	if (e >= 0)
 		return;
 	(void)fail(&why, e, "%s", strerror(-e));
-	e = ruleset_compile(r->current);
-	if (!e)
-		e = put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, &why);
+	e = remake(r, &why);
 	if (e < 0)
 		(void)fail(&r->trouble, e,
 			   "what names of the policy stand for has changed, and the policy could "

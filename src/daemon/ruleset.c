@@ -113,7 +113,17 @@ static int copy_names(struct ruleset *set)
 	return 0;
 }
 
-int ruleset_compile(struct ruleset *set)
+static void take_tables(struct ruleset *set, struct compiled *compiled)
+{
+	size_t count;
+
+	(void)resolution_rules(set->resolution, &count);
+	for (__u32 i = 0; i < count; i++)
+		set->places[compiled->order[i]] = i;
+	set->compiled = compiled;
+}
+
+int ruleset_compile(struct ruleset *set, struct compiled **ret_before)
 {
 	struct plain_default defaults[FL_HOOKS];
 	const struct plain_rule *rules;
@@ -129,14 +139,21 @@ int ruleset_compile(struct ruleset *set)
 	r = compile(rules, count, defaults, &compiled);
 	if (r < 0)
 		return r;
-	for (__u32 i = 0; i < count; i++)
-		set->places[compiled->order[i]] = i;
 	compiled->policy.wanted |= resolution_wants(set->resolution);
 	memcpy(compiled->policy.birth_key, resolution_birth_key(set->resolution),
 	       sizeof(compiled->policy.birth_key));
-	compiled_free(set->compiled);
-	set->compiled = compiled;
+	if (ret_before)
+		*ret_before = set->compiled;
+	else
+		compiled_free(set->compiled);
+	take_tables(set, compiled);
 	return 0;
+}
+
+void ruleset_uncompile(struct ruleset *set, struct compiled *before)
+{
+	compiled_free(set->compiled);
+	take_tables(set, before);
 }
 
 static void cleanup_set(struct ruleset **set)
@@ -173,7 +190,7 @@ int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct poli
 		return refuse(&error, r, f);
 	r = copy_names(set);
 	if (!r)
-		r = ruleset_compile(set);
+		r = ruleset_compile(set, NULL);
 	if (r < 0)
 		return fail(f, r, "cannot compile the policy: %s",
 			    r == -E2BIG ? "its values are named by too many different sets of rules"

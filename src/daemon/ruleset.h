@@ -39,8 +39,13 @@ int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct poli
 		size_t count, struct ruleset **ret_set, struct fail *f);
 void ruleset_free(struct ruleset *set);
 
-/* Compiled anew, when the names mean something else than its tables can hold. -E2BIG, -ENOMEM. */
-int ruleset_compile(struct ruleset *set);
+/*
+ * Compiled anew, when the names mean something else than its tables can hold. RET_BEFORE, if not
+ * NULL, gets the tables of before, for compiled_free() or, where the new ones cannot be in force,
+ * for ruleset_uncompile(), which takes them. -E2BIG, -ENOMEM.
+ */
+int ruleset_compile(struct ruleset *set, struct compiled **ret_before);
+void ruleset_uncompile(struct ruleset *set, struct compiled *before);
 
 /* What is judged where: bits 1 << enum fl_hook. */
 __u32 ruleset_hooks(const struct ruleset *set);

@@ -726,10 +726,12 @@ int enforce_load(struct enforce *e, const struct enforce_policy *p, struct fail 
 			prohibit_nowhere(&e->prohibit);
 		return 0;
 	}
-	if (first)
+	if (first) {
 		enforce_clear(e);
-	else
+	} else {
 		detach_all_but(e, before);
+		(void)policymaps_clear(&e->maps, slot);
+	}
 	return r;
 }
 
@@ -746,6 +748,14 @@ int enforce_change(struct enforce *e, const struct value_key *key, __u32 class,
 	if (grown)
 		r = policymaps_set_class(&e->maps, e->slot, class, grown);
 	return r ? r : policymaps_set_value(&e->maps, e->slot, key, class);
+}
+
+bool enforce_misses_cgroups(const struct enforce *e)
+{
+	struct fl_policy policy;
+	__u32 slot;
+
+	return e->census && policymaps_used(&e->maps, &slot, &policy) == 0 && policy.cgroups_missed;
 }
 
 int enforce_judge_again(const struct enforce *e, __u64 flow_id, __u32 ifindex)

@@ -107,6 +107,9 @@ struct enforce_resumed {
 int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struct fail *f);
 void enforce_resumed_release(struct enforce_resumed *r);
 
+/* Some new cgroup found no room in the tables of the policy in use: see fl_policy.cgroups_missed. */
+bool enforce_misses_cgroups(const struct enforce *e);
+
 /*
  * The policy in use has another class for the value KEY, or GONE: none. It is of GROWN, when that
  * is not NULL, and was not written before. -ENOENT no policy; -ENOSPC full.

@@ -288,6 +288,14 @@ int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 	return r ? r : update(m->policies, &slot, &policy);
 }
 
+int policymaps_clear(const struct policymaps *m, __u32 slot)
+{
+	const struct fl_policy none = { 0 };
+	int r = update(m->policies, &slot, &none); /* else new cgroups would be written to it */
+
+	return r ? r : clear_slot(m, slot);
+}
+
 /*
  * Programs that run now may have begun with the slot of before, and the next policy will be written
  * over that: a verdict that was held up in between would be of both. Not on kernels with CPUs that

@@ -35,6 +35,9 @@ int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps
 int policymaps_write(const struct policymaps *m, __u32 slot, __u64 generation,
 		     const struct compiled *c);
 
+/* Nothing of SLOT, which is not in use and will not be, takes room. */
+int policymaps_clear(const struct policymaps *m, __u32 slot);
+
 /* The first RULES rules of AREA have matched nothing yet. */
 int policymaps_no_hits(const struct policymaps *m, __u32 area, __u32 rules);
 

@@ -51,5 +51,8 @@ $(B)/tests/threads: tests/integration/threads.c $(LIB_SRC) include/flowner/flown
 $(B)/tests/identity: tests/integration/identity.c $(B)/libmodules.a | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(B)/libmodules.a $(DAEMON_LIBS)
 
+$(B)/tests/fill: tests/integration/fill.c | $(B)/tests
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -o $@ $< $(DAEMON_LIBS)
+
 $(B)/tests/herd: tests/integration/herd.c | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $<

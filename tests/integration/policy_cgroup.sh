@@ -107,6 +107,23 @@ allowed() {
 eventually 5 allowed
 denies 'not container' "$CGROUP/plain"
 
+# where there is no room to write one down, what is not written down is what is not known
+policy "unit: old.service"
+mkfifo "$T/fill.to" "$T/fill.from"
+start_piped fill "$BUILD/tests/fill" "$PINS/policy/policy_values"
+FILL=$PID
+exec {room}>"$T/fill.to" {full}<"$T/fill.from"
+read -r -t $((60 * TEST_SLOW)) line <&"$full" || fail "the map is not full"
+same 'the map' "$line" full
+denies 'below a unit, no room' "$CGROUP/old.service/child"
+denies 'whatever, no room' "$CGROUP/whatever"
+(($(flowner stats -j | jq .counters.cgroups_full) > 0)) || fail 'cgroups without room are not counted'
+exec {room}>&- {full}<&-
+wait "$FILL" || fail "the map could not be filled: $?"
+roomy() { [[ $(newborn "$CGROUP/whatever" 1) == '1 0' ]]; }
+eventually 30 roomy
+denies 'below a unit, room again' "$CGROUP/old.service/child"
+
 # without a daemon
 policy "unit: [born.service, old.service]"
 kill_daemon

@@ -19,7 +19,7 @@ static struct {
 	__u32 hooks, rules;
 	__u32 hits[8]; /* where those of the first rules go on from */
 	__u32 closed_hooks;
-	bool late_allowed;
+	bool late_allowed, misses_cgroups;
 	__u64 rejected_in;
 	__u32 rejected_inum;
 	int prohibits;
@@ -96,6 +96,12 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 void enforce_resumed_release(struct enforce_resumed *r)
 {
 	(void)r; /* the test's */
+}
+
+bool enforce_misses_cgroups(const struct enforce *e)
+{
+	(void)e;
+	return enforced.misses_cgroups;
 }
 
 int enforce_change(struct enforce *e, const struct value_key *key, __u32 class,

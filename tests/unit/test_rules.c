@@ -124,6 +124,39 @@ static void wait_for_the_end(void)
 	fail_msg("the trial does not end");
 }
 
+/* --- cgroups that the kernel side had no room for --- */
+
+static void who_misses_cgroups_is_made_anew(void **state)
+{
+	(void)state;
+	enforced.misses_cgroups = true;
+	rules_tick(rules); /* of no policy */
+	assert_int_equal(load("first"), 0);
+	assert_int_equal(enforced.loads, 1);
+	rules_free(rules); /* what ticked a moment ago does not again */
+	assert_int_equal(rules_new(&fake.agent, NULL, NULL, &rules), 0);
+	assert_int_equal(load("second"), 0);
+	rules_tick(rules);
+	assert_int_equal(enforced.loads, 3);
+	assert_string_equal(in_force(), "second");
+	assert_string_equal(rules_trouble(rules), "");
+}
+
+static void what_cannot_be_made_anew_stays_as_it_was(void **state)
+{
+	const struct compiled *compiled;
+
+	(void)state;
+	assert_int_equal(load("first"), 0);
+	compiled = rules_current(rules)->compiled;
+	enforced.misses_cgroups = true;
+	enforced.refuse = -ENOSPC;
+	rules_tick(rules);
+	assert_ptr_equal(rules_current(rules)->compiled, compiled);
+	assert_int_equal(enforced.loads, 1);
+	assert_non_null(strstr(rules_trouble(rules), "the kernel says no"));
+}
+
 /* --- what is rejected --- */
 
 static void where_a_connect_was_rejected_the_next_fails_at_once(void **state)
@@ -751,6 +784,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(where_a_connect_was_rejected_the_next_fails_at_once),
 		T(nothing_is_in_force_at_first),
+		T(who_misses_cgroups_is_made_anew),
+		T(what_cannot_be_made_anew_stays_as_it_was),
 		T(a_policy_is_in_force),
 		T(hooks_are_closed_by_their_rules),
 		T(what_is_no_policy_changes_nothing),
