@@ -180,12 +180,13 @@ static __noinline int attempt_by_route(struct fl_attempt *a, struct __sk_buff *s
 	return 0;
 }
 
-/* Who was sent the first datagram of a session answers in it: RECV_ACCEPT has been asked of it. */
+/* Who was sent the first datagram of a session answers in it, of which RECV_ACCEPT has been asked;
+ * once it was received, that is: what is rejected there leaves a flow as well. */
 static __always_inline bool answers(const struct fl_attempt *a)
 {
 	struct fl_connection *c = bpf_map_lookup_elem(&l7_connections, &a->key);
 
-	return c && c->role == FL_ROLE_ACCEPTOR;
+	return c && c->role == FL_ROLE_ACCEPTOR && c->accepted;
 }
 
 static __always_inline int leaving(struct __sk_buff *skb, struct bpf_sock *sk, __u8 proto)

@@ -381,6 +381,35 @@ replies() {
 	tell server recv "$SERVER"
 	try client sendto "$FD" 10.0.20.2 7102
 	same "datagram to somebody else" "$(word)" EPERM
+	tell server close "$SERVER"
+	tell client close "$FD"
+}
+
+kept_out() { [[ $(flowner policy show -j | jq '.rules[1].hits') == 1 ]]; }
+
+# One that came and was rejected is none that may be answered.
+no_replies() {
+	local port=7103
+	cat >"$T/policy.yaml" <<-END
+		mode: enforce
+		rules:
+		  - {name: nobody, hooks: [connect_authorization], local: {port: $port}, verdict: reject}
+		  - {name: keep out, hooks: [recv_accept], proto: udp, remote: {port: 7104}, verdict: reject}
+	END
+	exits 0 flowner policy load "$T/policy.yaml"
+	tell client listen udp 10.0.20.1 "$port"
+	FD=${R[0]}
+	for from in 7104 7105; do
+		tell server listen udp 10.0.20.2 "$from"
+		SERVER=${R[0]}
+		tell server sendto "$SERVER" 10.0.20.1 "$port"
+		if [[ $from == 7104 ]]; then eventually 10 kept_out; else tell client recv "$FD"; fi
+		try client sendto "$FD" 10.0.20.2 "$from"
+		echo "$from $(word)"
+		tell server close "$SERVER"
+	done >"$T/answers"
+	same 'who may be answered' "$(<"$T/answers")" $'7104 EPERM\n7105 ok'
+	tell client close "$FD"
 }
 
 # --- what a link is ---
@@ -452,6 +481,7 @@ main() {
 	strange_verdict
 	not_prohibited
 	replies
+	no_replies
 	kinds
 	nothing_lost
 	goes_with_it
