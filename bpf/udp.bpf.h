@@ -199,6 +199,17 @@ static __always_inline void udp_pending_add(struct fl_udp *u, __u64 id)
 		count(FL_CNT_UDP_PENDING_FULL);
 }
 
+/* Nobody will receive from flow ID what it is pending for. */
+static __always_inline void udp_pending_drop(struct fl_udp *u, __u64 id)
+{
+	for (__u32 i = 0; i < UDP_PENDING; i++) {
+		__u64 *at = udp_pending_at(u, i);
+
+		if (*at == id)
+			*at = 0;
+	}
+}
+
 /* The current process received from flow ID, pending at POSITION: it is its owner. */
 static __always_inline void udp_pending_take(struct fl_udp *u, __u32 position, __u64 id)
 {

@@ -8,6 +8,7 @@
 #include "condemned.bpf.h"
 #include "judge.bpf.h"
 #include "packet.bpf.h"
+#include "udp.bpf.h"
 
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
@@ -65,6 +66,24 @@ static __noinline int peer_remember(const struct fl_attempt *a, __u64 generation
 	return may;
 }
 
+/* Nobody receives it: who receives without asking from whom is given the next that came. */
+static __noinline int not_pending(struct __sk_buff *skb, struct bpf_sock *sk, struct fl_key *k)
+{
+	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, 0);
+	struct fl_connection *c;
+	__u64 id;
+
+	if (!u)
+		return 0;
+	k->netns_cookie = u->netns_cookie;
+	k->ifindex = key_ifindex(k, sk->bound_dev_if, skb->ifindex);
+	c = bpf_map_lookup_elem(&l7_connections, k);
+	id = c && c->role == FL_ROLE_ACCEPTOR && !c->accepted ? c->flow_id : 0;
+	if (id)
+		udp_pending_drop(u, id);
+	return 0;
+}
+
 static __always_inline int syn(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	struct fl_attempt a = { .hook = FL_HOOK_RECV_ACCEPT };
@@ -93,9 +112,12 @@ static __always_inline int datagram(struct __sk_buff *skb, struct bpf_sock *sk)
 	a.cookie = bpf_get_socket_cookie(skb);
 	a.next_hop_interface = skb->ifindex;
 	may = peer_known(&a, generation);
-	if (may >= 0)
-		return may;
-	return peer_remember(&a, generation, judge_arrival(skb, &a, udp_flow_id(sk, a.cookie)));
+	if (may < 0)
+		may = peer_remember(&a, generation,
+				    judge_arrival(skb, &a, udp_flow_id(sk, a.cookie)));
+	if (!may)
+		not_pending(skb, sk, &a.key);
+	return may;
 }
 
 /* A connected UDP socket's one peer it has chosen itself. */

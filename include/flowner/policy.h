@@ -219,10 +219,10 @@ struct fl_policy {
 	__u32 default_enforced;	      /* bit 1 << hook */
 	__u32 wanted;		      /* bit 1 << dimension: some rule asks for it */
 	__u32 asked[FL_HOOK_INDEXES]; /* the same of the rules of FL_HOOK_INDEX() */
-	/* by the kernel side, 1: some new cgroup could not be written down; what is not, is unknown */
-	__u32 cgroups_missed;
-	__u64 birth_key[2];	      /* of the names of cgroups, see birth.h */
-	__u64 generation;	      /* written last; who remembers an answer reads it first */
+	/* by the kernel side: some new cgroup could not be written down; what is not, is unknown */
+	__u32 cgroups_missed; /* 0 or 1 */
+	__u64 birth_key[2];   /* of the names of cgroups, see birth.h */
+	__u64 generation;     /* written last; who remembers an answer reads it first */
 };
 
 #define FL_CLASSES_A_WORD 4

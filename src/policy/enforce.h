@@ -107,7 +107,7 @@ struct enforce_resumed {
 int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struct fail *f);
 void enforce_resumed_release(struct enforce_resumed *r);
 
-/* Some new cgroup found no room in the tables of the policy in use: see fl_policy.cgroups_missed. */
+/* Some new cgroup found no room in the policy's tables: see fl_policy.cgroups_missed. */
 bool enforce_misses_cgroups(const struct enforce *e);
 
 /*

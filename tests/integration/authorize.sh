@@ -46,6 +46,7 @@ machine() {
 	start_told wire "$BUILD/tests/wire" # shows what leaves
 	in_netns sysctl -qw net.ipv4.tcp_syn_retries=1
 	actor client
+	actor friend
 }
 
 # --- the policy: a port says what is asked for, and each attempt has its own ---
@@ -385,25 +386,48 @@ replies() {
 	tell client close "$FD"
 }
 
+owner_of() { # PORT of the peer
+	flowner list -j | jq "select(.flowner.remote.port == $1 and .flowner.role == \"acceptor\") |
+		.process.pid"
+}
+
 kept_out() { [[ $(flowner policy show -j | jq '.rules[1].hits') == 1 ]]; }
 
-# One that came and was rejected is none that may be answered.
+# One that came and was rejected is none that may be answered; nor is it the one that is received
+# next, by another process and without asking from whom.
 no_replies() {
 	local port=7103
 	cat >"$T/policy.yaml" <<-END
 		mode: enforce
 		rules:
-		  - {name: nobody, hooks: [connect_authorization], local: {port: $port}, verdict: reject}
-		  - {name: keep out, hooks: [recv_accept], proto: udp, remote: {port: 7104}, verdict: reject}
+		  - name: nobody
+		    hooks: [connect_authorization]
+		    local: {port: $port}
+		    verdict: reject
+		  - name: keep out
+		    hooks: [recv_accept]
+		    proto: udp
+		    remote: {port: 7104}
+		    verdict: reject
 	END
 	exits 0 flowner policy load "$T/policy.yaml"
 	tell client listen udp 10.0.20.1 "$port"
 	FD=${R[0]}
+	tell friend inbox "$T/inbox"
+	local inbox=${R[0]} passed
+	tell client give "$FD" "$T/inbox"
+	tell friend get "$inbox"
+	passed=${R[0]}
 	for from in 7104 7105; do
 		tell server listen udp 10.0.20.2 "$from"
 		SERVER=${R[0]}
 		tell server sendto "$SERVER" 10.0.20.1 "$port"
-		if [[ $from == 7104 ]]; then eventually 10 kept_out; else tell client recv "$FD"; fi
+		if [[ $from == 7104 ]]; then
+			eventually 10 kept_out
+		else
+			tell friend recv "$passed" null
+			same 'who received' "$(owner_of "$from")" "${ACTOR_PID[friend]}"
+		fi
 		try client sendto "$FD" 10.0.20.2 "$from"
 		echo "$from $(word)"
 		tell server close "$SERVER"

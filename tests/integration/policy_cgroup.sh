@@ -117,7 +117,7 @@ read -r -t $((60 * TEST_SLOW)) line <&"$full" || fail "the map is not full"
 same 'the map' "$line" full
 denies 'below a unit, no room' "$CGROUP/old.service/child"
 denies 'whatever, no room' "$CGROUP/whatever"
-(($(flowner stats -j | jq .counters.cgroups_full) > 0)) || fail 'cgroups without room are not counted'
+(($(flowner stats -j | jq .counters.cgroups_full) > 0)) || fail 'they are not counted'
 exec {room}>&- {full}<&-
 wait "$FILL" || fail "the map could not be filled: $?"
 roomy() { [[ $(newborn "$CGROUP/whatever" 1) == '1 0' ]]; }
