@@ -210,6 +210,14 @@ static __noinline bool sent_from_here(const struct fl_udp *u)
 	return udp_call_is(udp_call_of(&udp_sends, thread), thread, u->cookie);
 }
 
+/* Who used the socket last runs here: connected when it sent, and disconnected on the way. */
+static __noinline bool user_runs(const struct fl_udp *u)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return (__u32)BPF_CORE_READ(task, tgid) == u->user.proc.pid;
+}
+
 /* How a datagram came to be, or HERE: sent_from_here(). */
 enum way { WAY_CAME, WAY_SENT, WAY_SENT_HERE };
 
@@ -218,7 +226,7 @@ static __noinline __u64 open_peer(struct fl_udp *u, const struct fl_key *k, enum
 {
 	__u64 id = flow_number();
 
-	if (way == WAY_SENT)
+	if (way == WAY_SENT && !user_runs(u))
 		count(FL_CNT_UDP_CALL_UNSEEN);
 	if (!id || udp_insert(u, id, k, way ? FL_ROLE_OPENER : FL_ROLE_ACCEPTOR,
 			      way == WAY_SENT_HERE ? NULL : &u->user))
