@@ -163,13 +163,24 @@ static bool same_ep(const struct ep *a, const struct ep *b)
 	return a->port == b->port && a->scope == b->scope && !memcmp(&a->ip, &b->ip, sizeof(a->ip));
 }
 
-/* The same endpoints are one session here, however often the other end began anew. */
+/* FROM, or where that was not asked for the client that is in SLOT. */
+static bool is_peer(const struct udp *u, unsigned int peer, uint32_t slot, const struct ep *from)
+{
+	const struct session *s = u->peers[peer];
+	const struct ep *there = s->has_remote ? &s->remote
+					       : &session_at(u->peer_slots[peer])->local;
+
+	return same_ep(there, from ? from : &session_at(slot)->local);
+}
+
+/* The same endpoints are one session here, however often the other end began anew: another socket
+ * may be given the port of one that was closed. */
 static bool peer_known(const struct udp *u, uint32_t slot, const struct ep *from)
 {
 	if (u->seen)
 		return u->seen[from->port];
 	for (unsigned int i = 0; i < u->count; i++)
-		if (from ? same_ep(&u->peers[i]->remote, from) : u->peer_slots[i] == slot)
+		if (is_peer(u, i, slot, from))
 			return true;
 	return false;
 }
