@@ -173,20 +173,18 @@ static __noinline int remember_last(struct fl_udp *u, const struct fl_key *k, __
 	return 0;
 }
 
+/* Who stands behind it is written first: the release may walk the list at this moment. */
 static __always_inline void link_peer(struct fl_udp *u, __u64 id)
 {
-	struct fl_socket *s;
-	__u64 next;
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
 
-	bpf_spin_lock(&u->lock);
-	next = u->peers;
-	u->peers = id;
-	bpf_spin_unlock(&u->lock);
-	s = bpf_map_lookup_elem(&socket_to_process, &id);
 	if (!s)
 		return;
-	s->next = next;
 	s->active_ns = s->opened_ns;
+	bpf_spin_lock(&u->lock);
+	s->next = u->peers;
+	u->peers = id;
+	bpf_spin_unlock(&u->lock);
 }
 
 /* A sendto() on a socket that was never bound: its port was chosen on the way. */
