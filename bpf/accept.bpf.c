@@ -58,12 +58,39 @@ __noinline int mptcp_accepted(__u64 connection)
 	return 0;
 }
 
+/* Noted first, then looked for: who opens the flow does it the other way round, see there. */
+__noinline int mptcp_accepting(__u64 connection)
+{
+	struct fl_owner o = {};
+	struct mptcp_walk w;
+	struct sock *path;
+	__u64 key, id;
+
+	if (!mptcp_exists())
+		return 0;
+	w = mptcp_walk((struct sock *)connection);
+	path = mptcp_next(&w);
+	if (!path || BPF_CORE_READ(path, __sk_common.skc_state) != FL_STATE_SYN_RECV)
+		return 0;
+	key = mptcp_key((struct mptcp_sock *)connection);
+	owner_current(&o);
+	process_current(&o);
+	if (bpf_map_update_elem(&mptcp_accepts, &key, &o, BPF_ANY))
+		count(FL_CNT_MPTCP_UNOWNED);
+	id = mptcp_flow(&w, path);
+	if (id && bpf_map_lookup_elem(&socket_to_process, &id))
+		bpf_map_delete_elem(&mptcp_accepts, &key);
+	return 0;
+}
+
 static __always_inline void accepted(struct sock *sk)
 {
-	if (is_mptcp(sk))
+	if (is_mptcp(sk)) {
+		mptcp_accepting(address_of(sk));
 		mptcp_accepted(address_of(sk));
-	else
+	} else {
 		accepted_tcp(sk);
+	}
 }
 
 SEC("lsm/sock_graft")

@@ -375,6 +375,24 @@ int flow_accept(__u64 id)
 	return accept_tell(&id);
 }
 
+int flow_accept_as(__u64 id, const struct fl_owner *o)
+{
+	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &id);
+
+	if (!s || s->role != FL_ROLE_ACCEPTOR || s->accepted)
+		return 0;
+	if (owner_equal(&s->owner, o)) {
+		accept_same(id, s);
+	} else {
+		process_flow_added(bpf_map_lookup_elem(&processes, &o->proc));
+		if (flow_replace_owner(id, s, o, FL_ROLE_ACCEPTOR)) {
+			process_flow_removed(&o->proc);
+			return 0;
+		}
+	}
+	return accept_tell(&id);
+}
+
 int flow_accept_with(__u64 id, __u64 sibling)
 {
 	struct fl_socket *s = bpf_map_lookup_elem(&socket_to_process, &sibling);
@@ -382,19 +400,7 @@ int flow_accept_with(__u64 id, __u64 sibling)
 
 	if (!s || !s->accepted || flow_owner(sibling, &o))
 		return 0;
-	s = bpf_map_lookup_elem(&socket_to_process, &id);
-	if (!s || s->role != FL_ROLE_ACCEPTOR || s->accepted)
-		return 0;
-	if (owner_equal(&s->owner, &o)) {
-		accept_same(id, s);
-	} else {
-		process_flow_added(bpf_map_lookup_elem(&processes, &o.proc));
-		if (flow_replace_owner(id, s, &o, FL_ROLE_ACCEPTOR)) {
-			process_flow_removed(&o.proc);
-			return 0;
-		}
-	}
-	return accept_tell(&id);
+	return flow_accept_as(id, &o);
 }
 
 int flow_accept_late(__u64 id)

@@ -102,6 +102,9 @@ static __always_inline int flow_open(__u64 id, struct fl_socket *s, enum fl_stat
  */
 int flow_accept(__u64 id) __hidden;
 
+/* The same by O, in whatever context. */
+int flow_accept_as(__u64 id, const struct fl_owner *o) __hidden;
+
 /* Of one path of an MPTCP connection, which is taken over with SIBLING, an accepted one. */
 int flow_accept_with(__u64 id, __u64 sibling) __hidden;
 

@@ -253,6 +253,19 @@ struct {
 	__type(value, __u64);
 } udp_left SEC(".maps") __weak;
 
+/*
+ * accept() of an MPTCP connection takes the lock of that, and not of its path: which may be on its
+ * way still to being established, on another CPU. By the connection's own key: who accepted it, for
+ * the path to take when it is.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct fl_owner);
+} mptcp_accepts SEC(".maps") __weak;
+
 /* Network namespace cookie -> inode, for the people who know namespaces by inode. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -142,6 +142,12 @@ static __always_inline __u64 mptcp_sibling_of(struct tcp_sock *tp, __u64 cookie)
 	return path ? mptcp_sibling((unsigned long)BPF_CORE_READ(path, conn), cookie) : 0;
 }
 
+/* What nobody else's connection has; 0: none yet. */
+static __always_inline __u64 mptcp_key(struct mptcp_sock *connection)
+{
+	return BPF_CORE_READ(connection, local_key);
+}
+
 /* The process that runs here has the CONNECTION: its paths that were not accepted are from now on.
  * A number for argument: as above. In accept.bpf.c. */
 int mptcp_accepted(__u64 connection);

@@ -131,6 +131,24 @@ static __noinline int opened_passive(struct bpf_sock_ops *ctx, struct bpf_sock *
 	return session_established(id, &s);
 }
 
+/* The first path of a connection that is accepted already: see mptcp_accepting(). */
+static __noinline int accepted_before(struct tcp_sock *tp, __u64 cookie)
+{
+	struct mptcp_subflow_context *path = mptcp_path(tp);
+	struct fl_owner *o;
+	__u64 key;
+
+	if (!path)
+		return 0;
+	key = mptcp_key((struct mptcp_sock *)BPF_CORE_READ(path, conn));
+	o = bpf_map_lookup_elem(&mptcp_accepts, &key);
+	if (!o)
+		return 0;
+	flow_accept_as(cookie, o);
+	bpf_map_delete_elem(&mptcp_accepts, &key);
+	return 0;
+}
+
 /* After opened_passive(), in whose frame there is no room for it. */
 static __noinline int joined_passive(struct bpf_sock_ops *ctx, struct tcp_sock *tp)
 {
@@ -139,6 +157,8 @@ static __noinline int joined_passive(struct bpf_sock_ops *ctx, struct tcp_sock *
 
 	if (sibling)
 		flow_accept_with(cookie, sibling);
+	else
+		accepted_before(tp, cookie);
 	return 0;
 }
 

@@ -176,6 +176,7 @@ struct list_head {
 };
 
 struct mptcp_sock {
+	__u64 local_key;
 	struct list_head conn_list;
 	struct sock *first;
 };

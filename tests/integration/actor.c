@@ -229,6 +229,21 @@ static int do_accept(const struct command *c)
 	return fd < 0 ? fails() : answer_socket(fd, before);
 }
 
+/* snatch FD: accept() again and again, without waiting, until there is one */
+static int do_snatch(const struct command *c)
+{
+	unsigned long long before = now_ns(), give_up = before + 60 * 1000000000ull;
+	struct address a = { .len = sizeof(a.any) };
+	int fd;
+
+	if (fcntl(fd_of(c), F_SETFL, O_NONBLOCK) < 0)
+		return fails();
+	do {
+		fd = accept4(fd_of(c), (struct sockaddr *)&a.any, &a.len, SOCK_CLOEXEC);
+	} while (fd < 0 && errno == EAGAIN && now_ns() < give_up);
+	return fd < 0 ? fails() : answer_socket(fd, before);
+}
+
 /* socket PROTO FAMILY(4|6) [share] [v6only]: nothing but the descriptor */
 static int do_socket(const struct command *c)
 {
@@ -975,22 +990,22 @@ static int do_who(const struct command *c)
 }
 
 static const struct told commands[] = {
-	{ "listen", do_listen },     { "connect", do_connect },	  { "accept", do_accept },
-	{ "socket", do_socket },     { "send", do_send },	  { "sendto", do_sendto },
-	{ "beside", do_beside },     { "recv", do_recv },	  { "close", do_close },
-	{ "reset", do_reset },	     { "many", do_many },	  { "take", do_take },
-	{ "crowd", do_crowd },	     { "drop", do_drop },	  { "comm", do_comm },
-	{ "uid", do_uid },	     { "who", do_who },		  { "reconnect", do_reconnect },
-	{ "relisten", do_relisten }, { "fork", do_fork },	  { "exec", do_exec },
-	{ "ignore", do_ignore },     { "segments", do_segments }, { "drain", do_drain },
-	{ "shut", do_shut },	     { "bind", do_bind },	  { "begin", do_begin },
-	{ "call", do_call },	     { "window", do_window },	  { "tries", do_tries },
-	{ "resets", do_resets },     { "info", do_info },	  { "keep", do_keep },
-	{ "dup", do_dup },	     { "inbox", do_inbox },	  { "give", do_give },
-	{ "get", do_get },	     { "from", do_from },	  { "peer", do_peer },
-	{ "name", do_name },	     { "original", do_original }, { "option", do_option },
-	{ "later", do_later },	     { "led", do_led },		  { "rush", do_rush },
-	{ "undo", do_undo },	     { "calm", do_calm },
+	{ "listen", do_listen },       { "connect", do_connect },   { "accept", do_accept },
+	{ "socket", do_socket },       { "send", do_send },	    { "sendto", do_sendto },
+	{ "beside", do_beside },       { "recv", do_recv },	    { "close", do_close },
+	{ "snatch", do_snatch },       { "reset", do_reset },	    { "many", do_many },
+	{ "take", do_take },	       { "crowd", do_crowd },	    { "drop", do_drop },
+	{ "comm", do_comm },	       { "uid", do_uid },	    { "who", do_who },
+	{ "reconnect", do_reconnect }, { "relisten", do_relisten }, { "fork", do_fork },
+	{ "exec", do_exec },	       { "ignore", do_ignore },	    { "segments", do_segments },
+	{ "drain", do_drain },	       { "shut", do_shut },	    { "bind", do_bind },
+	{ "begin", do_begin },	       { "call", do_call },	    { "window", do_window },
+	{ "tries", do_tries },	       { "resets", do_resets },	    { "info", do_info },
+	{ "keep", do_keep },	       { "dup", do_dup },	    { "inbox", do_inbox },
+	{ "give", do_give },	       { "get", do_get },	    { "from", do_from },
+	{ "peer", do_peer },	       { "name", do_name },	    { "original", do_original },
+	{ "option", do_option },       { "later", do_later },	    { "led", do_led },
+	{ "rush", do_rush },	       { "undo", do_undo },	    { "calm", do_calm },
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Makes two moments of a TCP socket long: told ended and not yet closed, and opening but not yet
- * told of. The second only for who is attached to the cgroup later.
+ * Makes moments of a TCP socket long: told ended and not yet closed, opening but not yet told of,
+ * and established but not yet told of. The last two only for who is attached to the cgroup later.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -53,6 +53,14 @@ SEC("sockops")
 int wait_opening(struct bpf_sock_ops *ctx)
 {
 	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB || ctx->op == BPF_SOCK_OPS_TCP_LISTEN_CB)
+		wait_long();
+	return 1;
+}
+
+SEC("sockops")
+int wait_established(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
 		wait_long();
 	return 1;
 }
