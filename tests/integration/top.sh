@@ -332,8 +332,11 @@ if [[ $(getent services 22/tcp) ]]; then
 	same "a service" "$(flowner list -HS --lport 22 | awk '{ print $5 }')" 127.0.0.1:ssh
 	same "in JSON none" "$(flowner list -jS --lport 22 | jq .flowner.local.port)" 22
 	top -S
+	sees '^flowner top by process'
 	type_keys f
 	sees '^tcp +127\.0\.0\.1:ssh +\* '
+	type_keys q # or the SIGCONT of a terminal that goes stops LeakSanitizer in its tracks
+	ended_well
 fi
 
 # --- who has it open, as that changes ---
