@@ -203,6 +203,9 @@ no_such_kind() { # KIND: it could not be made; why is in $T/err
 	echo "this kernel has no links of the kind $1" >&2
 }
 
+# A policy that is loaded judges again what lives on; and what has no way any more lives long.
+none_open() { [[ ! $(flowner list -j | jq 'select(.flowner.role == "opener")') ]]; }
+
 # The rule by type of tunnel has let all of these pass; what goes through one it does not.
 tunnel() {
 	local id='type vxlan id 5 dstport 4789'
@@ -223,6 +226,7 @@ tunnel() {
 	attempt call udp 10.0.22.2 "$BY_TUNNEL" EPERM by-tunnel reject
 	attempt sendto udp 10.0.22.2 "$BY_TUNNEL" EPERM by-tunnel reject
 	attempt call udp 10.0.22.2 "$BY_TYPE" ok - -
+	eventually 20 none_open
 	in_netns ip link del tunnel
 	nsenter -t "$THERE" -n ip link del tunnel
 }
@@ -250,6 +254,7 @@ told_in_all() {
 run() { # MODE
 	MODE=$1 CELL=0
 	declare -gA HITS=()
+	eventually 20 none_open
 	policy "$MODE" >"$T/policy.yaml"
 	exits 0 flowner policy load "$T/policy.yaml"
 	[[ $MODE == audit ]] || first

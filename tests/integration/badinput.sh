@@ -24,7 +24,7 @@ elsewhere() { # SETUP COMMAND...
 	unshare -m --propagation private bash -ec "$1"$'\nexec "$@"' bash "${@:2}"
 }
 
-daemon=(timeout 30 "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS")
+daemon=(timeout $((30 * TEST_SLOW)) "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS")
 scoped=("${daemon[@]}" --cgroup "$CGROUP")
 client=(env "FLOWNER_SOCKET=$SOCK" "$BUILD/flowner")
 before=$(attached)
