@@ -225,8 +225,6 @@ struct fl_policy {
 	__u64 generation;     /* written last; who remembers an answer reads it first */
 };
 
-#define FL_CLASSES_A_WORD 4
-
 /* Value of policy_state. */
 struct fl_policy_state {
 	__u32 slot;	    /* in use; FL_POLICY_NONE */

@@ -9,7 +9,8 @@ attached_or_dead() { # its tracepoints are perf events
 }
 
 start_tool() { # PROGRAM...
-	rm -f "$T/tool.out" "$T/why"
+	: >"$T/tool.out"
+	: >"$T/why"
 	command -v "$1" >/dev/null || { echo "not installed" >"$T/why"; return 1; }
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare --mount bash -c 'mountpoint -q /sys/kernel/tracing ||

@@ -228,14 +228,28 @@ static int udp_storm_server(int ctl, void *arg)
 	return 0;
 }
 
+/* A datagram's look-up can be led away by a socket of the same hash chain that connect() moves to
+ * another at that moment, and be refused where a server is (6.18 with nothing of ours loaded: 1 of
+ * 240 000, in tables of 128). Whoever asks by UDP asks again. */
+static int udp_ask(struct udp *u)
+{
+	int r;
+
+	TRY(udp_send(u));
+	r = udp_receive(u);
+	if (r != -ECONNREFUSED)
+		return r;
+	TRY(udp_send(u));
+	return udp_receive(u);
+}
+
 static int udp_storm_client(const struct ep *to)
 {
 	_udp_ struct udp u = UDP_NONE;
 
 	TRY(udp_new(&u));
 	TRY(udp_connect(&u, to));
-	TRY(udp_send(&u));
-	TRY(udp_receive(&u));
+	TRY(udp_ask(&u));
 	return udp_close(&u);
 }
 
