@@ -197,6 +197,19 @@ void journal_event(struct journal *j, const struct fl_event *event)
 	finish(j);
 }
 
+static void add_route(struct journal *j, const struct policy_route *route)
+{
+	struct journalentry *e = &j->entry;
+
+	if (!route->known)
+		return;
+	journalentry_print(e, "FLOWNER_NEXT_HOP_INTERFACE", "%u", route->ifindex);
+	journalentry_add(e, "FLOWNER_INTERFACE", *route->interface ? route->interface : NULL);
+	journalentry_add(e, "FLOWNER_INTERFACE_TYPE",
+			 policy_interface_type_text(route->interface_type));
+	journalentry_add(e, "FLOWNER_TUNNEL_TYPE", policy_tunnel_type_text(route->tunnel_type));
+}
+
 void journal_verdict(struct journal *j, const struct stream_verdict *v)
 {
 	const char *hook = policy_hook_text(v->hook);
@@ -218,6 +231,7 @@ void journal_verdict(struct journal *j, const struct stream_verdict *v)
 	if (v->port_in_use_by_other != FL_FACT_UNKNOWN)
 		journalentry_add(&j->entry, "FLOWNER_PORT_IN_USE_BY_OTHER",
 				 v->port_in_use_by_other == FL_FACT_YES ? "1" : "0");
+	add_route(j, &v->route);
 	if (v->to.used)
 		journalentry_add(&j->entry, "FLOWNER_REDIRECTED_TO",
 				 endpoint_format(&v->to.addr, v->to.port, to));

@@ -474,6 +474,17 @@ static void put_listeners(struct builder *b, json_t *object, const struct policy
 	}
 }
 
+/* By the names of the attributes of a rule; of the next hop there is none. */
+static void put_route(struct builder *b, json_t *object, const struct policy_route *route)
+{
+	if (!route->known)
+		return;
+	put_number(b, object, "next_hop_interface", route->ifindex);
+	put_text(b, object, "interface", *route->interface ? route->interface : NULL);
+	put_text(b, object, "interface_type", policy_interface_type_text(route->interface_type));
+	put_text(b, object, "tunnel_type", policy_tunnel_type_text(route->tunnel_type));
+}
+
 static void put_verdict(struct builder *b, json_t *object)
 {
 	const struct json_verdict *v = verdict_of(b);
@@ -491,6 +502,7 @@ static void put_verdict(struct builder *b, json_t *object)
 	if (v->again)
 		put(b, object, "reauthorization", json_true());
 	put_listeners(b, object, &v->listeners);
+	put_route(b, object, &v->route);
 	if (v->count > 1)
 		put_number(b, object, "count", v->count);
 	if (v->to)

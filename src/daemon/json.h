@@ -30,6 +30,7 @@ struct json_verdict {
 	enum fl_fact port_in_use_by_other;
 	bool again; /* it is about a session that lives: a reauthorization */
 	struct policy_listeners listeners;
+	struct policy_route route;
 	__u64 count;		   /* attempts told at once */
 	const struct fl_place *to; /* of `redirect`, or NULL */
 };

@@ -25,8 +25,11 @@
 #include "text/textfile.h"
 #include "policy/verdicts.h"
 
+#include <flowner/link.h>
+
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -121,6 +124,60 @@ static struct policy_listeners listeners_of(const struct fl_attempt *a)
 	return l;
 }
 
+/* A rule's word for the interface of A, in whichever namespace that is: NULL when it has none. */
+static const char *named_by(const struct policy_rule *rule, const struct fl_attempt *a)
+{
+	for (size_t i = 0; rule && i < rule->term_count; i++) {
+		const struct policy_term *term = &rule->terms[i];
+
+		if (term->attribute != POLICY_INTERFACE)
+			continue;
+		for (size_t w = 0; w < term->count; w++) {
+			if (term->words[w].value.id[0] == a->interface)
+				return term->words[w].text;
+		}
+	}
+	return NULL;
+}
+
+/* The name that the interface of A has now, when it is flownerd's namespace and still the same. */
+static bool name_here(const struct rules *r, const struct fl_attempt *a, char name[IF_NAMESIZE])
+{
+	union fl_link_text text = { 0 };
+
+	if (a->key.netns_cookie != r->agent->netns_cookie ||
+	    !if_indextoname(a->next_hop_interface, name))
+		return false;
+	snprintf(text.text, sizeof(text.text), "%s", name);
+	return fl_link_name(text.words[0], text.words[1]) == a->interface;
+}
+
+/* That of another namespace's is only known from the rule that decided. */
+static void name_interface(const struct rules *r, const struct verdict *v, char name[IF_NAMESIZE])
+{
+	const struct ruleset *set = set_of(r, v->generation);
+	const char *word = named_by(set ? ruleset_rule(set, v->tag) : NULL, &v->attempt);
+
+	if (word)
+		snprintf(name, IF_NAMESIZE, "%s", word);
+	else if (!name_here(r, &v->attempt, name))
+		*name = '\0';
+}
+
+static struct policy_route route_of(const struct rules *r, const struct verdict *v)
+{
+	const struct fl_attempt *a = &v->attempt;
+	struct policy_route route = { .known = a->known >> FL_DIM_INTERFACE & 1 };
+
+	if (!route.known)
+		return route;
+	route.ifindex = a->next_hop_interface;
+	route.interface_type = a->interface_type;
+	route.tunnel_type = a->tunnel_type;
+	name_interface(r, v, route.interface);
+	return route;
+}
+
 static void tell(void *arg, const struct verdict *v)
 {
 	const struct rules *r = arg;
@@ -136,6 +193,7 @@ static void tell(void *arg, const struct verdict *v)
 		.port_in_use_by_other = fl_port_in_use(a),
 		.again = v->again,
 		.listeners = listeners_of(a),
+		.route = route_of(r, v),
 		.to = target_of(r, v),
 	};
 	struct fl_flow *flow = &told.event.flow;

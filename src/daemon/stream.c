@@ -241,6 +241,7 @@ static int verdict_line(struct stream *s, const struct stream_verdict *v, __u64 
 		.rejected = v->verdict == FL_REJECT,
 		.port_in_use_by_other = v->port_in_use_by_other,
 		.listeners = v->listeners,
+		.route = v->route,
 		.count = v->count,
 	};
 

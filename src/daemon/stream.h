@@ -28,6 +28,7 @@ struct stream_verdict {
 	enum fl_fact port_in_use_by_other;
 	bool again; /* as in json.h */
 	struct policy_listeners listeners;
+	struct policy_route route;
 	struct fl_place to; /* where to, when that is known */
 };
 

@@ -23,6 +23,14 @@ static int word_find(const struct word *words, const char *text, __u32 *ret_valu
 	return -EINVAL;
 }
 
+/* The first of those that mean VALUE. */
+static const char *word_of(const struct word *words, __u32 value)
+{
+	while (words->text && words->value != value)
+		words++;
+	return words->text;
+}
+
 const char *policy_hook_text(enum fl_hook hook)
 {
 	switch (hook) {
@@ -98,46 +106,56 @@ static int type_parse(const struct word *words, const char *text, __u32 *ret_typ
 	return 0;
 }
 
-/* IANAifType-MIB, the ones Linux has; then what people call them. */
-int policy_interface_type_parse(const char *text, __u32 *ret_type)
-{
-	static const struct word words[] = {
-		{ "other", 1 },
-		{ "ethernetCsmacd", 6 },
-		{ "ppp", 23 },
-		{ "softwareLoopback", 24 },
-		{ "propVirtual", 53 },
-		{ "ieee80211", 71 },
-		{ "tunnel", 131 },
-		{ "l2vlan", 135 },
-		{ "ieee8023adLag", 161 },
-		{ "infiniband", 199 },
-		{ "bridge", 209 },
-		{ "wwanPP", 243 },
-		{ "ethernet", 6 },
-		{ "loopback", 24 },
-		{ "virtual", 53 },
-		{ "wifi", 71 },
-		{ "vlan", 135 },
-		{ "bond", 161 },
-		{ NULL, 0 },
-	};
-
-	return type_parse(words, text, ret_type);
-}
+/* Of IANAifType-MIB those that Linux has: what people call them, then their names there. */
+static const struct word interface_types[] = {
+	{ "other", 1 },
+	{ "ethernet", 6 },
+	{ "ppp", 23 },
+	{ "loopback", 24 },
+	{ "virtual", 53 },
+	{ "wifi", 71 },
+	{ "tunnel", 131 },
+	{ "vlan", 135 },
+	{ "bond", 161 },
+	{ "infiniband", 199 },
+	{ "bridge", 209 },
+	{ "wwanPP", 243 },
+	{ "ethernetCsmacd", 6 },
+	{ "softwareLoopback", 24 },
+	{ "propVirtual", 53 },
+	{ "ieee80211", 71 },
+	{ "l2vlan", 135 },
+	{ "ieee8023adLag", 161 },
+	{ NULL, 0 },
+};
 
 /* IANAtunnelType-MIB; 0 is what Windows says of an interface that is no tunnel. */
+static const struct word tunnel_types[] = {
+	{ "none", 0 },		{ "other", 1 },	  { "direct", 2 },  { "gre", 3 },
+	{ "minimal", 4 },	{ "l2tp", 5 },	  { "pptp", 6 },    { "l2f", 7 },
+	{ "udp", 8 },		{ "atmp", 9 },	  { "msdp", 10 },   { "sixToFour", 11 },
+	{ "sixOverFour", 12 },	{ "isatap", 13 }, { "teredo", 14 }, { "ipHttps", 15 },
+	{ "softwireMesh", 16 }, { "dsLite", 17 }, { "aplusp", 18 }, { NULL, 0 },
+};
+
+int policy_interface_type_parse(const char *text, __u32 *ret_type)
+{
+	return type_parse(interface_types, text, ret_type);
+}
+
 int policy_tunnel_type_parse(const char *text, __u32 *ret_type)
 {
-	static const struct word words[] = {
-		{ "none", 0 },		{ "other", 1 },	  { "direct", 2 },  { "gre", 3 },
-		{ "minimal", 4 },	{ "l2tp", 5 },	  { "pptp", 6 },    { "l2f", 7 },
-		{ "udp", 8 },		{ "atmp", 9 },	  { "msdp", 10 },   { "sixToFour", 11 },
-		{ "sixOverFour", 12 },	{ "isatap", 13 }, { "teredo", 14 }, { "ipHttps", 15 },
-		{ "softwireMesh", 16 }, { "dsLite", 17 }, { "aplusp", 18 }, { NULL, 0 },
-	};
+	return type_parse(tunnel_types, text, ret_type);
+}
 
-	return type_parse(words, text, ret_type);
+const char *policy_interface_type_text(__u32 type)
+{
+	return word_of(interface_types, type);
+}
+
+const char *policy_tunnel_type_text(__u32 type)
+{
+	return word_of(tunnel_types, type);
 }
 
 const char *policy_per_text(enum fl_per per)

@@ -39,6 +39,14 @@ struct policy_listeners {
 	__u32 of[FL_PERS];
 };
 
+/* By which interface an attempt goes, or has come in: as a rule would name it. */
+struct policy_route {
+	bool known;
+	__u32 ifindex;	    /* of the next hop */
+	char interface[16]; /* its name; empty: not known */
+	__u32 interface_type, tunnel_type;
+};
+
 /* -EINVAL: no such word. Types are words or IANA's numbers (ifType, tunnelType). */
 const char *policy_hook_text(enum fl_hook hook);
 int policy_hook_parse(const char *text, enum fl_hook *ret_hook);
@@ -46,6 +54,8 @@ const char *policy_verdict_text(enum fl_verdict verdict);
 int policy_verdict_parse(const char *text, __u32 *ret_verdict); /* not `redirect` */
 int policy_interface_type_parse(const char *text, __u32 *ret_type);
 int policy_tunnel_type_parse(const char *text, __u32 *ret_type);
+const char *policy_interface_type_text(__u32 type); /* NULL: there is no word for it */
+const char *policy_tunnel_type_text(__u32 type);
 const char *policy_per_text(enum fl_per per);
 int policy_per_parse(const char *text, enum fl_per *ret_per);
 int policy_bool_parse(const char *text, bool *ret_value); /* "true", "false" */

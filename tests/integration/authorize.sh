@@ -18,6 +18,10 @@ declare -A ERROR=(
 
 # --- the machine: `out0` and `out1` lead to `in0` and `in1`, each with a network of its own ---
 
+index_of() { # INTERFACE
+	INDEX[$1]=$(in_netns ip -j link show "$1" | jq '.[0].ifindex')
+}
+
 link() { # N
 	ip link add "out$1" netns "$HERE" type veth peer name "in$1" netns "$THERE"
 	for place in "$HERE out$1 1" "$THERE in$1 2"; do
@@ -43,6 +47,8 @@ machine() {
 	start_told peer "$BUILD/tests/wire" arrives
 	actor server
 	NETNS=$HERE
+	index_of out0
+	index_of out1
 	start_told wire "$BUILD/tests/wire" # shows what leaves
 	in_netns sysctl -qw net.ipv4.tcp_syn_retries=1
 	actor client
@@ -55,6 +61,7 @@ BY_NAME=21000 BY_TYPE=21250 BY_TUNNEL=21500 SOFT=21750 HARD=22000 STRANGE=22250 
 INSIDE=22750
 PORTS=250
 CELL=0
+declare -A INDEX # of the interfaces by which it goes
 
 rule() { # NAME PORT VERDICT [TERMS]
 	echo "  - {name: $1, hooks: [connect_authorization], verdict: $3${4:+, $4}," \
@@ -129,6 +136,16 @@ on_the_wire() { # WHAT ANSWER PROTO PORT: here and at the peer
 	done
 }
 
+# By which way one gets to ADDRESS, as an event tells it; a rule that names it knows its name.
+route_to() { # ADDRESS RULE -> ROUTE
+	case $1 in
+	*[.:]20[.:]*) ROUTE="${INDEX[out0]} virtual none" ;;
+	*[.:]21[.:]*) ROUTE="${INDEX[out1]} virtual none" ;;
+	*) ROUTE="${INDEX[tunnel]} tunnel udp" ;;
+	esac
+	[[ $2 != by-name ]] || ROUTE+=' out0'
+}
+
 attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
 	local port=$(($4 + CELL)) answer=$5 rule=$6 verdict=$7 type=ipv4
 	local what="$1 of $2 to $3 $port, $MODE"
@@ -147,8 +164,9 @@ attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
 	on_the_wire "$what" "$answer" "$2" "$port"
 	if [[ $rule != - ]]; then
 		HITS[$rule]=$((${HITS[$rule]:-0} + 1))
+		route_to "$3" "$rule"
 		[[ $verdict == soft ]] || echo "$rule $verdict $MODE $2 $type" \
-			"${ACTOR_PID[client]} $ID $port" >>"$T/wanted"
+			"${ACTOR_PID[client]} $ID $port $ROUTE" >>"$T/wanted"
 	fi
 	tell client close "$FD"
 	tell server close "$SERVER"
@@ -219,6 +237,7 @@ tunnel() {
 	in_netns ip addr add 10.0.22.1/24 dev tunnel
 	nsenter -t "$THERE" -n ip addr add 10.0.22.2/24 dev tunnel
 	in_netns ip link set tunnel up
+	index_of tunnel
 	nsenter -t "$THERE" -n ip link set tunnel up
 	attempt call tcp 10.0.22.2 "$SOFT" ok soft soft
 	attempt call tcp 10.0.22.2 "$BY_TUNNEL" EHOSTUNREACH by-tunnel reject
@@ -240,7 +259,10 @@ told() { # as attempt() writes it
 		"\(.rule.name) \(.flowner.verdict | ltrimstr("proceed_"))" +
 		" \(if .flowner.enforced then "enforce" else "audit" end)" +
 		" \(.network.transport) \(.network.type) \(.process.pid) \(.flowner.flow_id)" +
-		" \(.flowner.remote.port)"' "$T/events" | sort -u
+		" \(.flowner.remote.port) \(.flowner.next_hop_interface)" +
+		" \(.flowner.interface_type) \(.flowner.tunnel_type)" +
+		if .flowner.interface then " \(.flowner.interface)" else "" end
+		' "$T/events" | sort -u
 }
 
 all_told() { (($(told | wc -l) >= $(sort -u "$T/wanted" | wc -l))); }
