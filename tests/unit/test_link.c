@@ -70,7 +70,16 @@ static void types(void **state)
 		assert_int_equal(policy_tunnel_type_parse(cases[i].tunnel, &tunnel), 0);
 		assert_int_equal(got.interface_type, interface);
 		assert_int_equal(got.tunnel_type, tunnel);
+		assert_string_equal(policy_interface_type_text(interface), cases[i].interface);
+		assert_string_equal(policy_tunnel_type_text(tunnel), cases[i].tunnel);
 	}
+}
+
+static void what_has_no_word(void **state)
+{
+	(void)state;
+	assert_null(policy_interface_type_text(FL_TYPE_UNKNOWN));
+	assert_null(policy_tunnel_type_text(FL_TYPE_UNKNOWN));
 }
 
 static void names(void **state)
@@ -95,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(types),
+		cmocka_unit_test(what_has_no_word),
 		cmocka_unit_test(names),
 	};
 
