@@ -57,6 +57,7 @@ struct rules {
 	int epoll, timer;
 	bool sees_host;	      /* paths of cgroups are what the kernel side calls them */
 	bool look_at_cgroups; /* one has come that only that will find */
+	bool changes;	      /* what is current is not what is in force: see tell_all() */
 	struct fail trouble;
 };
 
@@ -242,6 +243,13 @@ static void make_room(struct rules *r, __u64 now)
 	follow(r, -ENOSPC);
 }
 
+static void look_at_those_that_came(struct rules *r)
+{
+	if (r->look_at_cgroups)
+		look_at_cgroups(r);
+	r->look_at_cgroups = false;
+}
+
 void rules_tick(struct rules *r)
 {
 	__u64 now = clock_ns(CLOCK_BOOTTIME);
@@ -251,17 +259,21 @@ void rules_tick(struct rules *r)
 	r->ticked_ns = now;
 	verdicts_expire(r->verdicts, now);
 	enforce_count_skipped(r->enforce, r->agent->maps);
-	if (r->look_at_cgroups)
-		look_at_cgroups(r);
-	r->look_at_cgroups = false;
+	look_at_those_that_came(r);
 	make_room(r, now);
 }
 
-/* What was said of the old policy is told while its names are known. */
+/*
+ * What was said of the old policy is told while its names are known. A cgroup that comes to light
+ * with it is not written by that policy, whose tables are gone or another one's by now: it waits
+ * for look_at_those_that_came(), when what is in force is current.
+ */
 static void tell_all(struct rules *r)
 {
+	r->changes = true;
 	(void)agent_drain(r->agent);
 	verdicts_flush(r->verdicts);
+	r->changes = false;
 }
 
 /* --- life --- */
@@ -522,6 +534,7 @@ static void take_place(struct rules *r, struct ruleset *set, __u64 trial_ends_ns
 		set_trial(r, trial_ends_ns);
 	else
 		forget_before(r);
+	look_at_those_that_came(r);
 }
 
 static int refuse_callers(const struct rules_order *order, const struct living *l, struct fail *f)
@@ -809,6 +822,7 @@ static void roll_back(struct rules *r, struct fail *news)
 	ruleset_free(r->current);
 	r->current = TAKE_PTR(r->before);
 	set_trial(r, 0);
+	look_at_those_that_came(r);
 	(void)fail(news, 0, "nobody confirmed the policy in time: what was before is in force");
 }
 
@@ -858,7 +872,10 @@ static int take_up(struct rules *r, const struct enforce_resumed *found, struct 
 	r->current->generation = enforce_generation(r->enforce);
 	tell_all(r);
 	arm(r);
-	return put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, f);
+	e = put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, f);
+	if (!e)
+		look_at_those_that_came(r);
+	return e;
 }
 
 int rules_resume(struct rules *r, struct fail *f)
@@ -936,7 +953,7 @@ void rules_cgroup(struct rules *r, const struct fl_cgroup_event *e)
 		return;
 	memcpy(path, e->path, sizeof(path));
 	path[sizeof(path) - 1] = '\0';
-	if (!*path || !r->sees_host) /* its path is another here, or too long */
+	if (!*path || !r->sees_host || r->changes) /* its path is another here, or too long */
 		r->look_at_cgroups = true;
 	else
 		follow(r, resolution_cgroup_came(r->current->resolution, e->id, path,

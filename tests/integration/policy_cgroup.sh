@@ -143,3 +143,19 @@ many=$!
 for ((i = 0; i < 10; i++)); do exits 0 flowner policy load "$T/policy.yaml"; done
 wait "$many"
 same "while policies were loaded" "$(<"$T/many")" "0 $((TIMES * 10))"
+
+# what the daemon hears of while a trial ends is not written by the policy that goes
+past() { [[ $(date -u +%FT%TZ) > ${1%%.*}Z ]]; } # TIME: to the second, and one more
+stopped() { grep -q '^State:.T' "/proc/$DAEMON/status"; }
+policy "container: $ID"
+exits 0 flowner policy clear
+exits 0 flowner policy load "$T/policy.yaml" --try "$((3 * TEST_SLOW))s"
+until=$(flowner policy show -j | jq -r .trial_ends)
+kill -STOP "$DAEMON"
+eventually 5 stopped
+mkdir "$CGROUP/lxc.late"
+eventually 20 past "$until"
+kill -CONT "$DAEMON"
+eventually 10 grep -q 'nobody confirmed the policy in time: none' "$T/flownerd.log"
+same "what is shown" "$(flowner policy show)" 'no policy is loaded'
+[[ ! -e $PINS/policy ]] || fail "pins of the policy are left: $(ls -R "$PINS/policy")"

@@ -50,7 +50,8 @@ static struct {
 	int watched, drained;
 	struct fl_flow ending; /* its end comes out of the ring with so many more drains */
 	int ending_in;
-	bool ending_at_look; /* for it in the maps, where it is no more: at the next drain */
+	bool ending_at_look;	/* for it in the maps, where it is no more: at the next drain */
+	void (*at_drain)(void); /* what else comes out of the ring then */
 	__u64 aborted;
 	struct peer peer; /* of every connection from now on */
 	struct process process;
@@ -162,6 +163,8 @@ int agent_drain(struct agent *agent)
 	fake.drained++;
 	if (fake.ending_in && !--fake.ending_in)
 		fake_end(fake.ending, 20 * S);
+	if (fake.at_drain)
+		fake.at_drain();
 	return 0;
 }
 

@@ -24,6 +24,7 @@ static struct {
 	__u32 rejected_inum;
 	int prohibits;
 	int refuse; /* given by the next load when not 0 */
+	int refuse_change;
 	int (*judge_again)(__u64 flow_id, __u32 ifindex);
 	struct enforce_row rows[2];
 } enforced;
@@ -112,8 +113,10 @@ int enforce_change(struct enforce *e, const struct value_key *key, __u32 class,
 	(void)class;
 	(void)grown;
 	(void)gone;
+	if (!enforced.generation)
+		return -ENOENT;
 	enforced.changes++;
-	return 0;
+	return enforced.refuse_change;
 }
 
 int enforce_judge_again(const struct enforce *e, __u64 flow_id, __u32 ifindex)

@@ -27,6 +27,25 @@ static char path[96];
 static struct rules *rules;
 static struct fail f;
 
+static bool new_cgroup;	   /* there is one that nothing was known of, now or after a drain */
+static __u64 changes_then; /* when it came */
+
+int __wrap_cgroup_is_host_namespace(bool *ret_host);
+int __wrap_cgroup_is_host_namespace(bool *ret_host)
+{
+	*ret_host = true;
+	return 0;
+}
+
+int __wrap_cgroup_each(const char *mount, int (*fn)(void *arg, __u64 id, const char *path),
+		       void *arg);
+int __wrap_cgroup_each(const char *mount, int (*fn)(void *arg, __u64 id, const char *path),
+		       void *arg)
+{
+	(void)mount;
+	return new_cgroup ? fn(arg, 77, "/new") : 0;
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -36,7 +55,9 @@ static int begin(void **state)
 	fake_new();
 	memset(&enforced, 0, sizeof(enforced));
 	assert_int_equal(api_new(&fake.agent, path, &fake.agent.api), 0);
-	assert_int_equal(rules_new(&fake.agent, NULL, NULL, &rules), 0);
+	new_cgroup = false;
+	changes_then = 0;
+	assert_int_equal(rules_new(&fake.agent, NULL, "/cgroup2", &rules), 0);
 	return 0;
 }
 
@@ -155,6 +176,73 @@ static void what_cannot_be_made_anew_stays_as_it_was(void **state)
 	assert_ptr_equal(rules_current(rules)->compiled, compiled);
 	assert_int_equal(enforced.loads, 1);
 	assert_non_null(strstr(rules_trouble(rules), "the kernel says no"));
+}
+
+/* --- cgroups that come out of the ring while one policy takes the place of another --- */
+
+static const char names_cgroups[] = "mode: enforce\nrules:\n"
+				    "- {name: a, hooks: listen, cgroup: /x, verdict: deny}\n";
+
+static void a_cgroup_comes(void)
+{
+	struct fl_cgroup_event e = { .id = 77, .path = "/new" };
+
+	new_cgroup = true;
+	rules_cgroup(rules, &e);
+	changes_then = enforced.changes;
+}
+
+static void a_cgroup_comes_with_the_second(void)
+{
+	if (enforced.loads == 2)
+		a_cgroup_comes();
+}
+
+static void a_cgroup_does_not_bring_back_what_was_cleared(void **state)
+{
+	(void)state;
+	assert_int_equal(load_as(names_cgroups, 0, false, false, 0), 0);
+	fake.at_drain = a_cgroup_comes;
+	assert_int_equal(rules_clear(rules, &f), 0);
+	assert_int_equal(enforced.loads, 1);
+	assert_int_equal(enforced.generation, 0);
+	assert_string_equal(in_force(), "none");
+}
+
+static void nor_what_was_on_trial(void **state)
+{
+	(void)state;
+	assert_int_equal(load_as(names_cgroups, 5 * MS, false, false, 0), 0);
+	fake.at_drain = a_cgroup_comes;
+	wait_for_the_end();
+	assert_int_equal(enforced.loads, 1);
+	assert_int_equal(enforced.generation, 0);
+}
+
+/* Class numbers of the one are those of other rules in the other. */
+static void what_is_in_force_is_changed_by_its_own_numbers(void **state)
+{
+	(void)state;
+	assert_int_equal(load_as(names_cgroups, 0, false, false, 0), 0);
+	fake.at_drain = a_cgroup_comes_with_the_second;
+	assert_int_equal(load_as(names_cgroups, 0, false, false, 0), 0);
+	assert_true(new_cgroup);
+	assert_int_equal(changes_then, 0);
+	assert_int_equal(enforced.changes, 1);
+	rules_tick(rules);
+	assert_int_equal(enforced.changes, 1);
+}
+
+static void what_comes_back_is_changed_by_its_own_numbers(void **state)
+{
+	(void)state;
+	assert_int_equal(load_as(names_cgroups, 0, false, false, 0), 0);
+	assert_int_equal(load_as(names_cgroups, 5 * MS, false, false, 0), 0);
+	fake.at_drain = a_cgroup_comes;
+	wait_for_the_end();
+	assert_int_equal(enforced.loads, 3);
+	assert_int_equal(changes_then, 0);
+	assert_int_equal(enforced.changes, 1);
 }
 
 /* --- what is rejected --- */
@@ -465,6 +553,21 @@ static void what_was_in_force_goes_on(void **state)
 	assert_int_equal(load("other"), 0);
 	assert_int_not_equal(enforced.policy.area, 2);
 	assert_false(enforced.policy.again);
+}
+
+static void what_an_earlier_daemon_wrote_is_not_changed_by_other_numbers(void **state)
+{
+	struct policy_text text = text_of(names_cgroups);
+	const struct enforce_resumed left = { kept_of(&text, 2), kept_of(NULL, FL_AREA_NONE), 0 };
+
+	(void)state;
+	enforced.left = &left;
+	enforced.loads = enforced.generation = 41;
+	fake.at_drain = a_cgroup_comes;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_int_equal(enforced.loads, 42);
+	assert_int_equal(changes_then, 0);
+	assert_int_equal(enforced.changes, 1);
 }
 
 static void a_trial_goes_on(void **state)
@@ -786,6 +889,10 @@ int main(void)
 		T(nothing_is_in_force_at_first),
 		T(who_misses_cgroups_is_made_anew),
 		T(what_cannot_be_made_anew_stays_as_it_was),
+		T(a_cgroup_does_not_bring_back_what_was_cleared),
+		T(nor_what_was_on_trial),
+		T(what_is_in_force_is_changed_by_its_own_numbers),
+		T(what_comes_back_is_changed_by_its_own_numbers),
 		T(a_policy_is_in_force),
 		T(hooks_are_closed_by_their_rules),
 		T(what_is_no_policy_changes_nothing),
@@ -801,6 +908,7 @@ int main(void)
 		T(nothing_is_edited_during_a_trial),
 		T(a_trial_does_not_bring_back_what_had_its_time),
 		T(what_was_in_force_goes_on),
+		T(what_an_earlier_daemon_wrote_is_not_changed_by_other_numbers),
 		T(a_trial_goes_on),
 		T(a_trial_that_ended_meanwhile_is_taken_back),
 		T(what_cannot_be_read_stays_in_force_and_is_told),
