@@ -339,9 +339,9 @@ static void begin_run(struct reauthorize *a)
 {
 	int r;
 
+	(void)agent_drain(a->agent); /* what comes of it may end a run, and begins none */
 	a->runs = true;
 	a->began_ns = clock_ns(CLOCK_MONOTONIC);
-	(void)agent_drain(a->agent);
 	r = begin(a);
 	if (!r) {
 		a->all = false;

@@ -132,6 +132,26 @@ static void a_policy_that_does_not_judge(void **state)
 	assert_int_equal(judged, 0);
 }
 
+static void made_anew(void)
+{
+	fake.at_drain = NULL;
+	reauthorize_policy(again, &policy);
+}
+
+/* What comes out of the ring before the list is made may have taken new tables. */
+static void the_policy_is_made_anew_as_a_run_begins(void **state)
+{
+	(void)state;
+	add(1, FL_ROLE_OPENER);
+	add(2, FL_ROLE_OPENER);
+	rejected = 2;
+	fake.at_drain = made_anew;
+	reauthorize_policy(again, &policy);
+	run();
+	assert_int_equal(judged, 2);
+	assert_int_equal(fake.cut, 1);
+}
+
 static void many_are_judged_in_slices(void **state)
 {
 	const size_t count = 100000;
@@ -247,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_rejected_is_cut, begin, end),
 		cmocka_unit_test_setup_teardown(only_what_was_opened_here, begin, end),
 		cmocka_unit_test_setup_teardown(a_policy_that_does_not_judge, begin, end),
+		cmocka_unit_test_setup_teardown(the_policy_is_made_anew_as_a_run_begins, begin, end),
 		cmocka_unit_test_setup_teardown(many_are_judged_in_slices, begin, end),
 		cmocka_unit_test_setup_teardown(the_caller_is_spared, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_cut_is_counted, begin, end),
