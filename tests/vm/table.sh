@@ -124,7 +124,11 @@ complete() { # RESULTS; MACHINE TIER, a line each
 				of = "table: " at[1] " " at[2] ": "
 				if (!seen[i]) {
 					print of "no result"
-				} else if (seen[i] < expected[i] && at[1] != "here") {
+				} else if (at[1] == "here") {
+					continue
+				} else if (!(i in expected)) {
+					print of "expected.txt has no number of sessions"
+				} else if (seen[i] < expected[i]) {
 					print of seen[i] " sessions, expected " expected[i]
 				} else {
 					continue
