@@ -146,6 +146,17 @@ route_to() { # ADDRESS RULE -> ROUTE
 	[[ $2 != by-name ]] || ROUTE+=' out0'
 }
 
+# By ROUTE, is ANSWER what `policy test` says?
+rehearsed() { # PROTO ADDRESS PORT ANSWER
+	local status=0 name address=$2 interface_type tunnel_type
+	read -r _ interface_type tunnel_type name <<<"$ROUTE"
+	[[ $4 == ok ]] || status=1
+	[[ $address != *:* ]] || address="[$address]"
+	exits "$status" flowner policy test "$T/policy.yaml" --hook connect_authorization \
+		--proto "$1" --remote "$address:$3" --interface "${name:-eth0}" \
+		--interface-type "$interface_type" --tunnel-type "$tunnel_type" --netns "$INODE"
+}
+
 attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
 	local port=$(($4 + CELL)) answer=$5 rule=$6 verdict=$7 type=ipv4
 	local what="$1 of $2 to $3 $port, $MODE"
@@ -162,9 +173,10 @@ attempt() { # WAY PROTO ADDRESS PORT ANSWER RULE VERDICT
 		tell server "$([[ $2 == tcp ]] && echo accept || echo recv)" "$SERVER"
 	fi
 	on_the_wire "$what" "$answer" "$2" "$port"
+	route_to "$3" "$rule"
+	[[ $MODE == audit || $4 == "$STRANGE" ]] || rehearsed "$2" "$3" "$port" "$answer"
 	if [[ $rule != - ]]; then
 		HITS[$rule]=$((${HITS[$rule]:-0} + 1))
-		route_to "$3" "$rule"
 		[[ $verdict == soft ]] || echo "$rule $verdict $MODE $2 $type" \
 			"${ACTOR_PID[client]} $ID $port $ROUTE" >>"$T/wanted"
 	fi
