@@ -214,8 +214,10 @@ table() {
 	families cells udp sendto
 }
 
+MARK=0x666c776e # and mask, as `ip rule` shows them
+
 prohibits() { # 4|6
-	in_netns ip "-$1" rule | grep -c '^1:.*fwmark 0x666c776e prohibit proto 102'
+	in_netns ip "-$1" rule | grep -c "^1:.*fwmark $MARK prohibit proto 102"
 }
 
 prohibited() { [[ "$(prohibits 4) $(prohibits 6)" == "$1 $1" ]]; } # COUNT
@@ -376,6 +378,17 @@ goes_with_it() {
 	start_daemon
 	exits 0 flowner policy clear
 	prohibited 0 || fail "there are routing rules still: $(in_netns ip rule)"
+}
+
+# A part of the mark is ours, the rest stays the application's all the time.
+masked() {
+	MARK=0x66000000/0xff000000
+	echo 'authorization: {mark: 0x66000000, mask: 0xff000000}' >"$T/config"
+	kill_daemon
+	start_daemon --config "$T/config"
+	exits 0 flowner policy load "$T/policy.yaml"
+	MODE=enforce first
+	promptly EHOSTUNREACH
 }
 
 # --- a number that is no verdict ---
@@ -548,6 +561,8 @@ main() {
 	kinds
 	nothing_lost
 	goes_with_it
+	policy enforce >"$T/policy.yaml"
+	masked
 	echo "$(sort -u "$T/wanted" | wc -l) verdicts told"
 }
 main
