@@ -250,9 +250,19 @@ struct fl_policy_state {
 /* the last of them: hits that are not in its area, a __u64 a rule */
 #define FL_HITS_CHUNKS (FL_RULES_MAX * 8 / FL_TEXT_CHUNK)
 
+#define FL_SPARED_MAX 64
+
+/* Who loaded a policy, or one of those it came from: what lives of it is not cut. */
+struct fl_spared {
+	__u64 ticks; /* of its start, as fl_policy_state.daemon_ticks */
+	__u32 pid;   /* 0: there are no more of them */
+	__u32 pad;
+};
+
 struct fl_policy_area {
 	__u64 since_ns; /* CLOCK_BOOTTIME */
 	__u64 bytes;	/* of its texts, as kept.c writes them; 0: they were too long */
+	struct fl_spared spared[FL_SPARED_MAX];
 };
 
 /* For the daemon that comes after a killed one. Written before the policy is in force. */
@@ -550,8 +560,9 @@ FL_ASSERT_SIZE(fl_policy_place_class, 40);
 FL_ASSERT_SIZE(fl_policy_prefix, 24);
 FL_ASSERT_SIZE(fl_policy_rule, 48);
 FL_ASSERT_SIZE(fl_policy_state, 24);
-FL_ASSERT_SIZE(fl_policy_area, 16);
-FL_ASSERT_SIZE(fl_policy_kept, 72);
+FL_ASSERT_SIZE(fl_policy_area, 1040);
+FL_ASSERT_SIZE(fl_spared, 16);
+FL_ASSERT_SIZE(fl_policy_kept, 3144);
 FL_ASSERT_SIZE(fl_verdict_event, 232);
 FL_ASSERT_SIZE(fl_cgroup_event, 272);
 FL_ASSERT_SIZE(fl_link_event, 24);

@@ -35,7 +35,6 @@
 #define CONNECTING_NS 200000000ull /* longer than connect() takes to fail when it is rejected */
 #define SPACES_MAX 1024
 #define DIRTY_MAX 64
-#define SPARED_MAX 64
 #define INTERFACE (1u << FL_DIM_INTERFACE | 1u << FL_DIM_INTERFACE_TYPE | 1u << FL_DIM_TUNNEL_TYPE)
 
 struct todo {
@@ -55,11 +54,6 @@ struct numbered {
 	__u32 inum;
 };
 
-struct spared {
-	__u32 pid;
-	__u64 ticks; /* of its start */
-};
-
 struct reauthorize {
 	struct agent *agent;
 	struct enforce *enforce;
@@ -70,8 +64,7 @@ struct reauthorize {
 	__u32 own_inum;
 	struct numbered *numbers;
 	size_t number_count;
-	struct spared spared[SPARED_MAX];
-	size_t spared_count;
+	struct fl_spared spared[FL_SPARED_MAX];
 	struct idset connecting; /* rejected flows, see is_connecting() */
 	__u64 connecting_ns;	 /* of the first of them */
 	/* the next run */
@@ -408,7 +401,7 @@ static int find_way(const struct reauthorize *a, struct space *s, const struct f
 
 static bool is_spared(const struct reauthorize *a, const struct fl_proc_key *proc)
 {
-	for (size_t i = 0; proc->pid && i < a->spared_count; i++) {
+	for (size_t i = 0; i < FL_SPARED_MAX && a->spared[i].pid; i++) {
 		if (a->spared[i].pid == proc->pid &&
 		    a->spared[i].ticks == proc->start_ns / FL_TICK_NS)
 			return true;
@@ -560,12 +553,16 @@ static void hear(struct reauthorize *a, bool hears)
 		a->number_count = 0;
 }
 
-void reauthorize_policy(struct reauthorize *a, const struct fl_policy *policy)
+void reauthorize_policy(struct reauthorize *a, const struct fl_policy *policy,
+			const struct fl_spared *spared)
 {
 	bool interface = false;
 
 	end_run(a);
 	a->judges = policy != NULL;
+	memset(a->spared, 0, sizeof(a->spared));
+	if (spared)
+		memcpy(a->spared, spared, sizeof(a->spared));
 	for (int udp = 0; udp < 2; udp++) {
 		__u32 index = FL_HOOK_INDEX(FL_HOOK_CONNECT_AUTHORIZATION, udp ? FL_UDP : FL_TCP);
 
@@ -578,14 +575,14 @@ void reauthorize_policy(struct reauthorize *a, const struct fl_policy *policy)
 	want_run(a, 0);
 }
 
-void reauthorize_spare(struct reauthorize *a, pid_t caller)
+void reauthorize_spare(pid_t caller, struct fl_spared *ret_spared)
 {
-	__u32 pids[SPARED_MAX];
-	size_t count = caller ? living_ancestors(caller, pids, SPARED_MAX) : 0;
+	__u32 pids[FL_SPARED_MAX];
+	size_t count = living_ancestors(caller, pids, FL_SPARED_MAX);
 
 	for (size_t i = 0; i < count; i++)
-		a->spared[i] = (struct spared){ pids[i], procfs_ticks(pids[i]) };
-	a->spared_count = count;
+		ret_spared[i] = (struct fl_spared){ .ticks = procfs_ticks(pids[i]),
+						    .pid = pids[i] };
 }
 
 const char *reauthorize_deaf(const struct reauthorize *a)

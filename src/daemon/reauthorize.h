@@ -22,12 +22,14 @@ void reauthorize_free(struct reauthorize *a);
 
 /*
  * POLICY is in force from now on. NULL: no live flow is to be judged by what is, for nothing is, or
- * it has no rules here, or it is on trial: a cut could not be taken back.
+ * it has no rules here, or it is on trial: a cut could not be taken back. Flows of SPARED, which is
+ * FL_SPARED_MAX processes or NULL, are not cut while these run.
  */
-void reauthorize_policy(struct reauthorize *a, const struct fl_policy *policy);
+void reauthorize_policy(struct reauthorize *a, const struct fl_policy *policy,
+			const struct fl_spared *spared);
 
-/* Flows of the process CALLER and of its ancestors are not cut, while these run; 0: all are. */
-void reauthorize_spare(struct reauthorize *a, pid_t caller);
+/* The process CALLER and its ancestors into RET_SPARED, which is all 0 and has FL_SPARED_MAX. */
+void reauthorize_spare(pid_t caller, struct fl_spared *ret_spared);
 
 /* From the event ring: a network namespace may be new. */
 void reauthorize_link(struct reauthorize *a, const struct fl_link_event *e);

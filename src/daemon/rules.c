@@ -397,7 +397,8 @@ static void judge_again(struct rules *r, const struct ruleset *set, bool on_tria
 {
 	bool has_rules = set && ruleset_hooks(set) >> FL_HOOK_CONNECT_AUTHORIZATION & 1;
 
-	reauthorize_policy(r->again, has_rules && !on_trial ? &set->compiled->policy : NULL);
+	reauthorize_policy(r->again, has_rules && !on_trial ? &set->compiled->policy : NULL,
+			   has_rules ? set->spared : NULL);
 }
 
 struct put {
@@ -459,6 +460,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 		.before = before ? before->area : FL_AREA_NONE,
 		.texts = set->texts,
 		.text_count = set->text_count,
+		.spared = set->spared,
 		.last_look = last_look,
 		.arg = &put,
 	};
@@ -563,6 +565,17 @@ static void cleanup_ruleset(struct ruleset **set)
 	ruleset_free(*set);
 }
 
+/* Where nobody asks, as at SIGHUP, it is who loaded the policy that SET is instead of. */
+static void spare(struct ruleset *set, const struct rules_order *order, const struct ruleset *now)
+{
+	if (order->force)
+		return;
+	if (order->caller)
+		reauthorize_spare(order->caller, set->spared);
+	else if (now)
+		memcpy(set->spared, now->spared, sizeof(set->spared));
+}
+
 /* As rules_load(). EDITED, when not NULL: what TEXTS are an edit of, which is in force. */
 static int replace(struct rules *r, const struct policy_text *texts, size_t count,
 		   const struct rules_order *order, const struct ruleset *edited,
@@ -576,6 +589,7 @@ static int replace(struct rules *r, const struct policy_text *texts, size_t coun
 	if (e < 0)
 		return e;
 	set->since_ns = edited ? edited->since_ns : 0;
+	spare(set, order, r->current);
 	(void)agent_drain(r->agent);
 	e = living_find(r->agent, set->compiled, edited ? edited->compiled : NULL, order->caller,
 			&living);
@@ -588,7 +602,6 @@ static int replace(struct rules *r, const struct policy_text *texts, size_t coun
 	if (e < 0)
 		return e;
 	take_place(r, TAKE_PTR(set), ends);
-	reauthorize_spare(r->again, order->force ? 0 : order->caller);
 	settle(r, order, &living, ret_outcome);
 	return 0;
 }
@@ -730,9 +743,11 @@ static int without_ended(const struct rules *r, const struct ruleset *set, __u64
 	if (!edit.count)
 		return -ENODATA;
 	e = ruleset_new(r->agent, r->cgroup_mount, edit.texts, edit.count, ret_rest, f);
-	if (!e)
-		(*ret_rest)->since_ns = set->since_ns;
-	return e;
+	if (e < 0)
+		return e;
+	(*ret_rest)->since_ns = set->since_ns;
+	memcpy((*ret_rest)->spared, set->spared, sizeof(set->spared));
+	return 0;
 }
 
 /* True: NEWS is one. */
@@ -841,6 +856,7 @@ static int make_again(struct rules *r, const struct enforce_kept *kept, struct r
 		return e;
 	(*ret_set)->area = kept->area;
 	(*ret_set)->since_ns = kept->since_ns;
+	memcpy((*ret_set)->spared, kept->spared, sizeof(kept->spared));
 	(void)watch(r, resolution_fd((*ret_set)->resolution));
 	return 0;
 }

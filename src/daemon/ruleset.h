@@ -28,7 +28,8 @@ struct ruleset {
 	__u32 *places;	      /* of rule i of the policy: its place as compiled */
 	__u64 generation;     /* in force or lately; 0 = never */
 	__u64 since_ns;	      /* CLOCK_BOOTTIME */
-	__u32 area;	      /* of policy.h, its own; FL_AREA_NONE: not in force yet */
+	struct fl_spared spared[FL_SPARED_MAX];
+	__u32 area; /* of policy.h, its own; FL_AREA_NONE: not in force yet */
 };
 
 /*

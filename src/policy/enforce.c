@@ -620,6 +620,7 @@ static int keep(struct enforce *e, const struct enforce_policy *p)
 	int r = 0;
 
 	area->since_ns = p->since_ns;
+	memcpy(area->spared, p->spared, sizeof(area->spared));
 	if (!p->again)
 		r = kept_write(e->maps.texts, p->area, p->texts, p->text_count, &area->bytes);
 	if (p->trial_ends_ns) {
@@ -845,6 +846,7 @@ static void read_texts(const struct enforce *e, __u32 area, struct enforce_kept 
 	if (area >= FL_POLICY_AREAS)
 		return;
 	ret_kept->since_ns = e->kept.areas[area].since_ns;
+	memcpy(ret_kept->spared, e->kept.areas[area].spared, sizeof(ret_kept->spared));
 	(void)kept_read(e->maps.texts, area, e->kept.areas[area].bytes, &ret_kept->texts,
 			&ret_kept->text_count);
 }

@@ -70,6 +70,7 @@ struct enforce_policy {
 	__u32 before;	     /* of a trial: area of what comes back then, or FL_AREA_NONE */
 	const struct policy_text *texts;
 	size_t text_count;
+	const struct fl_spared *spared; /* FL_SPARED_MAX */
 	/* Before the last step: enforce_change() changes what is about to be in force, by what has
 	 * come while it was written. Negative errno. */
 	int (*last_look)(void *arg);
@@ -91,6 +92,7 @@ struct enforce_kept {
 	__u64 since_ns;
 	struct policy_text *texts;
 	size_t text_count;
+	struct fl_spared spared[FL_SPARED_MAX];
 };
 
 struct enforce_resumed {

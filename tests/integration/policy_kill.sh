@@ -155,8 +155,9 @@ rejects 7002
 # --- another layout, then detached ---
 
 kill_daemon
+bytes=$(bpftool map show pinned "$PINS/policy/policy_kept" -j | jq .bytes_value)
 # shellcheck disable=SC2046 # words
-bpftool map update pinned "$PINS/policy/policy_kept" key 0 0 0 0 value $(yes 1 | head -n 72)
+bpftool map update pinned "$PINS/policy/policy_kept" key 0 0 0 0 value $(yes 1 | head -n "$bytes")
 exits 1 in_cgroup "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" \
 	--policy-dir "$T/policy.d"
 matches "why it does not start" "$(<"$T/err")" "another layout.*flownerd --detach"

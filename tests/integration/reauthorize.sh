@@ -429,29 +429,30 @@ no_way() {
 # shellcheck disable=SC2016 # expanded by that shell
 LOADS='exec 3<>/dev/tcp/10.9.3.1/7003
 	read -r -t 20 -n 1 <&3 & printf x >&3; wait $!
-	"$FLOWNER" policy load "$POLICY" $FORCE >&2 || exit
+	"$FLOWNER" policy load "$POLICY" $OPTIONS >&2 || exit
 	echo loaded
 	read -r # until all others are cut
 	trap "" PIPE
 	printf x >&3 && read -r -t 20 -n 1 <&3 && echo lives || echo cut'
 
-loads() { # WORD [--force]
+loads() { # WORD OPTIONS [COMMAND...]: what is done before all others are cut
 	local to from
 	open 3
 	policy enforce "$(rule to-3 3 '')" >"$T/policy.yaml"
 	mkfifo "$T/loader.to" "$T/loader.from"
 	NETNS=$HERE start_piped loader env FLOWNER="$BUILD/flowner" FLOWNER_SOCKET="$SOCK" \
-		POLICY="$T/policy.yaml" FORCE="${2:-}" nsenter -t "$HERE" -n bash -c "$LOADS"
+		POLICY="$T/policy.yaml" OPTIONS="$2" nsenter -t "$HERE" -n bash -c "$LOADS"
 	exec {to}>"$T/loader.to" {from}<"$T/loader.from"
 	read -r -t 60 -u "$from" said
 	same "who loads" "$said" loaded
 	SINCE=$(now_us)
-	are_cut "a load${2:+ with }${2:-}" 3
-	[[ ! ${2:-} ]] || CUT=$((CUT + 1))
-	[[ ! ${2:-} ]] || RESETS[3]=$((RESETS[3] + 1))
+	"${@:3}"
+	are_cut "a load${2:+ with }$2" 3
+	[[ $1 != cut ]] || CUT=$((CUT + 1))
+	[[ $1 != cut ]] || RESETS[3]=$((RESETS[3] + 1))
 	echo go >&"$to"
 	read -r -t 60 -u "$from" said
-	same "the session of who loads${2:+ with }${2:-}" "$said" "$1"
+	same "the session of who loads${2:+ with }$2${3:+, }${3:-}" "$said" "$1"
 	exec {to}>&- {from}<&-
 	wait "$PID"
 	rm "$T/loader.to" "$T/loader.from"
@@ -461,10 +462,33 @@ loads() { # WORD [--force]
 
 callers() {
 	by_out 3 0
-	loads lives
+	loads lives ''
 	same "left" "$(stat_of reauthorized_left)" 1
 	loads cut --force
 	same "left" "$(stat_of reauthorized_left)" 1
+	loads lives '' reloaded
+}
+
+left() { same "left" "$(stat_of reauthorized_left)" "$1"; } # HOW_MANY
+
+# By nobody: who loaded it stays who did.
+reloaded() {
+	eventually 10 left 2
+	mkdir -p "$T/policy.d"
+	mv "$T/policy.yaml" "$T/policy.d"
+	kill -HUP "$DAEMON"
+	eventually 10 left 3
+	rm -r "$T/policy.d"
+}
+
+# A flownerd that does not know of them but from its killed predecessor. What is on trial cuts
+# nothing: so there is something left for it.
+killed() {
+	kill_daemon
+	start_daemon
+	same "cut on trial" "$(cut_so_far)" "$CUT"
+	SINCE=$(now_us)
+	exits 0 flowner policy confirm
 }
 
 # --- what was told and counted ---
@@ -514,6 +538,7 @@ main() {
 	counted
 	terminate "$WATCH"
 	nothing_lost
+	loads lives '--try 600s' killed
 	echo "$CUT sessions cut, the last of them $SLOWEST us after the change"
 }
 main

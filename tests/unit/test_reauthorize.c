@@ -96,7 +96,7 @@ static void what_is_rejected_is_cut(void **state)
 	add(1, FL_ROLE_OPENER);
 	add(2, FL_ROLE_OPENER);
 	rejected = 2;
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(judged, 2);
 	assert_int_equal(fake.cut, 1);
@@ -114,7 +114,7 @@ static void only_what_was_opened_here(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		add(i + 1, roles[i]);
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(judged, 0);
 }
@@ -123,11 +123,11 @@ static void a_policy_that_does_not_judge(void **state)
 {
 	(void)state;
 	add(1, FL_ROLE_OPENER);
-	reauthorize_policy(again, NULL);
+	reauthorize_policy(again, NULL, NULL);
 	run();
 	assert_int_equal(judged, 0);
-	reauthorize_policy(again, &policy);
-	reauthorize_policy(again, NULL); /* before its turn came */
+	reauthorize_policy(again, &policy, NULL);
+	reauthorize_policy(again, NULL, NULL); /* before its turn came */
 	run();
 	assert_int_equal(judged, 0);
 }
@@ -159,10 +159,10 @@ static void many_are_judged_in_slices(void **state)
 	(void)state;
 	for (size_t i = 1; i <= count; i++)
 		add(i, FL_ROLE_OPENER);
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	turn();
 	assert_true(judged && judged < count);
-	reauthorize_policy(again, &policy); /* from the beginning */
+	reauthorize_policy(again, &policy, NULL); /* from the beginning */
 	rejected = count;
 	judged = 0;
 	fake.cut = 0;
@@ -177,6 +177,7 @@ static void the_caller_is_spared(void **state)
 {
 	struct fl_flow mine = make_flow(1, 0, "10.0.0.2", 40000, "10.0.0.9", 443);
 	struct fl_flow another = make_flow(2, 0, "10.0.0.2", 40001, "10.0.0.9", 443);
+	struct fl_spared spared[FL_SPARED_MAX] = { 0 };
 
 	(void)state;
 	mine.owner.proc.pid = another.owner.proc.pid = (__u32)getppid();
@@ -184,14 +185,13 @@ static void the_caller_is_spared(void **state)
 	another.owner.proc.start_ns = mine.owner.proc.start_ns + FL_TICK_NS; /* a reused pid */
 	fake_add(mine);
 	fake_add(another);
-	reauthorize_policy(again, &policy);
-	reauthorize_spare(again, getpid());
+	reauthorize_spare(getpid(), spared);
+	reauthorize_policy(again, &policy, spared);
 	run();
 	assert_int_equal(fake.cut, 1);
 	assert_int_equal(fake.cut_last, 2);
 	assert_int_equal(fake.counted[FL_CNT_AGAIN_LEFT], 1);
-	reauthorize_policy(again, &policy);
-	reauthorize_spare(again, 0);
+	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(fake.cut, 3);
 }
@@ -201,11 +201,11 @@ static void what_cannot_be_cut_is_counted(void **state)
 	(void)state;
 	add(1, FL_ROLE_OPENER);
 	fake.cut_error = -EOPNOTSUPP;
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(fake.counted[FL_CNT_AGAIN_LEFT], 1);
 	fake.cut_error = -ENOENT; /* it has ended meanwhile */
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(fake.counted[FL_CNT_AGAIN_LEFT], 1);
 	assert_int_equal(fake.counted[FL_CNT_AGAIN_CUT], 0);
@@ -216,7 +216,7 @@ static void what_is_not_known_is_not_cut(void **state)
 	(void)state;
 	add(1, FL_ROLE_OPENER);
 	enforced.judge_again = not_known;
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(fake.cut, 0);
 	assert_int_equal(fake.counted[FL_CNT_AGAIN_UNJUDGED], 1);
@@ -230,7 +230,7 @@ static void a_connect_that_is_under_way_has_its_time(void **state)
 	(void)state;
 	f.state = FL_STATE_SYN_SENT;
 	fake_add(f);
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	turn();
 	assert_int_equal(judged, 1);
 	assert_int_equal(fake.cut, 0);
@@ -254,7 +254,7 @@ static void a_namespace_nobody_can_enter(void **state)
 	f.key.netns_cookie = OTHER_COOKIE;
 	f.netns_inum = OTHER_INUM;
 	fake_add(f);
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(judged, 1);
 	assert_int_equal(fake.cut, 0);

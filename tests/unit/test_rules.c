@@ -132,6 +132,12 @@ static const char *in_force(void)
 	return set ? set->policy->rules[0].name : "none";
 }
 
+/* The Nth process that what is in force was told to spare. */
+static __u32 spared(size_t n)
+{
+	return enforced.policy.spared[n].pid;
+}
+
 /* Until the trial is over; what the daemon would log is in f. */
 static void wait_for_the_end(void)
 {
@@ -532,7 +538,11 @@ static void a_trial_does_not_bring_back_what_had_its_time(void **state)
 
 static struct enforce_kept kept_of(struct policy_text *text, __u32 area)
 {
-	return (struct enforce_kept){ area, 7000 + area, text, text ? 1 : 0 };
+	return (struct enforce_kept){ .area = area,
+				      .since_ns = 7000 + area,
+				      .texts = text,
+				      .text_count = text ? 1 : 0,
+				      .spared[0] = { .ticks = 1, .pid = 8000 + area } };
 }
 
 static void what_was_in_force_goes_on(void **state)
@@ -594,6 +604,46 @@ static void a_trial_goes_on(void **state)
 	assert_string_equal(in_force(), "old");
 	assert_int_equal(enforced.policy.area, 1);
 	assert_int_equal(enforced.policy.trial_ends_ns, 0);
+}
+
+/* Of each policy who loaded it: that is kept for the daemon that comes next. */
+static void who_loaded_it_is_spared(void **state)
+{
+	(void)state;
+	assert_int_equal(load_as(policy("old", "listen", ""), 0, false, false, getpid()), 0);
+	assert_int_equal(spared(0), getpid());
+	assert_int_equal(spared(1), getppid());
+	assert_int_equal(load("reloaded"), 0); /* as at SIGHUP: by nobody */
+	assert_int_equal(spared(0), getpid());
+	assert_int_equal(load_as(policy("new", "listen", ""), 5 * MS, false, false, getppid()), 0);
+	assert_int_equal(spared(0), getppid());
+	wait_for_the_end();
+	assert_string_equal(in_force(), "reloaded");
+	assert_int_equal(spared(0), getpid());
+	assert_int_equal(add("short", 5 * MS), 0);
+	wait_for_the_end();
+	assert_int_equal(spared(0), getpid());
+	assert_int_equal(load_as(policy("new", "listen", ""), 0, false, true, getpid()), 0);
+	assert_int_equal(spared(0), 0);
+}
+
+static void who_loaded_it_is_spared_by_the_next_daemon(void **state)
+{
+	char before[512];
+	struct policy_text old, new = text_of(policy("old", "listen", ""));
+	struct enforce_resumed left;
+
+	(void)state;
+	strcpy(before, new.text);
+	old = text_of(before);
+	new = text_of(policy("new", "listen", ""));
+	left = (struct enforce_resumed){ kept_of(&new, 0), kept_of(&old, 1), 1 };
+	enforced.left = &left;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_int_equal(spared(0), 8000);
+	assert_true(rules_run(rules, &f));
+	assert_string_equal(in_force(), "old");
+	assert_int_equal(spared(0), 8001);
 }
 
 static void a_trial_that_ended_meanwhile_is_taken_back(void **state)
@@ -910,6 +960,8 @@ int main(void)
 		T(what_was_in_force_goes_on),
 		T(what_an_earlier_daemon_wrote_is_not_changed_by_other_numbers),
 		T(a_trial_goes_on),
+		T(who_loaded_it_is_spared),
+		T(who_loaded_it_is_spared_by_the_next_daemon),
 		T(a_trial_that_ended_meanwhile_is_taken_back),
 		T(what_cannot_be_read_stays_in_force_and_is_told),
 		T(what_had_its_time_meanwhile_goes),
