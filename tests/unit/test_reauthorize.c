@@ -135,7 +135,7 @@ static void a_policy_that_does_not_judge(void **state)
 static void made_anew(void)
 {
 	fake.at_drain = NULL;
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 }
 
 /* What comes out of the ring before the list is made may have taken new tables. */
@@ -146,7 +146,7 @@ static void the_policy_is_made_anew_as_a_run_begins(void **state)
 	add(2, FL_ROLE_OPENER);
 	rejected = 2;
 	fake.at_drain = made_anew;
-	reauthorize_policy(again, &policy);
+	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(judged, 2);
 	assert_int_equal(fake.cut, 1);
