@@ -6,6 +6,8 @@
 #include "host/config.h"
 #include "policy/enforce.h"
 #include "kernel/hooks.h"
+#include "policy/policyjson.h"
+#include "text/cleanup.h"
 #include "text/label.h"
 #include "daemon/rules.h"
 #include "daemon/ruleset.h"
@@ -21,16 +23,6 @@
 static const char *mode_text(bool enforced)
 {
 	return enforced ? "enforce" : "audit";
-}
-
-static json_t *hooks_json(__u32 hooks)
-{
-	json_t *array = json_array();
-
-	for (enum fl_hook hook = 0; hook < FL_HOOKS; hook++)
-		if (hooks >> hook & 1)
-			json_array_append_new(array, json_string(policy_hook_text(hook)));
-	return array;
 }
 
 static void put_time(const struct agent *agent, json_t *object, const char *key, __u64 boot_ns)
@@ -64,7 +56,7 @@ static json_t *rule_json(const struct agent *agent, const struct ruleset *set, s
 	char to[ENDPOINT_TEXT];
 	json_t *object = json_pack("{ss* ss sI so ss ss* ss}", "name", rule->name, "file",
 				   rule->place.file, "line", (json_int_t)rule->place.line, "hooks",
-				   hooks_json(rule->hooks), "verdict",
+				   policyjson_hooks(rule->hooks), "verdict",
 				   policy_outcome_text(rule, (enum fl_verdict)rule->verdict), "to",
 				   redirects ? policy_target_text(&rule->to, to) : NULL, "mode",
 				   mode_text(rule->enforced));
@@ -184,13 +176,18 @@ static enum MHD_Result reply_starting(struct request *request)
 	return reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon is starting");
 }
 
+static enum MHD_Result reply_unseen(struct request *request)
+{
+	return reply_error(request, MHD_HTTP_FORBIDDEN,
+			   "only root and the group of the daemon may read the policy");
+}
+
 enum MHD_Result answer_policy(struct request *request)
 {
 	char why[QUERY_WHY];
 
 	if (!request->peer.sees_all)
-		return reply_error(request, MHD_HTTP_FORBIDDEN,
-				   "only root and the group of the daemon may read the policy");
+		return reply_unseen(request);
 	if (query_none(&request->query, why) < 0)
 		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
 	if (!has_rules(request))
@@ -203,6 +200,8 @@ enum MHD_Result answer_policy(struct request *request)
 static unsigned int status_of(int error)
 {
 	switch (-error) {
+	case EBADMSG:
+		return MHD_HTTP_BAD_REQUEST;
 	case EBUSY:
 	case EEXIST:
 		return MHD_HTTP_CONFLICT;
@@ -324,4 +323,102 @@ enum MHD_Result answer_policy_clear(struct request *request)
 enum MHD_Result answer_policy_confirm(struct request *request)
 {
 	return change(request, rules_confirm);
+}
+
+/* --- trying --- */
+
+static void free_policy(struct policy **policy)
+{
+	policy_free(*policy);
+}
+
+/* The texts in the body, by the names that QUERY has for them; -EBADMSG: that is no such body. */
+static int read_body(const struct request *request, const struct query *query,
+		     struct policy **ret_policy, struct fail *f)
+{
+	_cleanup_(free_policy) struct policy *policy = NULL;
+	struct policy_text texts[QUERY_PARAMETERS];
+	struct rules_order order = { .texts = texts };
+	struct policy_error error = { 0 };
+	char why[QUERY_WHY];
+	int r;
+
+	if (!request->body_size)
+		return fail(f, -EBADMSG, "a policy is checked from the body of the request");
+	if (order_read(query, request->body, request->body_size, ORDER_TRY, texts, &order, why) < 0)
+		return fail(f, -EBADMSG, "%s", why);
+	r = policy_parse(texts, order.count, &policy, &error);
+	if (!r)
+		r = resolve_people(policy, &error);
+	if (r < 0)
+		return ruleset_refuse(&error, r, f);
+	*ret_policy = TAKE_PTR(policy);
+	return 0;
+}
+
+enum MHD_Result answer_policy_check(struct request *request)
+{
+	_cleanup_(free_policy) struct policy *policy = NULL;
+	struct fail f;
+	int r = read_body(request, &request->query, &policy, &f);
+
+	if (r < 0)
+		return reply_refusal(request, r, &f);
+	return reply_json(request, MHD_HTTP_OK, policyjson_valid(policy));
+}
+
+static enum MHD_Result reply_rehearsed(struct request *request, const struct policy *policy,
+				       const struct rehearsal *attempt)
+{
+	struct policy_error error = { 0 };
+	struct rehearsed said;
+	struct fail f;
+	int r = rehearse(policy, attempt, &said, &error);
+
+	if (r == -EINVAL)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, error.why);
+	if (r < 0)
+		return reply_refusal(request, ruleset_refuse(&error, r, &f), &f);
+	return reply_json(request, MHD_HTTP_OK, policyjson_rehearsed(attempt, &said));
+}
+
+/* Of the body's; without one, of what is in force, which may be no rule at all. */
+static enum MHD_Result rehearse_for(struct request *request, const struct rehearsal *attempt,
+				    const struct query *names)
+{
+	_cleanup_(free_policy) struct policy *own = NULL;
+	const struct ruleset *set;
+	struct policy_error error;
+	char why[QUERY_WHY];
+	struct fail f;
+	int r;
+
+	if (request->body_size) {
+		r = read_body(request, names, &own, &f);
+		if (r < 0)
+			return reply_refusal(request, r, &f);
+		return reply_rehearsed(request, own, attempt);
+	}
+	if (query_none(names, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	if (!has_rules(request))
+		return reply_starting(request);
+	set = rules_current(request->agent->rules);
+	if (!set && policy_parse(NULL, 0, &own, &error) < 0)
+		return MHD_NO;
+	return reply_rehearsed(request, set ? set->policy : own, attempt);
+}
+
+enum MHD_Result answer_policy_test(struct request *request)
+{
+	struct rehearsal attempt;
+	struct query rest;
+	char why[QUERY_WHY];
+
+	if (!request->peer.sees_all)
+		return reply_unseen(request);
+	if (order_attempt(&request->query, &attempt, &rest, why) < 0)
+		return reply_error(request, MHD_HTTP_BAD_REQUEST, why);
+	attempt.as_written = !peer_may_change(&request->peer);
+	return rehearse_for(request, &attempt, &rest);
 }

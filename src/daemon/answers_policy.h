@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Handlers of the routes about the policy. Who sees all may ask, root may change. */
+/*
+ * Handlers of the routes about the policy. Who sees all may ask, root may change; and what is in a
+ * body is read for root only, whatever it is for.
+ */
 #ifndef FLOWNER_ANSWERS_POLICY_H
 #define FLOWNER_ANSWERS_POLICY_H
 
@@ -20,5 +23,14 @@ enum MHD_Result answer_policy_delete(struct request *request);
 
 enum MHD_Result answer_policy_clear(struct request *request);	/* DELETE /v1/policy */
 enum MHD_Result answer_policy_confirm(struct request *request); /* POST /v1/policy/confirm */
+
+/* POST /v1/policy/check?file=SIZE:NAME...: the body, as that of PUT. Changes nothing. */
+enum MHD_Result answer_policy_check(struct request *request);
+
+/*
+ * POST /v1/policy/test?hook=connect&remote=ADDR:PORT&...&file=SIZE:NAME...: what such a body, or
+ * without one the policy in force, would say to the attempt.
+ */
+enum MHD_Result answer_policy_test(struct request *request);
 
 #endif

@@ -74,7 +74,8 @@ static const struct route {
 	const char
 		*path; /* what ends in '/' takes one word more as its argument, in '*' the rest */
 	request_handler handler;
-	enum { ASKS, CHANGES, CHANGES_BY_BODY } what; /* what changes something: root only */
+	/* what changes something, and what reads a body: root only */
+	enum { ASKS, ASKS_BY_BODY, CHANGES, CHANGES_BY_BODY } what;
 } routes[] = {
 	{ "GET", "/v1/flows", answer_flows, ASKS },
 	{ "GET", "/v1/flows/", answer_flow, ASKS },
@@ -88,6 +89,8 @@ static const struct route {
 	{ "POST", "/v1/policy/rules", answer_policy_add, CHANGES_BY_BODY },
 	{ "DELETE", "/v1/policy/rules/*", answer_policy_delete, CHANGES },
 	{ "POST", "/v1/policy/confirm", answer_policy_confirm, CHANGES },
+	{ "POST", "/v1/policy/check", answer_policy_check, ASKS_BY_BODY },
+	{ "POST", "/v1/policy/test", answer_policy_test, ASKS_BY_BODY },
 	{ "GET", "/v1/doctor", answer_doctor, ASKS },
 	{ "GET", "/v1/stats", answer_stats, ASKS },
 	{ "GET", "/metrics", answer_metrics, ASKS },
@@ -135,9 +138,20 @@ static const struct route *find_route(const char *method, const char *path)
 	return NULL;
 }
 
-static bool may_take(const struct route *route, const struct peer *peer)
+static bool has_body(struct MHD_Connection *connection)
 {
-	return route->what == ASKS || peer_may_change(peer);
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return (length && strcmp(length, "0") != 0) ||
+	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static bool may_take(const struct route *route, const struct request *request)
+{
+	return route->what == ASKS || peer_may_change(&request->peer) ||
+	       (route->what == ASKS_BY_BODY && !has_body(request->connection));
 }
 
 static enum MHD_Result dispatch(struct request *request, const char *method, const char *path)
@@ -146,7 +160,7 @@ static enum MHD_Result dispatch(struct request *request, const char *method, con
 
 	if (!route)
 		return refuse_method(request, path);
-	if (!may_take(route, &request->peer))
+	if (!may_take(route, request))
 		return reply_error_with(request, MHD_HTTP_FORBIDDEN, "only root may do this",
 					MHD_HTTP_HEADER_CONNECTION, "close");
 	request->rest = argument_of(route, path);
@@ -205,16 +219,6 @@ static enum MHD_Result collect(void *arg, enum MHD_ValueKind kind, const char *n
 	return MHD_YES;
 }
 
-static bool has_body(struct MHD_Connection *connection)
-{
-	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-							 MHD_HTTP_HEADER_CONTENT_LENGTH);
-
-	return (length && strcmp(length, "0") != 0) ||
-	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
-}
-
 /* JSON is what everybody takes; records are asked for with their layout, or not at all. */
 static int wants_records(struct MHD_Connection *connection, bool *ret_records)
 {
@@ -238,7 +242,7 @@ static bool takes_body(const char *method, const char *path)
 {
 	const struct route *route = find_route(method, path);
 
-	return route && route->what == CHANGES_BY_BODY;
+	return route && (route->what == ASKS_BY_BODY || route->what == CHANGES_BY_BODY);
 }
 
 /* UPLOAD NULL: the body, if there is one, has not been read. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "daemon/order.h"
 
+#include "policy/attempt.h"
 #include "text/quantity.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ static const struct {
 	{ "for", ORDER_ADD },
 	{ "cut", ORDER_LOAD | ORDER_ADD | ORDER_DELETE },
 	{ "force", ORDER_LOAD | ORDER_ADD | ORDER_DELETE },
-	{ "file", ORDER_LOAD | ORDER_ADD },
+	{ "file", ORDER_LOAD | ORDER_ADD | ORDER_TRY },
 };
 
 static bool is_taken(const char *name, unsigned int by)
@@ -117,5 +118,50 @@ int order_read(const struct query *query, const char *text, size_t size, unsigne
 		snprintf(why, QUERY_WHY, "one file is added at a time");
 		return -EINVAL;
 	}
+	return 0;
+}
+
+/* --- an attempt --- */
+
+static const char *given(const void *arg, const char *name)
+{
+	const struct query *query = arg;
+
+	for (size_t i = 0; i < query->count; i++)
+		if (strcmp(query->parameters[i].name, name) == 0)
+			return query->parameters[i].value;
+	return NULL;
+}
+
+static bool is_of_attempt(const char *name)
+{
+	for (const struct filter_field *field = attempt_fields; field->name; field++)
+		if (strcmp(field->name, name) == 0)
+			return true;
+	return false;
+}
+
+int order_attempt(const struct query *query, struct rehearsal *ret_attempt, struct query *ret_rest,
+		  char why[QUERY_WHY])
+{
+	struct query rest = { 0 };
+
+	_Static_assert(QUERY_WHY >= ATTEMPT_WHY, "attempt_read() writes it");
+	for (size_t i = 0; i < query->count; i++) {
+		const char *name = query->parameters[i].name;
+
+		if (!is_of_attempt(name)) {
+			rest.parameters[rest.count++] = query->parameters[i];
+		} else if (query_repeats(query, i)) {
+			snprintf(why, QUERY_WHY, "query parameter '%.64s' is given twice", name);
+			return -EINVAL;
+		} else if (strcmp(name, "netns") == 0 &&
+			   query_netns(query->parameters[i].value, why) < 0) {
+			return -EINVAL;
+		}
+	}
+	if (attempt_read(given, query, "", ret_attempt, why) < 0)
+		return -EINVAL;
+	*ret_rest = rest;
 	return 0;
 }

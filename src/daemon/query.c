@@ -33,7 +33,7 @@ static int refuse_name(char why[QUERY_WHY], const char *name)
 }
 
 /* A path would have root open whatever the asker names; inode, pid and name need none. */
-static int check_netns(const char *value, char why[QUERY_WHY])
+int query_netns(const char *value, char why[QUERY_WHY])
 {
 	if (*value && *value != '.' && !strchr(value, '/'))
 		return 0;
@@ -46,7 +46,7 @@ static int add_filter(struct filter *filter, const char *name, const char *value
 	const char *sentence = NULL;
 	int r;
 
-	if (strcmp(name, "netns") == 0 && check_netns(value, why) < 0)
+	if (strcmp(name, "netns") == 0 && query_netns(value, why) < 0)
 		return -EINVAL;
 	r = filter_add(filter, name, value, now_ns, &sentence);
 	if (r == -ENOENT)
@@ -147,7 +147,7 @@ static int who_parameter(struct who *who, const char *name, const char *value, _
 	}
 	if (strcmp(name, "netns") == 0) {
 		who->netns = value;
-		return check_netns(value, why);
+		return query_netns(value, why);
 	}
 	if (strcmp(name, "at") == 0) {
 		if (wallclock_parse(value, now_ns, &who->at_ns) < 0)
@@ -157,7 +157,7 @@ static int who_parameter(struct who *who, const char *name, const char *value, _
 	return refuse_name(why, name);
 }
 
-static bool is_repeated(const struct query *q, size_t i)
+bool query_repeats(const struct query *q, size_t i)
 {
 	for (size_t before = 0; before < i; before++)
 		if (strcmp(q->parameters[before].name, q->parameters[i].name) == 0)
@@ -170,7 +170,7 @@ int query_who(const struct query *q, __u64 now_ns, struct who *ret_who, char why
 	struct who who = { .protos = { FL_TCP, FL_UDP }, .proto_count = 2 };
 
 	for (size_t i = 0; i < q->count; i++) {
-		if (is_repeated(q, i))
+		if (query_repeats(q, i))
 			return refuse(why, "query parameter '%.64s' is given twice",
 				      q->parameters[i].name);
 		if (who_parameter(&who, q->parameters[i].name, q->parameters[i].value, now_ns,
@@ -213,7 +213,7 @@ int query_session(const struct query *q, struct session_question *ret_question, 
 	struct who who = { 0 };
 
 	for (size_t i = 0; i < q->count; i++) {
-		if (is_repeated(q, i))
+		if (query_repeats(q, i))
 			return refuse(why, "query parameter '%.64s' is given twice",
 				      q->parameters[i].name);
 		if (session_parameter(&question, &who, q->parameters[i].name,

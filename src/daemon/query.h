@@ -55,6 +55,12 @@ int query_who(const struct query *q, __u64 now_ns, struct who *ret_who, char why
 int query_session(const struct query *q, struct session_question *ret_question,
 		  char why[QUERY_WHY]);
 
+/* VALUE of any request's `netns`: an inode, a pid or a name; no path. */
+int query_netns(const char *value, char why[QUERY_WHY]);
+
+/* Whether parameter I has the name of one before it. */
+bool query_repeats(const struct query *q, size_t i);
+
 /* Whether FLOW is one WHO asks for, whatever its namespace and time. */
 bool who_matches(const struct who *who, const struct fl_flow *flow);
 

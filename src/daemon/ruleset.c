@@ -161,7 +161,7 @@ static void cleanup_set(struct ruleset **set)
 	ruleset_free(*set);
 }
 
-static int refuse(const struct policy_error *error, int r, struct fail *f)
+int ruleset_refuse(const struct policy_error *error, int r, struct fail *f)
 {
 	char sentence[sizeof(error->why) + 256];
 
@@ -180,14 +180,14 @@ int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct poli
 	int r = set ? copy_texts(set, texts, count) : -ENOMEM;
 
 	if (r < 0)
-		return refuse(&error, r, f);
+		return ruleset_refuse(&error, r, f);
 	set->area = FL_AREA_NONE;
 	set->world = (struct resolve_world){ cgroup_mount, namespace_cookie, has_address, agent };
 	r = policy_parse(set->texts, count, &set->policy, &error);
 	if (!r)
 		r = resolution_new(set->policy, &set->world, &set->resolution, &error);
 	if (r < 0)
-		return refuse(&error, r, f);
+		return ruleset_refuse(&error, r, f);
 	r = copy_names(set);
 	if (!r)
 		r = ruleset_compile(set, NULL);

@@ -40,6 +40,9 @@ int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct poli
 		size_t count, struct ruleset **ret_set, struct fail *f);
 void ruleset_free(struct ruleset *set);
 
+/* R, and its sentence: of ERROR, when that says something. */
+int ruleset_refuse(const struct policy_error *error, int r, struct fail *f);
+
 /*
  * Compiled anew, when the names mean something else than its tables can hold. RET_BEFORE, if not
  * NULL, gets the tables of before, for compiled_free() or, where the new ones cannot be in force,

@@ -52,11 +52,14 @@ static int name_number(struct names_seen *seen, const char *text, __u64 *ret_num
 }
 
 /* One file may have several names, where it exists. */
-static int path_number(struct names_seen *seen, const char *text, __u64 *ret_number)
+static int path_number(struct stage *s, enum policy_attribute attribute, const char *text,
+		       __u64 *ret_number)
 {
-	_free_ char *real = realpath(text, NULL);
+	const char *given = s->words->words[attribute];
+	bool as_written = s->words->as_written && given && strcmp(text, given) == 0;
+	_free_ char *real = as_written ? NULL : realpath(text, NULL);
 
-	return name_number(seen, real ? real : text, ret_number);
+	return name_number(&s->seen, real ? real : text, ret_number);
 }
 
 static int netns_number(struct names_seen *seen, const char *text, __u64 *ret_number)
@@ -86,7 +89,7 @@ static int word_number(struct stage *s, enum policy_attribute attribute, const c
 	switch (attribute) {
 	case POLICY_EXE:
 	case POLICY_PARENT:
-		return path_number(&s->seen, text, ret_number);
+		return path_number(s, attribute, text, ret_number);
 	case POLICY_NETNS:
 		return netns_number(&s->seen, text, ret_number);
 	case POLICY_INTERFACE:
@@ -566,4 +569,13 @@ struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_ver
 		break;
 	}
 	return (struct rehearsed_effect){ "nothing", "nothing", NULL, NULL };
+}
+
+struct rehearsed_effect rehearse_outcome(const struct rehearsal *attempt,
+					 const struct policy_rule *rule, enum fl_verdict verdict)
+{
+	if (rule && rule->flags & FL_RULE_REDIRECT)
+		return rehearse_redirect(attempt->hook, attempt->udp);
+	return rehearse_effect(attempt->hook, attempt->udp, verdict,
+			       rule && rule->flags & FL_RULE_OVERRIDE);
 }

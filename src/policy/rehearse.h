@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a policy would say to an attempt described in words: `flowner policy test`. Names are
- * compared as names, so neither the file, the cgroup nor the interface must exist here.
+ * What a policy would say to an attempt described in words: `flowner policy test` and POST
+ * /v1/policy/test. Names are compared as names, so neither the file, the cgroup nor the interface
+ * must exist here.
  */
 #ifndef FLOWNER_REHEARSE_H
 #define FLOWNER_REHEARSE_H
@@ -15,6 +16,7 @@ struct rehearsal {
 	bool udp;
 	const char *words[POLICY_ATTRIBUTES]; /* NULL: not given; not of protocol and endpoints */
 	struct endpoint local, remote;	      /* whole addresses; has_addr, has_port: given */
+	bool as_written; /* its paths come from who may not have us look for files: none is */
 };
 
 struct rehearsed {
@@ -42,5 +44,9 @@ struct rehearsed_effect rehearse_effect(enum fl_hook hook, bool udp, enum fl_ver
 
 /* The same where a rule redirects. */
 struct rehearsed_effect rehearse_redirect(enum fl_hook hook, bool udp);
+
+/* The same of VERDICT to ATTEMPT, by RULE or, where that is NULL, by default. */
+struct rehearsed_effect rehearse_outcome(const struct rehearsal *attempt,
+					 const struct policy_rule *rule, enum fl_verdict verdict);
 
 #endif

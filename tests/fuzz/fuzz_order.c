@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PUT /v1/policy?file=SIZE:NAME..., as anybody may send it who may change the policy. Input: the
- * parameters by '&', a newline, the body. What is taken for texts lies in the body, one behind the
- * other and nothing left over; whatever they are, they are a policy or a sentence says why not.
+ * PUT /v1/policy?file=SIZE:NAME... and POST /v1/policy/test?hook=HOOK..., as anybody may send them
+ * who may. Input: the parameters by '&', a newline, the body. What is taken for texts lies in the
+ * body, one behind the other and nothing left over; whatever they are, they are a policy or a
+ * sentence says why not.
  */
 #include "daemon/order.h"
 #include <errno.h>
@@ -70,6 +71,24 @@ static void ask(const struct query *query, const char *body, size_t size, unsign
 	parse(&order);
 }
 
+/* What describes an attempt and what does not are all that was asked. */
+static void try_attempt(const struct query *query, const char *body, size_t size)
+{
+	struct rehearsal attempt;
+	struct query rest;
+	char why[QUERY_WHY] = "";
+	int r = order_attempt(query, &attempt, &rest, why);
+
+	if (r < 0 && (r != -EINVAL || !*why || !memchr(why, 0, QUERY_WHY)))
+		abort();
+	if (r < 0)
+		return;
+	if (attempt.hook >= FL_HOOKS || rest.count >= query->count ||
+	    (attempt.words[POLICY_NETNS] && strchr(attempt.words[POLICY_NETNS], '/')))
+		abort();
+	ask(&rest, body, size, ORDER_TRY);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -84,6 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ask(&query, body, rest, ORDER_LOAD);
 		ask(&query, body, rest, ORDER_ADD);
 		ask(&query, NULL, 0, ORDER_DELETE);
+		ask(&query, body, rest, ORDER_TRY);
+		try_attempt(&query, body, rest);
 	}
 	free(text);
 	free(body);

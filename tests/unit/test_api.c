@@ -5,6 +5,7 @@
  */
 #include "fake_agent.h"
 #include "kernel/holders.h"
+#include "daemon/rules.h"
 #include "flow/wire.h"
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -373,6 +374,101 @@ static void bodies_are_refused(void **state)
 		reply_release(&r);
 		hang_up(&c);
 	}
+}
+
+/* As expect(), with a body. */
+static void expect_of(const char *target, const char *body, int status, const char *text)
+{
+	char head[1024];
+	struct client c = dial();
+	struct reply r;
+
+	snprintf(head, sizeof(head),
+		 "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+		 target, strlen(body));
+	say(&c, head);
+	say(&c, body);
+	assert_true(hear_end(&c));
+	r = parse_reply(&c);
+	if (r.status != status || !strstr(r.body, text))
+		fail_msg("%s: %d %s", target, r.status, r.body);
+	reply_release(&r);
+	hang_up(&c);
+}
+
+#define A_POLICY                                                                                   \
+	"mode: enforce\nrules: [{name: a, hooks: connect, exe: /a, remote: {port: 80}, "           \
+	"verdict: deny}]\n"
+
+static void a_policy_is_checked(void **state)
+{
+	static const char target[] = "/v1/policy/check";
+
+	(void)state;
+	expect_of(target, A_POLICY, 200,
+		  "{\"valid\":true,\"rules\":1,\"enforced\":1,\"hooks\":[\"connect\"]}\n");
+	expect_of(target, "mode: x\n", 422, "{\"error\":\"policy:1:7: 'x' is neither ");
+	expect_of("/v1/policy/check?file=14:a&file=8:b%20c", "mode: enforce\nmode: x\n", 422,
+		  "{\"error\":\"b c:1:7: ");
+	expect_of(target, "rules: [{name: a, hooks: bind, user: no-such-user, verdict: deny}]", 422,
+		  "policy:1:38: there is no user 'no-such-user'");
+	expect_of(target, "", 400, "from the body");
+	expect_of("/v1/policy/check?file=9:a", "mode: audit", 400, "more than the files say");
+	expect_of("/v1/policy/check?try=60s", "mode: audit", 400, "unknown query parameter 'try'");
+	expect_of("/v1/policy/check?hook=bind", "mode: audit", 400, "parameter 'hook'");
+	expect("GET", target, 405, NULL);
+	fake.peer = (struct peer){ .uid = 1000, .sees_all = true };
+	expect_of(target, A_POLICY, 403, "only root");
+}
+
+static void an_attempt_is_tried(void **state)
+{
+	static const char rejected[] = "{\"hook\":\"connect\",\"as_it_is\":{\"rule\":{\"name\":"
+				       "\"a\",\"file\":\"policy\",\"line\":2,\"enforced\":true},"
+				       "\"verdict\":\"reject\",";
+	static const char target[] = "/v1/policy/test?hook=connect&exe=/a&remote=10.0.0.9:80";
+
+	(void)state;
+	expect_of(target, A_POLICY, 200, rejected);
+	expect_of(target, A_POLICY, 200, "\"audited\":null,\"not_given\":[]}\n");
+	expect_of("/v1/policy/test?hook=connect&remote=:80", A_POLICY, 200,
+		  "\"not_given\":[\"exe\"]}");
+	expect_of("/v1/policy/test?hook=connect&remote=:443", A_POLICY, 200, "\"proceed_soft\"");
+	expect_of(target, "mode: x\n", 422, "policy:1:7: ");
+	expect_of("/v1/policy/test?hook=bind&file=2:a", "mode: x\n", 400, "more than the files");
+	expect_of("/v1/policy/test", A_POLICY, 400, "'test' needs 'hook'");
+	expect_of("/v1/policy/test?hook=x", A_POLICY, 400, "'x' is not what 'hook' takes");
+	expect_of("/v1/policy/test?hook=bind&hook=bind", A_POLICY, 400, "'hook' is given twice");
+	expect_of("/v1/policy/test?hook=bind&colour=red", A_POLICY, 400, "'colour'");
+	expect_of("/v1/policy/test?hook=bind&netns=/etc/x", A_POLICY, 400, "'/etc/x' is not");
+	expect_of("/v1/policy/test?hook=bind&user=no-such-user", "mode: audit\n", 400,
+		  "'no-such-user' is not a user of this machine");
+	expect_of(target, "", 503, "starting");
+}
+
+static void an_attempt_on_the_policy_in_force(void **state)
+{
+	static const char target[] = "/v1/policy/test?hook=connect&exe=/a&remote=:80";
+	struct policy_text text = { .name = "f.yaml", .text = A_POLICY, .size = strlen(A_POLICY) };
+	struct rules_order order = { .texts = &text, .count = 1 };
+	struct rules_outcome outcome;
+	struct rules *rules;
+	struct fail f;
+
+	(void)state;
+	assert_int_equal(rules_new(&fake.agent, NULL, NULL, &rules), 0);
+	fake.agent.rules = rules;
+	expect("POST", target, 200, "\"as_it_is\":{\"rule\":null,\"verdict\":\"proceed_soft\"");
+	assert_int_equal(rules_load(rules, &order, &outcome, &f), 0);
+	expect("POST", target, 200, "\"verdict\":\"reject\"");
+	expect("POST", "/v1/policy/test?hook=bind&file=0:a", 400, "parameter 'file'");
+	fake.peer = (struct peer){ .uid = 1000, .sees_all = true };
+	expect("POST", target, 200, "\"file\":\"f.yaml\"");
+	expect_of(target, A_POLICY, 403, "only root");
+	fake.peer.sees_all = false;
+	expect("POST", target, 403, "may read the policy");
+	fake.agent.rules = NULL;
+	rules_free(rules);
 }
 
 static void keep_alive_serves_several(void **state)
@@ -1370,6 +1466,9 @@ int main(void)
 		API_TEST(unknown_and_malformed),
 		API_TEST(not_http),
 		API_TEST(bodies_are_refused),
+		API_TEST(a_policy_is_checked),
+		API_TEST(an_attempt_is_tried),
+		API_TEST(an_attempt_on_the_policy_in_force),
 		API_TEST(keep_alive_serves_several),
 		API_TEST(large_head_is_refused),
 		API_TEST(list_flows),

@@ -259,6 +259,31 @@ static void words_that_cannot_be(void **state)
 	assert_int_equal(rehearse(policy, &attempt, &said, &error), -EINVAL);
 }
 
+/* Which other names a file has is looked up for rules, and for attempts unless they may not ask. */
+static void paths_as_written(void **state)
+{
+	char directory[] = "/tmp/flowner-test-XXXXXX", link[64], text[256];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(link, sizeof(link), "%s/link", directory);
+	assert_int_equal(symlink("/proc/self/../version", link), 0);
+	snprintf(text, sizeof(text),
+		 "mode: enforce\nrules: [{name: a, hooks: connect, exe: %s, verdict: deny}]\n",
+		 link);
+	parse(text);
+	attempt.words[POLICY_EXE] = "/proc/1/../version";
+	says("a", "-", "a");
+	attempt.as_written = true;
+	says("-", "-", "-");
+	attempt.words[POLICY_EXE] = "/proc/version";
+	says("a", "-", "a");
+	attempt.words[POLICY_EXE] = link;
+	says("a", "-", "a");
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
 /* The errno of each hook: windows-hooks.md, section 2. */
 static void effects(void **state)
 {
@@ -307,6 +332,7 @@ int main(void)
 		TEST(cgroups_by_path_or_by_name),
 		TEST(names_need_not_exist),
 		TEST(words_that_cannot_be),
+		TEST(paths_as_written),
 		TEST(effects),
 	};
 
