@@ -139,7 +139,7 @@ static void made_anew(void)
 }
 
 /* What comes out of the ring before the list is made may have taken new tables. */
-static void the_policy_is_made_anew_as_a_run_begins(void **state)
+static void made_anew_as_a_run_begins(void **state)
 {
 	(void)state;
 	add(1, FL_ROLE_OPENER);
@@ -267,7 +267,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_rejected_is_cut, begin, end),
 		cmocka_unit_test_setup_teardown(only_what_was_opened_here, begin, end),
 		cmocka_unit_test_setup_teardown(a_policy_that_does_not_judge, begin, end),
-		cmocka_unit_test_setup_teardown(the_policy_is_made_anew_as_a_run_begins, begin, end),
+		cmocka_unit_test_setup_teardown(made_anew_as_a_run_begins, begin, end),
 		cmocka_unit_test_setup_teardown(many_are_judged_in_slices, begin, end),
 		cmocka_unit_test_setup_teardown(the_caller_is_spared, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_cut_is_counted, begin, end),
