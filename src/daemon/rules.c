@@ -58,6 +58,7 @@ struct rules {
 	bool sees_host;	      /* paths of cgroups are what the kernel side calls them */
 	bool look_at_cgroups; /* one has come that only that will find */
 	bool changes;	      /* what is current is not what is in force: see tell_all() */
+	bool stale;	      /* the tables lack what names of the policy stand for now */
 	struct fail trouble;
 };
 
@@ -231,12 +232,15 @@ void rules_take(struct rules *r, const struct fl_verdict_event *e)
 		rejected(r, &e->attempt);
 }
 
-/* New cgroups that the kernel side had no room for: nobody tells which, and the tables may have
- * it now. Until they are made anew, what they do not have is what is not known. */
+/*
+ * A change that could not be written is told by nobody again. The same are new cgroups that the
+ * kernel side had no room for: nobody tells which, and the tables may have it now. Until they are
+ * made anew, what they do not have is what is not known.
+ */
 static void make_room(struct rules *r, __u64 now)
 {
 	if (!r->current || (r->remade_ns && now - r->remade_ns < REMAKE_NS) ||
-	    !enforce_misses_cgroups(r->enforce))
+	    (!r->stale && !enforce_misses_cgroups(r->enforce)))
 		return;
 	r->remade_ns = now;
 	look_at_cgroups(r);
@@ -480,6 +484,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 	set->generation = enforce_generation(r->enforce);
 	set->area = p.area;
 	set->since_ns = p.since_ns;
+	r->stale = false;
 	r->trouble.text[0] = '\0';
 	judge_again(r, set, trial_ends_ns);
 	return 0;
@@ -936,7 +941,7 @@ static int remake(struct rules *r, struct fail *f)
 	return e;
 }
 
-/* When the tables have no room for a change, they are made anew. */
+/* When the tables have no room for a change, they are made anew, now or by make_room(). */
 static void follow(struct rules *r, int e)
 {
 	struct fail why;
@@ -945,7 +950,8 @@ static void follow(struct rules *r, int e)
 		return;
 	(void)fail(&why, e, "%s", strerror(-e));
 	e = remake(r, &why);
-	if (e < 0)
+	r->stale = e < 0;
+	if (r->stale)
 		(void)fail(&r->trouble, e,
 			   "what names of the policy stand for has changed, and the policy could "
 			   "not follow: %.700s",

@@ -27,6 +27,18 @@ static char path[96];
 static struct rules *rules;
 static struct fail f;
 
+static time_t later_s; /* than it is */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	int r = __real_clock_gettime(clock, ret);
+
+	ret->tv_sec += later_s;
+	return r;
+}
+
 static bool new_cgroup;	   /* there is one that nothing was known of, now or after a drain */
 static __u64 changes_then; /* when it came */
 
@@ -55,6 +67,7 @@ static int begin(void **state)
 	fake_new();
 	memset(&enforced, 0, sizeof(enforced));
 	assert_int_equal(api_new(&fake.agent, path, &fake.agent.api), 0);
+	later_s = 0;
 	new_cgroup = false;
 	changes_then = 0;
 	assert_int_equal(rules_new(&fake.agent, NULL, "/cgroup2", &rules), 0);
@@ -249,6 +262,30 @@ static void what_comes_back_is_changed_by_its_own_numbers(void **state)
 	assert_int_equal(enforced.loads, 3);
 	assert_int_equal(changes_then, 0);
 	assert_int_equal(enforced.changes, 1);
+}
+
+/* Nobody tells of it once more: what could not be written is tried until it can be. */
+static void what_could_not_be_written_is_tried_again(void **state)
+{
+	(void)state;
+	assert_int_equal(load_as(names_cgroups, 0, false, false, 0), 0);
+	enforced.refuse_change = enforced.refuse = -ENOSPC;
+	a_cgroup_comes();
+	assert_non_null(strstr(rules_trouble(rules), "could not follow: the kernel says no"));
+	later_s += 1;
+	rules_tick(rules);
+	assert_int_equal(enforced.loads, 1);
+	enforced.refuse = 0;
+	later_s += 2; /* not yet */
+	rules_tick(rules);
+	assert_int_equal(enforced.loads, 1);
+	later_s += 10;
+	rules_tick(rules);
+	assert_int_equal(enforced.loads, 2);
+	assert_string_equal(rules_trouble(rules), "");
+	later_s += 10;
+	rules_tick(rules);
+	assert_int_equal(enforced.loads, 2);
 }
 
 /* --- what is rejected --- */
@@ -943,6 +980,7 @@ int main(void)
 		T(nor_what_was_on_trial),
 		T(what_is_in_force_is_changed_by_its_own_numbers),
 		T(what_comes_back_is_changed_by_its_own_numbers),
+		T(what_could_not_be_written_is_tried_again),
 		T(a_policy_is_in_force),
 		T(hooks_are_closed_by_their_rules),
 		T(what_is_no_policy_changes_nothing),
