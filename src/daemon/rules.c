@@ -50,6 +50,7 @@ struct rules {
 	struct reauthorize *again;
 	struct ruleset *current;
 	struct ruleset *before; /* of a trial; NULL: there was none */
+	__u32 left_area;	/* of what is in force and is not current; FL_AREA_NONE: nothing */
 	__u64 trial_ends_ns;	/* CLOCK_BOOTTIME; 0: no trial */
 	__u64 retry_ns;		/* what has ended could not be taken out: not before then */
 	__u64 ticked_ns;
@@ -320,6 +321,7 @@ int rules_new(struct agent *agent, struct enforce *enforce, const char *cgroup_m
 	r->agent = agent;
 	r->enforce = enforce;
 	r->epoll = r->timer = -1;
+	r->left_area = FL_AREA_NONE;
 	(void)cgroup_is_host_namespace(&r->sees_host);
 	if (cgroup_mount) {
 		r->cgroup_mount = strdup(cgroup_mount);
@@ -384,7 +386,8 @@ static __u32 free_area(const struct rules *r)
 {
 	__u32 area = 0;
 
-	while ((r->current && r->current->area == area) || (r->before && r->before->area == area))
+	while ((r->current && r->current->area == area) || (r->before && r->before->area == area) ||
+	       r->left_area == area)
 		area++;
 	return area;
 }
@@ -485,6 +488,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 	set->area = p.area;
 	set->since_ns = p.since_ns;
 	r->stale = false;
+	r->left_area = FL_AREA_NONE;
 	r->trouble.text[0] = '\0';
 	judge_again(r, set, trial_ends_ns);
 	return 0;
@@ -640,6 +644,7 @@ static void clear(struct rules *r)
 	ruleset_free(r->current);
 	r->current = NULL;
 	forget_before(r);
+	r->left_area = FL_AREA_NONE;
 	r->trouble.text[0] = '\0';
 }
 
@@ -881,7 +886,10 @@ static void take_up_trial(struct rules *r, const struct enforce_resumed *found)
 			   why.text);
 }
 
-/* What was said before is told by its old generation; from then on there is ours. */
+/*
+ * What was said before is told by its old generation; from then on there is ours. What cannot be
+ * put in force with our tables is not current: those that are have other numbers than ours.
+ */
 static int take_up(struct rules *r, const struct enforce_resumed *found, struct fail *f)
 {
 	int e;
@@ -892,11 +900,15 @@ static int take_up(struct rules *r, const struct enforce_resumed *found, struct 
 		return e;
 	r->current->generation = enforce_generation(r->enforce);
 	tell_all(r);
-	arm(r);
 	e = put_in_force(r, r->current, r->trial_ends_ns, r->before, NULL, f);
-	if (!e)
-		look_at_those_that_came(r);
-	return e;
+	if (e < 0) {
+		ruleset_free(r->current);
+		r->current = NULL;
+		return e;
+	}
+	arm(r);
+	look_at_those_that_came(r);
+	return 0;
 }
 
 int rules_resume(struct rules *r, struct fail *f)
@@ -907,11 +919,13 @@ int rules_resume(struct rules *r, struct fail *f)
 
 	if (e <= 0)
 		return e;
-	if (take_up(r, &found, &why) < 0)
+	if (take_up(r, &found, &why) < 0) {
+		r->left_area = found.current.area;
 		(void)fail(&r->trouble, 0,
 			   "the policy of an earlier flownerd is in force, and this one cannot "
 			   "follow it: clear it, or load it anew: %.700s",
 			   why.text);
+	}
 	enforce_resumed_release(&found);
 	return 1;
 }

@@ -617,6 +617,30 @@ static void what_an_earlier_daemon_wrote_is_not_changed_by_other_numbers(void **
 	assert_int_equal(enforced.changes, 1);
 }
 
+static void what_cannot_be_taken_up_is_left_alone(void **state)
+{
+	struct policy_text text = text_of(names_cgroups);
+	const struct enforce_resumed left = { kept_of(&text, 0), kept_of(NULL, FL_AREA_NONE), 0 };
+
+	(void)state;
+	enforced.left = &left;
+	enforced.loads = enforced.generation = 41;
+	enforced.refuse = -ENOMEM;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_string_equal(in_force(), "none");
+	assert_non_null(strstr(rules_trouble(rules), "cannot follow it: clear it, or load it"));
+	a_cgroup_comes();
+	rules_look_again(rules);
+	assert_int_equal(enforced.changes, 0);
+	assert_int_equal(add("x", 0), -EBUSY);
+	enforced.refuse = 0;
+	assert_int_equal(load("ssh"), 0);
+	assert_int_equal(enforced.policy.area, 1);
+	assert_string_equal(rules_trouble(rules), "");
+	assert_int_equal(load("other"), 0);
+	assert_int_equal(enforced.policy.area, 0);
+}
+
 static void a_trial_goes_on(void **state)
 {
 	char before[512];
@@ -997,6 +1021,7 @@ int main(void)
 		T(a_trial_does_not_bring_back_what_had_its_time),
 		T(what_was_in_force_goes_on),
 		T(what_an_earlier_daemon_wrote_is_not_changed_by_other_numbers),
+		T(what_cannot_be_taken_up_is_left_alone),
 		T(a_trial_goes_on),
 		T(who_loaded_it_is_spared),
 		T(who_loaded_it_is_spared_by_the_next_daemon),
