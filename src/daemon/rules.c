@@ -1030,22 +1030,31 @@ int rules_fd(const struct rules *r)
 	return r->epoll;
 }
 
+/* True: something had its time; NEWS is a line for the log. */
+static bool end_what_is_over(struct rules *r, struct fail *news)
+{
+	__u64 now = clock_ns(CLOCK_BOOTTIME);
+
+	if (!r->trial_ends_ns)
+		return r->current && now >= r->retry_ns && end_rules(r, now, news);
+	if (now < r->trial_ends_ns)
+		return false;
+	roll_back(r, news);
+	return true;
+}
+
+/* What lives is not cut for rules whose time is over. */
 bool rules_run(struct rules *r, struct fail *ret_news)
 {
 	uint64_t expirations;
-	__u64 now;
+	bool news;
 
 	condemned_run(r->condemned);
-	reauthorize_run(r->again);
 	follow_names(r);
 	(void)!read(r->timer, &expirations, sizeof(expirations));
-	now = clock_ns(CLOCK_BOOTTIME);
-	if (!r->trial_ends_ns)
-		return r->current && now >= r->retry_ns && end_rules(r, now, ret_news);
-	if (now < r->trial_ends_ns)
-		return false;
-	roll_back(r, ret_news);
-	return true;
+	news = end_what_is_over(r, ret_news);
+	reauthorize_run(r->again);
+	return news;
 }
 
 /* --- policy.d --- */

@@ -761,6 +761,40 @@ static void what_had_its_time_meanwhile_goes(void **state)
 	assert_false(rules_run(rules, &f));
 }
 
+static __u32 judged_by; /* so many rules */
+
+static int judge(__u64 flow_id, __u32 ifindex)
+{
+	(void)flow_id;
+	(void)ifindex;
+	judged_by = enforced.rules;
+	return FL_AGAIN_PROCEEDS;
+}
+
+static void what_had_its_time_judges_nothing_that_lives(void **state)
+{
+	struct policy_text texts[2];
+	struct enforce_resumed left = { kept_of(texts, 2), kept_of(NULL, FL_AREA_NONE), 0 };
+	char base[512];
+
+	(void)state;
+	strcpy(base, policy("base", "connect_authorization", ""));
+	texts[0] = text_of(base);
+	texts[1] = text_of(policy("short", "connect_authorization", ""));
+	texts[1].added = true;
+	texts[1].ends_ns = 1;
+	left.current.text_count = 2;
+	enforced.left = &left;
+	enforced.judge_again = judge;
+	fake_add(make_flow(5, 0, "10.0.0.1", 22, "10.0.0.9", 443));
+	fake.enters = true;
+	judged_by = 0;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_true(rules_run(rules, &f));
+	assert_string_equal(in_force(), "base");
+	assert_int_equal(judged_by, 1);
+}
+
 /* --- trials --- */
 
 static void a_confirmed_trial_stays(void **state)
@@ -1028,6 +1062,7 @@ int main(void)
 		T(a_trial_that_ended_meanwhile_is_taken_back),
 		T(what_cannot_be_read_stays_in_force_and_is_told),
 		T(what_had_its_time_meanwhile_goes),
+		T(what_had_its_time_judges_nothing_that_lives),
 		T(a_confirmed_trial_stays),
 		T(a_trial_ends_with_what_was_before),
 		T(a_trial_of_the_first_policy_ends_with_none),
