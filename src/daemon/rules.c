@@ -27,7 +27,6 @@
 
 #include <flowner/link.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdint.h>
@@ -1059,20 +1058,16 @@ bool rules_run(struct rules *r, struct fail *ret_news)
 
 /* --- policy.d --- */
 
-/* Without this word nothing in TEXT could be enforced, whatever else is wrong with it. */
+/* Without this word nothing in TEXT could be enforced, whatever else is wrong with it: it may be
+ * written with escapes, and what looks like a comment may be none. */
 static bool may_enforce(const struct policy_text *text)
 {
 	static const char word[] = "enforce";
 	const size_t size = sizeof(word) - 1;
 	const char *end = text->text + text->size;
-	bool comment = false;
 
 	for (const char *p = text->text; p < end; p++) {
-		if (*p == '\n')
-			comment = false;
-		else if (*p == '#' && (p == text->text || isspace((unsigned char)p[-1])))
-			comment = true;
-		else if (!comment && (size_t)(end - p) >= size && !strncasecmp(p, word, size))
+		if (*p == '\\' || ((size_t)(end - p) >= size && !strncasecmp(p, word, size)))
 			return true;
 	}
 	return false;

@@ -1013,16 +1013,25 @@ static void no_directory_is_no_policy(void **state)
 
 static void only_what_can_not_be_enforced_is_harmless(void **state)
 {
+	static const char *const may[] = {
+		"mode: ENFORCE\n",
+		"mode: audit # or enforce\nrules: [",
+		"rules: [{name: \"case #42\", hooks: bind, verdict: deny, mode: enforce}, 1]",
+		"rules: # one\r- {name: a, hooks: bind, verdict: deny, mode: enforce}\r- 1",
+		"mode: \"\\x65nforce\"\nrules: [",
+	};
 	bool harmless;
 
 	(void)state;
 	assert_int_equal(load("ssh"), 0);
-	write_file("a.yaml", "mode: audit # enforce one day\nrules: [");
+	write_file("a.yaml", "mode: audit # for now\nrules: [");
 	assert_int_equal(rules_load_dir(rules, directory, &harmless, &f), -EINVAL);
 	assert_true(harmless);
-	write_file("b.yaml", "mode: ENFORCE\n");
-	assert_int_equal(rules_load_dir(rules, directory, &harmless, &f), -EINVAL);
-	assert_false(harmless);
+	for (size_t i = 0; i < sizeof(may) / sizeof(may[0]); i++) {
+		write_file("b.yaml", may[i]);
+		assert_int_equal(rules_load_dir(rules, directory, &harmless, &f), -EINVAL);
+		assert_false(harmless);
+	}
 	assert_string_equal(in_force(), "ssh");
 }
 
