@@ -469,7 +469,7 @@ callers() {
 	loads lives '' reloaded
 }
 
-left() { same "left" "$(stat_of reauthorized_left)" "$1"; } # HOW_MANY
+left() { (($(stat_of reauthorized_left) == $1)); } # HOW_MANY
 
 # By nobody: who loaded it stays who did.
 reloaded() {
