@@ -880,14 +880,18 @@ static bool was_attached(const char *program, void *arg)
 	return access(path, F_OK) == 0;
 }
 
-static int load_attached(struct enforce *e)
+static int load_attached(struct enforce *e, struct fail *f)
 {
 	int r;
 
 	if (!e->probed)
 		probe(e);
 	r = policyprograms_load(&e->programs, was_attached, e);
-	return r < 0 ? r : policymaps_find(policyprograms_object(&e->programs), &e->maps);
+	if (!r)
+		r = policymaps_find(policyprograms_object(&e->programs), &e->maps);
+	return r < 0 ? fail(f, r, "cannot load the programs of the policy at '%s': %s", e->dir,
+			    strerror(-r))
+		     : 1;
 }
 
 int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struct fail *f)
@@ -896,7 +900,7 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 	int r = access(e->dir, F_OK) < 0 ? 0 : read_kept(e, f);
 
 	if (r > 0)
-		r = load_attached(e) < 0 ? -EIO : 1;
+		r = load_attached(e, f);
 	if (r > 0 && (policymaps_used(&e->maps, &e->slot, &policy) < 0 || !policy.generation ||
 		      policy.area >= FL_POLICY_AREAS))
 		r = 0;

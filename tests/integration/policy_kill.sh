@@ -152,16 +152,23 @@ start_daemon
 same "on trial" "$(ends)" null
 rejects 7002
 
-# --- another layout, then detached ---
+# --- a map of others, another layout, then detached ---
+
+does_not_start() { # REGEX: why
+	exits 1 in_cgroup "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" \
+		--policy-dir "$T/policy.d"
+	matches "why it does not start" "$(tail -n 1 "$T/err")" "$1"
+	rejects 7002
+}
 
 kill_daemon
+rm "$PINS/policy/policy_values"
+bpftool map create "$PINS/policy/policy_values" type array key 4 value 4 entries 1 name foreign
+does_not_start "cannot load the programs of the policy at '$PINS/policy': Invalid argument"
 bytes=$(bpftool map show pinned "$PINS/policy/policy_kept" -j | jq .bytes_value)
 # shellcheck disable=SC2046 # words
 bpftool map update pinned "$PINS/policy/policy_kept" key 0 0 0 0 value $(yes 1 | head -n "$bytes")
-exits 1 in_cgroup "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" \
-	--policy-dir "$T/policy.d"
-matches "why it does not start" "$(<"$T/err")" "another layout.*flownerd --detach"
-rejects 7002
+does_not_start "another layout.*flownerd --detach"
 mine=$(objects_of_pins)
 exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"
 lets_in 7002
