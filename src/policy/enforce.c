@@ -899,8 +899,10 @@ int enforce_resume(struct enforce *e, struct enforce_resumed *ret_resumed, struc
 	struct fl_policy policy = { 0 };
 	int r = access(e->dir, F_OK) < 0 ? 0 : read_kept(e, f);
 
-	if (r > 0)
+	if (r > 0) {
+		policylinks_mend(&e->links);
 		r = load_attached(e, f);
+	}
 	if (r > 0 && (policymaps_used(&e->maps, &e->slot, &policy) < 0 || !policy.generation ||
 		      policy.area >= FL_POLICY_AREAS))
 		r = 0;

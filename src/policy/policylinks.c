@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FRESH "-new" /* behind a name: it becomes the one of that name */
+
 static const char *pin_of(const struct policylinks *l, const char *name, const char *more,
 			  char path[PATH_MAX])
 {
@@ -52,12 +54,13 @@ static bool is_cgroup(const struct bpf_program *p)
 	return type != BPF_PROG_TYPE_TRACING && type != BPF_PROG_TYPE_LSM;
 }
 
-/* Under a new name first, then over what is there: one of them always holds a program. */
+/* Under a new name first, then over what is there: one of them always holds a program, see
+ * policylinks_mend(). */
 static int pin(const struct policylinks *l, const char *name, struct bpf_link *link)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
 
-	pin_of(l, name, "-new", fresh);
+	pin_of(l, name, FRESH, fresh);
 	unlink(fresh);
 	if (bpf_obj_pin(bpf_link__fd(link), fresh) < 0)
 		return -errno;
@@ -180,6 +183,23 @@ static void cleanup_dir(DIR **dir)
 {
 	if (*dir)
 		closedir(*dir);
+}
+
+void policylinks_mend(const struct policylinks *l)
+{
+	_cleanup_(cleanup_dir) DIR *dir = opendir(l->dir);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		size_t length = strlen(e->d_name), more = strlen(FRESH);
+		char name[NAME_MAX + 1];
+
+		if (length <= more || strcmp(e->d_name + length - more, FRESH) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(length - more), e->d_name);
+		if (faccessat(dirfd(dir), name, F_OK, 0) < 0 && errno == ENOENT)
+			(void)renameat(dirfd(dir), e->d_name, dirfd(dir), name);
+	}
 }
 
 int policylinks_resume(struct policylinks *l, struct bpf_object *object)

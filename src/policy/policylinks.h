@@ -42,6 +42,9 @@ void policylinks_drop(struct policylinks *l, const char *program);
 
 bool policylinks_have(const struct policylinks *l, const char *program);
 
+/* What a daemon that was killed while it pinned has left in the directory goes by its name. */
+void policylinks_mend(const struct policylinks *l);
+
 /*
  * Every program pinned in the directory is replaced by that of OBJECT with the same name, without a
  * moment in which neither is there. What OBJECT has not loaded is taken off. Negative errno: the

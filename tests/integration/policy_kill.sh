@@ -108,8 +108,12 @@ kill_daemon
 start_daemon
 kill_daemon
 rejects 7001
+mv "$PINS/policy/links/verdict_connect4" "$PINS/policy/links/verdict_connect4-new" # just then
+first=$TRIED
+hammer 7001
 start_daemon
-same "hits" "$(hits)" "$((TRIED + 5))"
+hammered
+same "hits" "$(hits)" "$((first + TRIED + 5))"
 exits 0 flowner policy load "$T/two.yaml"
 rejects 7002
 lets_in 7001

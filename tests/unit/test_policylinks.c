@@ -257,14 +257,29 @@ static void in_another_ones_place(void **state)
 	assert_false(policylinks_have(&l, "p3"));
 }
 
+/* Killed before the old one went, killed before the new one came in its place. */
+static void what_was_being_pinned(void **state)
+{
+	(void)state;
+	pin_by_hand("p0");
+	pin_by_hand("p0-new");
+	pin_by_hand("p1-new");
+	program_count = 2;
+	policylinks_mend(&l);
+	assert_true(is_pinned("p1"));
+	assert_int_equal(policylinks_resume(&l, NULL), 0);
+	assert_true(policylinks_have(&l, "p0") && is_pinned("p0"));
+	assert_true(policylinks_have(&l, "p1") && is_pinned("p1"));
+	assert_false(is_pinned("p0-new") || is_pinned("p1-new"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(attached_once_and_pinned),
-		TEST(kept_and_parked),
-		TEST(more_than_there_is_room_for),
-		TEST(in_another_ones_place),
+		TEST(attached_once_and_pinned),	   TEST(kept_and_parked),
+		TEST(more_than_there_is_room_for), TEST(in_another_ones_place),
+		TEST(what_was_being_pinned),
 	};
 
 	return cmocka_run_group_tests_name("policylinks", tests, NULL, NULL);
