@@ -108,6 +108,20 @@ static size_t write_lines(int fd, const char *from, size_t size, int *ret_error)
 
 /* --- the thread; with the lock held, but for the system calls --- */
 
+/* Whether its name is another file's by now: who rotates it need not tell. While it is nobody's, the
+ * old one is written: who took it away is about to make the next. */
+static bool is_replaced(struct linefile *f)
+{
+	struct stat named, ours;
+	bool is;
+
+	pthread_mutex_unlock(&f->lock);
+	is = lstat(f->path, &named) == 0 && fstat(f->fd, &ours) == 0 &&
+	     (named.st_ino != ours.st_ino || named.st_dev != ours.st_dev);
+	pthread_mutex_lock(&f->lock);
+	return is;
+}
+
 static void reopen(struct linefile *f)
 {
 	int fd = -1, r;
@@ -155,7 +169,7 @@ static void write_all(struct linefile *f, size_t size)
 		size_t part;
 		int error;
 
-		if (f->reopen)
+		if (is_replaced(f) || f->reopen)
 			reopen(f);
 		pthread_mutex_unlock(&f->lock);
 		part = write_lines(f->fd, f->writing + at, size - at, &error);

@@ -269,6 +269,31 @@ static void another_file_of_that_name(void **state)
 	contains("b\nc\n");
 }
 
+/* As logrotate does, which tells nobody. */
+static void a_file_put_in_its_place(void **state)
+{
+	struct linefile *f = opened();
+	char away[sizeof(path) + 8];
+	int fd;
+
+	(void)state;
+	snprintf(away, sizeof(away), "%s.1", path);
+	put(f, "a\n");
+	wait_written(f, 1);
+	assert_int_equal(rename(path, away), 0);
+	put(f, "b\n"); /* there is no other yet */
+	wait_written(f, 2);
+	assert_int_not_equal(access(path, F_OK), 0);
+	fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
+	assert_true(fd >= 0);
+	close(fd);
+	put(f, "c\n");
+	linefile_close(f);
+	contains("c\n");
+	assert_int_equal(rename(away, path), 0);
+	contains("a\nb\n");
+}
+
 /* What cannot be written at the end is tried once more and counted; nobody waits for it. */
 static void an_end_with_a_full_disk(void **state)
 {
@@ -291,6 +316,7 @@ int main(void)
 		cmocka_unit_test_setup(a_disk_with_room_for_half_a_line, setup),
 		cmocka_unit_test_setup(a_disk_that_does_not_answer, setup),
 		cmocka_unit_test_setup(another_file_of_that_name, setup),
+		cmocka_unit_test_setup(a_file_put_in_its_place, setup),
 		cmocka_unit_test_setup(an_end_with_a_full_disk, setup),
 	};
 	int failed;
