@@ -161,14 +161,17 @@ struct flowner_packet {
 
 #define FLOWNER_SENDER 1   /* *ret_sender was written */
 #define FLOWNER_RECEIVER 2 /* *ret_receiver was written */
+#define FLOWNER_AGAIN 4	   /* the receiver's session is not there yet: ask again in a moment */
 
 /*
  * The flows a packet belongs to at either end: the session's, else (when the address is the host's)
  * the unconnected socket or listener that sends or takes such packets. Returns which are known, 0
  * nobody. At a time, late packets of a session that ended, and the handshake of one that was just
- * beginning, are its own; a SYN at the passive end is the listener's. An end whose result is NULL
- * is not looked up. With FLOWNER_PACKET_NAT the ends may be those on the other side of NAT, of a
- * session that conntrack still has. -EINVAL: not TCP or UDP. On an error neither is written.
+ * beginning, are its own; a SYN at the passive end is the listener's. FLOWNER_AGAIN, for a second
+ * at most: the sender is in a session and the receiver, of this host, is in none so far; what was
+ * written of it is who listens. An end whose result is NULL is not looked up. With
+ * FLOWNER_PACKET_NAT the ends may be those on the other side of NAT, of a session that conntrack
+ * still has. -EINVAL: not TCP or UDP. On an error neither is written.
  */
 int flowner_find_packet(struct flowner *handle, const struct flowner_packet *packet,
 			struct flowner_flow *ret_sender, struct flowner_flow *ret_receiver);

@@ -14,12 +14,15 @@
 #include "lib/libflowner.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "flow/ladder.h"
+#include "text/clock.h"
 
 #define API __attribute__((visibility("default")))
 
-#define LATE_NS 60000000000ULL /* TIME-WAIT lasts as long */
+#define LATE_NS 60000000000ULL	/* TIME-WAIT lasts as long */
+#define COMING_NS 1000000000ULL /* so long after a packet what it opens may still be made */
 
 /* One end of the packet. */
 struct end {
@@ -49,10 +52,17 @@ static bool is_early(const struct end *end, const struct around *a)
 	       flow_began_ns(&a->after) - end->at_ns <= AROUND_EARLY_NS;
 }
 
+/* The session that the other end has by then is a later life than FLOW, which ended. */
+static bool is_past(const struct end *end, const struct fl_flow *flow)
+{
+	return end->other && lives(end->other, end->at_ns) &&
+	       flow_began_ns(end->other) > flow->ended_ns;
+}
+
 static bool is_late(const struct end *end, const struct around *a)
 {
 	return a->has_before && a->before.ended_ns && end->at_ns > a->before.ended_ns &&
-	       end->at_ns - a->before.ended_ns <= LATE_NS;
+	       end->at_ns - a->before.ended_ns <= LATE_NS && !is_past(end, &a->before);
 }
 
 /* Both would do: the other end's flow tells the lives apart, else the nearer one it is. */
@@ -293,6 +303,24 @@ static bool is_guess(const struct end *end, const struct found *found)
 	return found->known && !lives(&found->flow, end->at_ns);
 }
 
+static bool is_session(const struct found *found)
+{
+	return found->known && found->flow.key.remote_port;
+}
+
+/*
+ * The OTHER end is in a session at that moment and END, which is of this host, is in none: that of
+ * an acceptor is made when the handshake's last ACK has come, which is a moment after it was sent.
+ */
+static bool is_coming(const struct end *end, const struct found *found, const struct found *other)
+{
+	bool here = end->wildcards || found->known;
+
+	return here && !is_session(found) && end->key.proto == FL_TCP && !end->syn &&
+	       is_session(other) && lives(&other->flow, end->at_ns) && end->at_ns &&
+	       clock_ns(CLOCK_BOOTTIME) < end->at_ns + COMING_NS;
+}
+
 static void tell(const struct found *found, const struct end *end, struct flowner_flow *ret_flow)
 {
 	if (!found->known)
@@ -326,5 +354,6 @@ API int flowner_find_packet(struct flowner *h, const struct flowner_packet *pack
 		return r;
 	tell(&from, &near, ret_sender);
 	tell(&to, &far, ret_receiver);
-	return (from.known ? FLOWNER_SENDER : 0) | (to.known ? FLOWNER_RECEIVER : 0);
+	return (from.known ? FLOWNER_SENDER : 0) | (to.known ? FLOWNER_RECEIVER : 0) |
+	       (ret_receiver && is_coming(&far, &to, &from) ? FLOWNER_AGAIN : 0);
 }

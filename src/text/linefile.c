@@ -108,8 +108,8 @@ static size_t write_lines(int fd, const char *from, size_t size, int *ret_error)
 
 /* --- the thread; with the lock held, but for the system calls --- */
 
-/* Whether its name is another file's by now: who rotates it need not tell. While it is nobody's, the
- * old one is written: who took it away is about to make the next. */
+/* Whether its name is another file's by now: who rotates it need not tell. While it is nobody's,
+ * the old one is written: who took it away is about to make the next. */
 static bool is_replaced(struct linefile *f)
 {
 	struct stat named, ours;

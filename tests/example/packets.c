@@ -172,7 +172,7 @@ static bool interim(const struct flowner_flow *f)
 	return f->role == FL_ROLE_ACCEPTOR && !f->accepted;
 }
 
-/* Asks again until accept() was seen, or the record is final without. */
+/* Asks again until the session is there and accept() was seen, or it is final without. */
 static int ask(struct flowner *flowner, const struct taken *t, struct flowner_flow *from,
 	       struct flowner_flow *to)
 {
@@ -183,7 +183,7 @@ static int ask(struct flowner *flowner, const struct taken *t, struct flowner_fl
 		wait_until(t->packet.time_ns + wait_ns);
 		known = flowner_find_packet(flowner, &t->packet, from, to);
 		if (known < 0 || wait_ns >= FINAL_NS ||
-		    (!(known & FLOWNER_SENDER && interim(from)) &&
+		    (!(known & FLOWNER_AGAIN) && !(known & FLOWNER_SENDER && interim(from)) &&
 		     !(known & FLOWNER_RECEIVER && interim(to))))
 			return known;
 		wait_ns *= 2;

@@ -594,14 +594,19 @@ static struct flowner_packet packet(struct fl_key from, __u64 time_ns, __u32 fla
 }
 
 /* Ids of sender and receiver, 0: nobody. */
-static void expect_packet(struct flowner_packet p, __u64 from_id, __u64 to_id)
+static void expect_answer(struct flowner_packet p, __u64 from_id, __u64 to_id, int more)
 {
 	struct flowner_flow from = { 0 }, to = { 0 };
 	int r = flowner_find_packet(handle, &p, &from, &to);
 
 	assert_int_equal(from.id, from_id);
 	assert_int_equal(to.id, to_id);
-	assert_int_equal(r, (from_id ? FLOWNER_SENDER : 0) | (to_id ? FLOWNER_RECEIVER : 0));
+	assert_int_equal(r, (from_id ? FLOWNER_SENDER : 0) | (to_id ? FLOWNER_RECEIVER : 0) | more);
+}
+
+static void expect_packet(struct flowner_packet p, __u64 from_id, __u64 to_id)
+{
+	expect_answer(p, from_id, to_id, 0);
 }
 
 static void packets_now(void **state)
@@ -746,8 +751,9 @@ static void last_ack_before_the_next_life(void **state)
 }
 
 /*
- * The ACK that completes a handshake, asked about again because accept() was not called yet: the
- * life that ended before is remembered by then, and the ACK still belongs to the next one.
+ * The ACK that completes a handshake, asked about before the session is there and again because
+ * accept() was not called yet: the life that ended before may be remembered by then, and the opener
+ * tells that it is not that one's.
  */
 static void asked_again(void **state)
 {
@@ -760,7 +766,9 @@ static void asked_again(void **state)
 	ended(1, key, FL_ROLE_OPENER, 10 * S, 20 * S - 100);
 	ended(2, acceptor, FL_ROLE_ACCEPTOR, 11 * S, 20 * S - 50);
 	live(3, key, FL_ROLE_OPENER, 20 * S + 100);
-	expect_packet(ack, 3, 2); /* nobody knows of another life yet */
+	expect_answer(ack, 3, 0, FLOWNER_AGAIN);
+	live(5, bound(v4(2), 80, FL_TCP), FL_ROLE_LISTENER, 1 * S);
+	expect_answer(ack, 3, 5, FLOWNER_AGAIN);
 	interim.accepted = 0;
 	put_live(&interim);
 	expect_packet(ack, 3, 4);
@@ -771,6 +779,24 @@ static void asked_again(void **state)
 	daemon_.asked = 0;
 	expect_packet(ack, 3, 4); /* now it cannot change any more */
 	assert_int_equal(daemon_.asked, 0);
+}
+
+/* A handshake that is never completed is not waited for. */
+static void it_does_not_come(void **state)
+{
+	struct fl_key key = client_key(1);
+	struct flowner_packet ack;
+
+	(void)state;
+	key.local.b[12] = key.remote.b[12] = 10;
+	live(1, key, FL_ROLE_OPENER, 10 * S);
+	ack = packet(key, 20 * S, 0);
+	boottime_ns = 21 * S - 1;
+	expect_packet(ack, 1, 0); /* the other end may be of any host */
+	ack.flags = FLOWNER_PACKET_FOR_HOST;
+	expect_answer(ack, 1, 0, FLOWNER_AGAIN);
+	boottime_ns++;
+	expect_packet(ack, 1, 0);
 }
 
 /*
@@ -1130,6 +1156,7 @@ int main(void)
 		LIB_TEST(packets_of_two_lives),
 		LIB_TEST(last_ack_before_the_next_life),
 		LIB_TEST(asked_again),
+		LIB_TEST(it_does_not_come),
 		LIB_TEST(remembered_as_asked_anew),
 		LIB_TEST(nobody_is_remembered),
 		LIB_TEST(packets_from_afar),
