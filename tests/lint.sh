@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 bpftool=$1 object=$2
 shift 2
 flags=("$@")
-all='spdx columns guards length layers printk sleep surface table windows manuals format
+all='spdx columns guards length layers printk sleep surface table windows api manuals format
 	shellcheck cppcheck tidy'
 failed=0
 jobs=$(nproc)
@@ -120,6 +120,23 @@ check_windows() {
 	awk -F ' [|] ' -v page="$page" '/^[|] `/ { rows++ }
 		/^[|] `/ && $3 !~ /`tests\/|^none:|^later/ { print page ":" NR ": names no test" }
 		END { if (rows != 59) print page ": " rows " rows, not 59" }' "$page"
+}
+
+differ() { # WHAT LINES LINES: of a table, and of a page
+	{ some "$1" <<<"$2" | sort | diff - <(sort <<<"$3") || (($? == 1)); } |
+		sed -n "s/^</not told, $1:/p; s/^>/no $1:/p"
+}
+
+# flowner-api(5) tells each route of the daemon and each field of an event, and no other; an object
+# is told by what is in it.
+check_api() {
+	local page=packaging/man/flowner-api.5
+	local routes='s/^\t\{ "([A-Z]+)", "(.*[^*])\*?", .*/\1 \2/p'
+	differ route "$(sed -nE "$routes" src/daemon/api.c)" \
+		"$(sed -nE 's/^\.Ss ([A-Z]+) (\/.*[^A-Z])[A-Z]*$/\1 \2/p' "$page")"
+	differ field "$(awk '!/^#/ && $2 != "object" { sub(/\[\]$/, "", $1); print $1 }' \
+		tests/unit/ecs_fields.txt | uniq)" \
+		"$(sed -n 's/^\.It Va //p' "$page" | sed 's/ , /\n/g')"
 }
 
 check_manuals() { # whether what they refer to is installed here is no matter

@@ -14,10 +14,11 @@ static const struct {
 	const char *name;
 	void (*write)(FILE *out);
 } lists[] = {
-	{ "commands", mdoc_commands }, { "filters", mdoc_filters },
-	{ "options", mdoc_options },   { "arguments", mdoc_arguments },
-	{ "settings", mdoc_settings }, { "attributes", mdoc_attributes },
-	{ "bash", bash_commands },     { "zsh", zsh_commands },
+	{ "commands", mdoc_commands },	   { "filters", mdoc_filters },
+	{ "options", mdoc_options },	   { "arguments", mdoc_arguments },
+	{ "settings", mdoc_settings },	   { "attributes", mdoc_attributes },
+	{ "parameters", mdoc_parameters }, { "attempt", mdoc_attempt },
+	{ "bash", bash_commands },	   { "zsh", zsh_commands },
 };
 
 static int write_list(const char *name)

@@ -14,6 +14,8 @@ void mdoc_options(FILE *out);	 /* of every command */
 void mdoc_arguments(FILE *out);	 /* of flownerd */
 void mdoc_settings(FILE *out);	 /* of flowner.yaml */
 void mdoc_attributes(FILE *out); /* of a policy: which hook has which */
+void mdoc_parameters(FILE *out); /* of the API: filters */
+void mdoc_attempt(FILE *out);	 /* the same of an attempt that is tried */
 
 void bash_commands(FILE *out);
 void zsh_commands(FILE *out);

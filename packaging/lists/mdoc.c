@@ -10,6 +10,7 @@
 #include "host/config.h"
 #include "lists.h"
 #include "cli/options.h"
+#include "policy/attempt.h"
 #include "policy/policywords.h"
 #include "host/settings.h"
 
@@ -291,4 +292,27 @@ void mdoc_attributes(FILE *out)
 		fputs(everywhere(a) ? "every hook\n" : "\n", out);
 	}
 	fputs(end, out);
+}
+
+/* --- the API --- */
+
+static void put_parameters(FILE *out, const struct filter_field *row)
+{
+	fputs(".Bl -tag -width Ds -compact\n", out);
+	for (; row->name; row++) {
+		fprintf(out, ".It Cm %s%s%s\n", row->name, row->flag ? "" : " Ns = Ns Ar ",
+			row->flag ? "" : row->value);
+		put_text(out, row->help);
+	}
+	fputs(end, out);
+}
+
+void mdoc_parameters(FILE *out)
+{
+	put_parameters(out, filter_fields);
+}
+
+void mdoc_attempt(FILE *out)
+{
+	put_parameters(out, attempt_fields);
 }

@@ -42,6 +42,7 @@ wanted() {
 		'644 /opt/share/bash-completion/completions/flowner' \
 		'644 /opt/share/man/man1/flowner.1' \
 		'644 /opt/share/man/man3/libflowner.3' \
+		'644 /opt/share/man/man5/flowner-api.5' \
 		'644 /opt/share/man/man5/flowner-policy.5' \
 		'644 /opt/share/man/man5/flowner.yaml.5' \
 		'644 /opt/share/man/man8/flownerd.8' \
