@@ -450,7 +450,7 @@ static int fill_word(struct resolution *r, const struct counterpart *part,
 		break;
 	}
 	if (err)
-		return err == -EINVAL && is_person(part->from->attribute) ? err : 0;
+		return is_person(part->from->attribute) ? err : 0;
 	return numbers_add(n, &v);
 }
 

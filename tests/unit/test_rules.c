@@ -27,6 +27,15 @@ static char path[96];
 static struct rules *rules;
 static struct fail f;
 
+static int people_error; /* 0: everybody is there */
+
+int __wrap_people_uid(const char *name, __u64 *ret_uid);
+int __wrap_people_uid(const char *name, __u64 *ret_uid)
+{
+	*ret_uid = strcmp(name, "bob") == 0 ? 1000 : 1001;
+	return people_error;
+}
+
 static time_t later_s; /* than it is */
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret);
@@ -68,6 +77,7 @@ static int begin(void **state)
 	memset(&enforced, 0, sizeof(enforced));
 	assert_int_equal(api_new(&fake.agent, path, &fake.agent.api), 0);
 	later_s = 0;
+	people_error = 0;
 	new_cgroup = false;
 	changes_then = 0;
 	assert_int_equal(rules_new(&fake.agent, NULL, "/cgroup2", &rules), 0);
@@ -365,6 +375,23 @@ static void what_is_no_policy_changes_nothing(void **state)
 	assert_non_null(strstr(f.text, "x.yaml:"));
 	assert_string_equal(in_force(), "ssh");
 	assert_int_equal(enforced.loads, 1);
+}
+
+static const char names_people[] = "mode: enforce\nrules:\n"
+				   "- {name: a, hooks: listen, user: [eve, bob], verdict: deny}\n"
+				   "- {name: b, hooks: listen, uid: 7, verdict: deny}\n";
+
+/* A rule that rejects somebody does not become one that rejects nobody. */
+static void who_cannot_be_looked_up_is_not_nobody(void **state)
+{
+	static const int errors[] = { -ENOENT, -ETIMEDOUT, -ENOMEM, -EAGAIN };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		people_error = errors[i];
+		assert_true(load_as(names_people, 0, false, false, 0) < 0);
+		assert_string_equal(in_force(), "none");
+	}
 }
 
 static void what_the_kernel_refuses_changes_nothing(void **state)
@@ -1051,6 +1078,7 @@ int main(void)
 		T(a_policy_is_in_force),
 		T(hooks_are_closed_by_their_rules),
 		T(what_is_no_policy_changes_nothing),
+		T(who_cannot_be_looked_up_is_not_nobody),
 		T(what_the_kernel_refuses_changes_nothing),
 		T(late_denials_are_for_rules_that_allow_them),
 		T(lifting_takes_a_kernel_that_can),
