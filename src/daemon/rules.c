@@ -592,7 +592,7 @@ static int replace(struct rules *r, const struct policy_text *texts, size_t coun
 	_cleanup_(cleanup_ruleset) struct ruleset *set = NULL;
 	_cleanup_(living_release) struct living living = { 0 };
 	__u64 ends = order->trial_ns ? clock_ns(CLOCK_BOOTTIME) + order->trial_ns : 0;
-	int e = ruleset_new(r->agent, r->cgroup_mount, texts, count, &set, f);
+	int e = ruleset_new(r->agent, r->cgroup_mount, texts, count, edited, &set, f);
 
 	if (e < 0)
 		return e;
@@ -751,7 +751,7 @@ static int without_ended(const struct rules *r, const struct ruleset *set, __u64
 		return fail(f, e, "out of memory");
 	if (!edit.count)
 		return -ENODATA;
-	e = ruleset_new(r->agent, r->cgroup_mount, edit.texts, edit.count, ret_rest, f);
+	e = ruleset_new(r->agent, r->cgroup_mount, edit.texts, edit.count, set, ret_rest, f);
 	if (e < 0)
 		return e;
 	(*ret_rest)->since_ns = set->since_ns;
@@ -859,8 +859,8 @@ static int make_again(struct rules *r, const struct enforce_kept *kept, struct r
 
 	(void)fail(f, e, "its texts are not there");
 	if (kept->text_count)
-		e = ruleset_new(r->agent, r->cgroup_mount, kept->texts, kept->text_count, ret_set,
-				f);
+		e = ruleset_new(r->agent, r->cgroup_mount, kept->texts, kept->text_count, NULL,
+				ret_set, f);
 	if (e < 0)
 		return e;
 	(*ret_set)->area = kept->area;

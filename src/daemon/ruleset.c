@@ -173,7 +173,7 @@ int ruleset_refuse(const struct policy_error *error, int r, struct fail *f)
 }
 
 int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct policy_text *texts,
-		size_t count, struct ruleset **ret_set, struct fail *f)
+		size_t count, const struct ruleset *from, struct ruleset **ret_set, struct fail *f)
 {
 	_cleanup_(cleanup_set) struct ruleset *set = calloc(1, sizeof(*set));
 	struct policy_error error = { 0 };
@@ -182,10 +182,12 @@ int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct poli
 	if (r < 0)
 		return ruleset_refuse(&error, r, f);
 	set->area = FL_AREA_NONE;
-	set->world = (struct resolve_world){ cgroup_mount, namespace_cookie, has_address, agent };
+	set->world = (struct resolve_world){ cgroup_mount, namespace_cookie, has_address, agent,
+					     from ? from->resolution : NULL };
 	r = policy_parse(set->texts, count, &set->policy, &error);
 	if (!r)
 		r = resolution_new(set->policy, &set->world, &set->resolution, &error);
+	set->world.known = NULL;
 	if (r < 0)
 		return ruleset_refuse(&error, r, f);
 	r = copy_names(set);

@@ -34,10 +34,11 @@ struct ruleset {
 
 /*
  * TEXTS are copied. -EINVAL, -E2BIG with a sentence that says where; -ENOMEM. CGROUP_MOUNT, which
- * may be NULL, and AGENT outlive it.
+ * may be NULL, and AGENT outlive it. FROM, when not NULL: what TEXTS are an edit of, in which users
+ * and groups are who they were there, whatever has become of them.
  */
 int ruleset_new(struct agent *agent, const char *cgroup_mount, const struct policy_text *texts,
-		size_t count, struct ruleset **ret_set, struct fail *f);
+		size_t count, const struct ruleset *from, struct ruleset **ret_set, struct fail *f);
 void ruleset_free(struct ruleset *set);
 
 /* R, and its sentence: of ERROR, when that says something. */

@@ -414,6 +414,28 @@ static void add_file(void *arg, const char *path, const struct exefile *file, bo
 		list->error = numbers_add(list->numbers, &v);
 }
 
+static struct term *term_of(const struct resolution *r, const struct counterpart *part)
+{
+	return &r->rules[part->rule - r->policy->rules].terms[part->term];
+}
+
+/* A term on people has a number for each of its words, in their order. */
+static bool is_known_person(const struct resolution *r, enum policy_attribute attribute,
+			    const char *name, __u64 *ret_id)
+{
+	for (size_t i = 0; r && i < r->part_count; i++) {
+		const struct policy_term *from = r->parts[i].from;
+
+		for (size_t w = 0; from && from->attribute == attribute && w < from->count; w++) {
+			if (strcmp(from->words[w].text, name) != 0)
+				continue;
+			*ret_id = term_of(r, &r->parts[i])->values[w].id[0];
+			return true;
+		}
+	}
+	return false;
+}
+
 static int fill_cgroups(const struct resolution *r, const struct counterpart *part,
 			struct numbers *n)
 {
@@ -441,7 +463,8 @@ static int fill_word(struct resolution *r, const struct counterpart *part,
 		return list.error;
 	case POLICY_USER:
 	case POLICY_GROUP:
-		err = person(part->from->attribute, word, &v.id[0], error);
+		if (!is_known_person(r->world.known, part->from->attribute, word->text, &v.id[0]))
+			err = person(part->from->attribute, word, &v.id[0], error);
 		break;
 	case POLICY_NETNS:
 		err = netns_by_word(r, word->text, &v.id[0]);
@@ -470,11 +493,6 @@ static int fill(struct resolution *r, const struct counterpart *part, struct num
 	for (size_t w = 0; !err && w < part->from->count; w++)
 		err = fill_word(r, part, &part->from->words[w], n, error);
 	return err;
-}
-
-static struct term *term_of(struct resolution *r, const struct counterpart *part)
-{
-	return &r->rules[part->rule - r->policy->rules].terms[part->term];
 }
 
 /* --- telling changes --- */
@@ -993,6 +1011,7 @@ int resolution_new(const struct policy *policy, const struct resolve_world *worl
 	err = getrandom(r->birth_key, sizeof(r->birth_key), 0) < 0 ? -errno : 0;
 	if (!err)
 		err = resolve_all(r, error);
+	r->world.known = NULL;
 	if (err) {
 		if (err != -EINVAL && err != -ENOMEM)
 			snprintf(error->why, sizeof(error->why), "cannot look names up: %s",

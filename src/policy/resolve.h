@@ -24,6 +24,8 @@ struct resolve_world {
 	/* ADDR is one of the caller's own network namespace. NULL: none is known to be. */
 	bool (*has_address)(void *arg, const struct fl_addr *addr);
 	void *arg;
+	/* Who is named there is not looked up again; for resolution_new() alone. NULL: nobody. */
+	const struct resolution *known;
 };
 
 /*

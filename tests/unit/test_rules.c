@@ -565,6 +565,41 @@ static void what_cannot_go_goes_later(void **state)
 	assert_string_equal(rules_trouble(rules), "");
 }
 
+static __u64 second_user_of(const char *rule)
+{
+	const struct ruleset *set = rules_current(rules);
+	const struct plain_rule *plain;
+	size_t count;
+
+	assert_string_equal(in_force(), rule);
+	plain = resolution_rules(set->resolution, &count);
+	assert_int_equal(plain->terms[0].count, 2);
+	return plain->terms[0].values[1].id[0];
+}
+
+/* No name service is asked for what an edit leaves. */
+static void who_was_named_stays_who_it_was(void **state)
+{
+	static const int errors[] = { -ENOENT, -ETIMEDOUT, -ENOMEM };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		people_error = 0;
+		assert_int_equal(load_as(names_people, 0, false, false, 0), 0);
+		assert_int_equal(add("short", 5 * MS), 0);
+		people_error = errors[i];
+		wait_for_the_end();
+		assert_string_equal(f.text, "the time of 1 rules is over: 2 are in force");
+		assert_int_equal(second_user_of("a"), 1000);
+		assert_int_equal(add("short", 1 * MS), 0);
+		assert_int_equal(try("new"), 0);
+		wait_for_the_end();
+		assert_int_equal(second_user_of("a"), 1000);
+		assert_int_equal(take_out("b"), 0);
+		assert_int_equal(second_user_of("a"), 1000);
+	}
+}
+
 static void nothing_is_edited_during_a_trial(void **state)
 {
 	(void)state;
@@ -1088,6 +1123,7 @@ int main(void)
 		T(what_has_had_its_time_goes),
 		T(with_the_last_of_no_policy_there_is_none),
 		T(what_cannot_go_goes_later),
+		T(who_was_named_stays_who_it_was),
 		T(nothing_is_edited_during_a_trial),
 		T(a_trial_does_not_bring_back_what_had_its_time),
 		T(what_was_in_force_goes_on),
