@@ -89,24 +89,30 @@ static bool is_filter(const struct filter_field *row)
 
 /* --- all options of a command --- */
 
-static bool taken(const struct command *cmd, const struct filter_field *row)
+static bool named(const char *const *names, const char *name)
 {
-	for (size_t i = 0; cmd->no_filters && is_filter(row) && cmd->no_filters[i]; i++)
-		if (strcmp(cmd->no_filters[i], row->name) == 0)
-			return false;
-	return true;
+	for (; names && *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
 }
 
 typedef void (*put_option)(FILE *out, const struct filter_field *row);
 
 static void each_option(FILE *out, const struct command *cmd, put_option put)
 {
-	const struct filter_field *tables[] = { cmd->options, cmd->filters ? filter_fields : NULL,
-						options_global };
+	const struct {
+		const struct filter_field *rows;
+		const char *const *except;
+	} tables[] = {
+		{ cmd->options, NULL },
+		{ cmd->filters ? filter_fields : NULL, cmd->no_filters },
+		{ options_global, cmd->no_globals },
+	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		for (const struct filter_field *row = tables[i]; row && row->name; row++)
-			if (taken(cmd, row))
+		for (const struct filter_field *row = tables[i].rows; row && row->name; row++)
+			if (!named(tables[i].except, row->name))
 				put(out, row);
 }
 

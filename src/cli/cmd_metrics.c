@@ -17,9 +17,12 @@ static int run_metrics(struct options *o)
 	return command_ask(o, "/metrics", NULL, CLIENT_WAIT_MS, on_line, NULL);
 }
 
+static const char *const no_globals[] = { "json", NULL };
+
 const struct command command_metrics = {
 	.name = "metrics",
 	.arguments = "",
 	.help = "Print the daemon's metrics as OpenMetrics text.",
+	.no_globals = no_globals,
 	.run = run_metrics,
 };

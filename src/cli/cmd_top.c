@@ -911,6 +911,8 @@ static const struct filter_field own_options[] = {
 /* It shows what is now. */
 static const char *const no_filters[] = { "since", "until", "closed", "all", NULL };
 
+static const char *const no_globals[] = { "json", NULL };
+
 const struct command command_top = {
 	.name = "top",
 	.arguments = "[ADDR[/LEN][:PORT]...]",
@@ -918,6 +920,7 @@ const struct command command_top = {
 	.options = own_options,
 	.filters = true,
 	.no_filters = no_filters,
+	.no_globals = no_globals,
 	.max_args = -1,
 	.run = run_top,
 };

@@ -30,6 +30,7 @@ struct command {
 	const struct filter_field *options; /* its own, ended by a NULL name; NULL = none */
 	bool filters;		       /* takes filter_fields[] too, its arguments are `addr` */
 	const char *const *no_filters; /* but not these, ended by NULL; NULL = all of them */
+	const char *const *no_globals; /* of options_global, what it only refuses; as above */
 	int min_args;
 	int max_args;			    /* -1 = any number */
 	int (*run)(struct options *o);	    /* returns an exit code */

@@ -298,7 +298,7 @@ void options_help_rows(const struct command *cmd, FILE *out)
 	if (cmd->filters)
 		help_rows("Filters, all of which must hold; of one given twice either may",
 			  filter_fields, cmd->no_filters, out);
-	help_rows("Options of every command", options_global, NULL, out);
+	help_rows("Options of every command", options_global, cmd->no_globals, out);
 	fprintf(out, "\nExit status: 0 found or done, 1 not found, 2 wrong usage, 3 no daemon,\n"
 		     "4 not permitted or failed.\n");
 }

@@ -30,6 +30,7 @@ offers 'show stats' flowner --socket /x -j s
 offers 'check test load add delete confirm show clear' flowner policy ''
 offers 'check' flowner help policy ch
 offers '--json' flowner doctor --j
+offers '' flowner top --j
 offers '--proto' flowner list --pro
 offers '' flowner doctor --pro
 offers '--local --lport --listening' flowner list --l
@@ -79,7 +80,6 @@ for command in list who watch show abort doctor stats metrics; do
 	complete_bash flowner "$command" -
 	for option in $OFFERED; do
 		[[ $option != --socket ]] || continue
-		[[ "$command $option" != 'metrics -'*j* ]] || continue # see flowner(1)
 		words=("$command" "$option")
 		read -ra value < <(value_for "$command" "$option"; echo)
 		words+=("${value[@]}")
