@@ -203,6 +203,30 @@ static __noinline int seed_listener_held(struct task_struct *task, __u64 id)
 	return 0;
 }
 
+#define SOCK_BINDPORT_LOCK 8 /* bind() was called for that port */
+#define SOCK_CONNECT_BIND 16 /* since 6.18: connect() has chosen it */
+
+/*
+ * Its connect() was called here: for sure, or false. Who is accepted gets the bind bucket of its
+ * listener, and loses BINDPORT_LOCK. The buckets that connect() makes have -1 twice until somebody
+ * calls bind() there; since 6.18 also when those have gone and others are left whom they accepted.
+ */
+static __noinline bool seed_opened(struct sock *sk)
+{
+	__u64 locks = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks);
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
+	struct inet_bind_bucket *bucket;
+
+	if (locks & SOCK_BINDPORT_LOCK)
+		return true;
+	if (bpf_core_field_exists(struct inet_bind2_bucket, fastreuse))
+		return locks & SOCK_CONNECT_BIND;
+	bucket = BPF_CORE_READ(icsk, icsk_bind_hash);
+	return bucket && BPF_CORE_READ(bucket, fastreuse) == -1 &&
+	       BPF_CORE_READ(bucket, fastreuseport) == -1 &&
+	       BPF_CORE_READ(icsk, icsk_bind_hash) == bucket; /* else it was another's by then */
+}
+
 static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum fl_proto proto)
 {
 	struct fl_socket s = { .role = FL_ROLE_EXISTING, .accepted = 1 };
@@ -230,6 +254,8 @@ static __noinline int seed_held(struct task_struct *task, struct sock *sk, enum 
 		s.role = FL_ROLE_LISTENER;
 		seed_share(sk, &s.owner);
 		seed_listener_held(task, id);
+	} else if (seed_opened(sk)) {
+		s.next = FL_OPENED_HERE;
 	}
 	return seed_insert(sk, id, &s, state);
 }
@@ -345,6 +371,8 @@ static __noinline int seed_unheld(struct tcp_sock *tp, __u8 state)
 		if (listener && !listener_owner_is(listener, &at, &s.owner))
 			__builtin_memset(&s.owner, 0, sizeof(s.owner));
 	}
+	if (s.role != FL_ROLE_LISTENER && s.role != FL_ROLE_ACCEPTOR && seed_opened(sk))
+		s.next = FL_OPENED_HERE;
 	return seed_insert(sk, id, &s, state);
 }
 

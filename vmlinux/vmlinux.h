@@ -135,6 +135,7 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u16 sk_protocol;
 	int sk_err;
+	__u8 sk_userlocks : 4; /* a byte since 6.18 */
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
@@ -151,7 +152,17 @@ struct inet_sock___bits {
 	__u8 bind_address_no_port : 1;
 };
 
+struct inet_bind_bucket {
+	signed char fastreuse; /* -1: connect() has made it */
+	signed char fastreuseport;
+};
+
+struct inet_bind2_bucket {
+	signed char fastreuse; /* 6.18 */
+};
+
 struct inet_connection_sock {
+	struct inet_bind_bucket *icsk_bind_hash;
 	__u32 icsk_user_timeout; /* milliseconds, 0 = none */
 	void *icsk_ulp_data;
 };

@@ -22,8 +22,9 @@ static __noinline int again_lacks(const struct fl_attempt *a)
 	return policy && index < FL_HOOK_INDEXES && policy->asked[index] & ~a->known;
 }
 
-/* The same session by the same interface under the same policy: the same answer, told already. */
-static __noinline int again_judge(struct fl_attempt *a)
+/* The same session by the same interface under the same policy: the same answer, told already. Of
+ * one that was found open nobody knows who opened it, only who has it. */
+static __noinline int again_judge(struct fl_attempt *a, bool found)
 {
 	__u64 epoch = ways_epoch();
 	int may;
@@ -33,7 +34,8 @@ static __noinline int again_judge(struct fl_attempt *a)
 	may = way_known(a, epoch);
 	if (may >= 0)
 		return may;
-	attempt_by_owner(a);
+	if (!found)
+		attempt_by_owner(a);
 	if (again_lacks(a))
 		return FL_AGAIN_UNKNOWN;
 	may = judge(a) != FL_REJECT;
@@ -48,11 +50,15 @@ int judge_again(struct __sk_buff *skb)
 	struct fl_attempt a = { .hook = FL_HOOK_CONNECT_AUTHORIZATION };
 	struct fl_again asked;
 	struct fl_socket *s;
+	bool found;
 
 	if (bpf_skb_load_bytes(skb, 0, &asked, sizeof(asked)))
 		return FL_AGAIN_GONE;
 	s = bpf_map_lookup_elem(&socket_to_process, &asked.flow_id);
-	if (!s || s->role != FL_ROLE_OPENER)
+	if (!s)
+		return FL_AGAIN_GONE;
+	found = fl_opened_here(s);
+	if (!found && s->role != FL_ROLE_OPENER)
 		return FL_AGAIN_GONE;
 	a.key = s->key;
 	a.owner = s->owner;
@@ -61,7 +67,7 @@ int judge_again(struct __sk_buff *skb)
 		return FL_AGAIN_GONE;
 	a.known = KNOWS_LOCAL | KNOWS_REMOTE | KNOWS(FL_DIM_NETNS) | FL_KNOWN_AGAIN;
 	a.next_hop_interface = asked.interface;
-	return again_judge(&a);
+	return again_judge(&a, found);
 }
 
 /* Run inside a network namespace with an interface of it for the packet's. */

@@ -57,6 +57,11 @@ FL_RULE int fl_owner_known(const struct fl_owner *owner)
 	return owner->proc.pid != 0;
 }
 
+FL_RULE int fl_opened_here(const struct fl_socket *s)
+{
+	return s->key.proto == FL_TCP && s->next == FL_OPENED_HERE;
+}
+
 FL_RULE int fl_proc_equal(const struct fl_proc_key *a, const struct fl_proc_key *b)
 {
 	return a->start_ns == b->start_ns && a->pid == b->pid && a->exec_id == b->exec_id;

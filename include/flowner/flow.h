@@ -120,10 +120,14 @@ struct fl_socket {
 	__u64 opened_ns; /* as in fl_connection */
 	enum fl_role role;
 	__u32 accepted;
-	__u64 next;	 /* UDP: flow id of an older peer of the same socket, 0 = none */
+	__u64 next; /* UDP: flow id of an older peer of the same socket, 0 = none; TCP: below */
 	__u64 active_ns; /* UDP peer: CLOCK_BOOTTIME of traffic, refreshed once per epoch; else 0 */
 	__u64 check;	 /* fl_check_socket() */
 };
+
+/* `next` of a TCP session that was found open: its connect() was called on this machine. Else 0:
+ * it was accepted here, or that is not known. */
+#define FL_OPENED_HERE 1
 
 /* Value of tcp_lives, socket storage: of a TCP socket whose flow id is not its cookie any more. */
 struct fl_life {
@@ -232,8 +236,8 @@ struct fl_flow {
 	__u32 members;
 	__u32 netns_inum; /* inode, 0 = not known */
 	struct fl_counts counts;
-	__u32 counted; /* 0: counts were not measured */
-	__u32 pad;
+	__u32 counted;	   /* 0: counts were not measured */
+	__u32 opened_here; /* 1: FL_OPENED_HERE; not in events */
 };
 
 struct fl_event {

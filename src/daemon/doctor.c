@@ -323,9 +323,11 @@ static json_t *notes_json(const struct agent *agent)
 		     "live sessions are not allowed any more and were not cut: of who loaded the "
 		     "policy without --force, in a network namespace nobody can enter, or this "
 		     "kernel cannot");
-	note_counter(notes, agent, FL_CNT_AGAIN_UNJUDGED,
-		     "live sessions were not judged again when something changed: in a network "
-		     "namespace nobody can enter, or what a rule asks for is not known of them");
+	note_counter(
+		notes, agent, FL_CNT_AGAIN_UNJUDGED,
+		"live sessions were not judged again when something changed: in a network "
+		"namespace nobody can enter, or what a rule asks for is not known of them, as of "
+		"those older than flownerd who opened them");
 	note_counter(notes, agent, FL_CNT_LISTENERS_UNCOUNTED,
 		     "a limit does not count these listeners: 65536 fit, and 131072 processes, "
 		     "users, cgroups and executables that have any");

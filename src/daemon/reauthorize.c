@@ -79,6 +79,7 @@ struct reauthorize {
 	size_t count, at;
 	struct space *spaces;
 	size_t space_count;
+	struct idset listening; /* ports, see port_id() */
 };
 
 /* --- when --- */
@@ -219,6 +220,7 @@ static void end_run(struct reauthorize *a)
 		space_release(&a->spaces[i]);
 	free(a->spaces);
 	free(a->list);
+	idset_release(&a->listening);
 	a->spaces = NULL;
 	a->list = NULL;
 	a->space_count = a->count = a->at = 0;
@@ -231,13 +233,33 @@ struct listing {
 	struct idset inums; /* of namespaces that are needed */
 };
 
+static bool was_opened_here(const struct fl_flow *flow)
+{
+	return flow->role == FL_ROLE_OPENER || flow->opened_here;
+}
+
+/* Datagrams are judged one by one, whoever opened the session. */
+static bool may_be_opened_here(const struct fl_flow *flow)
+{
+	return was_opened_here(flow) ||
+	       (flow->key.proto == FL_TCP &&
+		(flow->role == FL_ROLE_EXISTING || flow->role == FL_ROLE_UNKNOWN));
+}
+
+static __u64 port_id(const struct fl_key *key)
+{
+	return key->netns_cookie << 16 | key->local_port;
+}
+
 static int list_flow(const struct fl_flow *flow, void *arg)
 {
 	struct listing *l = arg;
 	struct reauthorize *a = l->again;
 	struct todo *more;
 
-	if (flow->role != FL_ROLE_OPENER || !is_dirty(a, flow->netns_inum))
+	if (flow->role == FL_ROLE_LISTENER)
+		return idset_add(&a->listening, port_id(&flow->key));
+	if (!may_be_opened_here(flow) || !is_dirty(a, flow->netns_inum))
 		return 0;
 	if (a->count == l->room) {
 		l->room = l->room ? l->room * 2 : 1024;
@@ -460,6 +482,13 @@ static void cut(struct reauthorize *a, const struct space *s, const struct fl_fl
 		count(a, r ? FL_CNT_AGAIN_LEFT : FL_CNT_AGAIN_CUT);
 }
 
+/* Neither for sure: where somebody listens it was accepted, which is nothing to be told. */
+static void pass_over(const struct reauthorize *a, const struct fl_flow *flow)
+{
+	if (may_be_opened_here(flow) && !idset_has(&a->listening, port_id(&flow->key)))
+		count(a, FL_CNT_AGAIN_UNJUDGED);
+}
+
 static void judge(struct reauthorize *a, const struct todo *todo)
 {
 	struct space *s = space_of(a, todo->netns_cookie);
@@ -467,8 +496,12 @@ static void judge(struct reauthorize *a, const struct todo *todo)
 	__u32 ifindex = 0;
 	int r;
 
-	if (maps_get_flow(a->agent->maps, todo->flow_id, &flow) < 0 || flow.role != FL_ROLE_OPENER)
+	if (maps_get_flow(a->agent->maps, todo->flow_id, &flow) < 0)
 		return;
+	if (!was_opened_here(&flow)) {
+		pass_over(a, &flow);
+		return;
+	}
 	if (a->asks_interface[flow.key.proto == FL_UDP]) {
 		r = s ? find_way(a, s, &flow, &ifindex) : -EACCES;
 		if (!r)

@@ -7,6 +7,7 @@
 #ifndef FLOWNER_ASSEMBLE_H
 #define FLOWNER_ASSEMBLE_H
 
+#include <flowner/check.h>
 #include <flowner/flow.h>
 
 static inline enum fl_state assemble_state(const struct fl_key *key, enum fl_role role)
@@ -33,6 +34,7 @@ static inline void assemble_from_socket(__u64 id, const struct fl_socket *s, __u
 		.state = assemble_state(&s->key, s->role),
 		.accepted = s->accepted,
 		.members = 1,
+		.opened_here = (__u32)fl_opened_here(s),
 	};
 }
 

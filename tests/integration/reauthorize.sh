@@ -491,6 +491,68 @@ killed() {
 	exits 0 flowner policy confirm
 }
 
+# --- sessions that are older than flownerd ---
+
+old_session() { # [LOCAL_ADDRESS LOCAL_PORT]: what it calls bind() with
+	tell old connect tcp 10.9.3.1 7003 "$@"
+	FD=${R[0]}
+}
+
+is_answered() { # FD
+	tell old send "$1"
+	tell old recv "$1"
+	same "answered" "${R[0]}" 1
+}
+
+is_cut() { # FD
+	try old recv "$1"
+	same "who is older than flownerd and may not be" "${R[*]}" \
+		'error Software caused connection abort'
+}
+
+passed_over() { (($(stat_of reauthorized_unjudged) >= $1)); } # HOW_MANY
+
+older() {
+	local cut=() unsure listener accepted from before by_port
+	NETNS=$HERE actor old
+	NETNS=$THERE actor far
+	old_session
+	cut+=("$FD")
+	stop_daemon
+	old_session
+	cut+=("$FD")
+	old_session 10.9.100.1 30001
+	cut+=("$FD")
+	old_session 10.9.100.1 0
+	unsure=$FD
+	tell old listen tcp 10.9.100.1 30002
+	listener=${R[0]}
+	tell far connect tcp 10.9.100.1 30002 10.9.3.1 30003
+	from=${R[0]}
+	tell old accept "$listener"
+	accepted=${R[0]}
+	start_daemon
+	by_port=$(rule by-port 3 "netns: $INODE, interface: out0, local: {port: 30000-65535}")
+	load enforce "$by_port" "$(rule by-whom 3 'exe: /bin/true')" # nobody knows who opened it
+	eventually 10 passed_over $((${#cut[@]} + 1))
+	for FD in "${cut[@]}"; do is_answered "$FD"; done
+	same "cut for who has them" "$(cut_so_far)" 0
+	before=$(stat_of reauthorized_unjudged)
+	load enforce "$by_port"
+	for FD in "${cut[@]}"; do is_cut "$FD"; done
+	eventually 10 passed_over $((before + 1))
+	load enforce "$by_port"
+	eventually 10 passed_over $((before + 2))
+	is_answered "$unsure"
+	tell far send "$from"
+	tell old recv "$accepted"
+	same "bytes from who came in" "${R[0]}" 1
+	same "older ones cut" "$(cut_so_far)" ${#cut[@]}
+	live_on 'older than flownerd' 0
+	dismiss old
+	dismiss far
+}
+
 # --- what was told and counted ---
 
 watched() { (($(flowner stats -j | jq .streams.open) > 0)); }
@@ -539,6 +601,7 @@ main() {
 	terminate "$WATCH"
 	nothing_lost
 	loads lives '--try 600s' killed
+	older
 	echo "$CUT sessions cut, the last of them $SLOWEST us after the change"
 }
 main

@@ -117,6 +117,39 @@ static void only_what_was_opened_here(void **state)
 	reauthorize_policy(again, &policy, NULL);
 	run();
 	assert_int_equal(judged, 0);
+	assert_int_equal(fake.counted[FL_CNT_AGAIN_UNJUDGED], 0); /* somebody listens there */
+}
+
+/* What was found open. */
+static void what_says_that_it_was_opened_here(void **state)
+{
+	struct fl_flow f = make_flow(1, 0, "10.0.0.2", 40000, "10.0.0.9", 443);
+
+	(void)state;
+	f.role = FL_ROLE_EXISTING;
+	f.opened_here = 1;
+	fake_add(f);
+	reauthorize_policy(again, &policy, NULL);
+	run();
+	assert_int_equal(judged, 1);
+	assert_int_equal(fake.cut_last, 1);
+	assert_int_equal(fake.counted[FL_CNT_AGAIN_UNJUDGED], 0);
+}
+
+static void who_opened_it_is_not_known(void **state)
+{
+	struct fl_flow datagrams = make_flow(3, 0, "10.0.0.2", 40000, "10.0.0.9", 443);
+
+	(void)state;
+	datagrams.key.proto = FL_UDP;
+	datagrams.role = FL_ROLE_EXISTING; /* each of them is judged */
+	add(1, FL_ROLE_EXISTING);
+	add(2, FL_ROLE_UNKNOWN);
+	fake_add(datagrams);
+	reauthorize_policy(again, &policy, NULL);
+	run();
+	assert_int_equal(judged, 0);
+	assert_int_equal(fake.counted[FL_CNT_AGAIN_UNJUDGED], 2);
 }
 
 static void a_policy_that_does_not_judge(void **state)
@@ -266,6 +299,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_rejected_is_cut, begin, end),
 		cmocka_unit_test_setup_teardown(only_what_was_opened_here, begin, end),
+		cmocka_unit_test_setup_teardown(what_says_that_it_was_opened_here, begin, end),
+		cmocka_unit_test_setup_teardown(who_opened_it_is_not_known, begin, end),
 		cmocka_unit_test_setup_teardown(a_policy_that_does_not_judge, begin, end),
 		cmocka_unit_test_setup_teardown(made_anew_as_a_run_begins, begin, end),
 		cmocka_unit_test_setup_teardown(many_are_judged_in_slices, begin, end),
