@@ -52,11 +52,20 @@ static bool is_early(const struct end *end, const struct around *a)
 	       flow_began_ns(&a->after) - end->at_ns <= AROUND_EARLY_NS;
 }
 
-/* The session that the other end has by then is a later life than FLOW, which ended. */
+/*
+ * The session that the other end is in by then is a later life than FLOW: an acceptor begins after
+ * its opener. That one's connect() may have begun before the last life's end, and taken over the
+ * tuple when it was free.
+ */
 static bool is_past(const struct end *end, const struct fl_flow *flow)
 {
-	return end->other && lives(end->other, end->at_ns) &&
-	       flow_began_ns(end->other) > flow->ended_ns;
+	const struct fl_flow *other = end->other;
+
+	if (!other || !lives(other, end->at_ns))
+		return false;
+	if (other->role == FL_ROLE_OPENER && flow->role == FL_ROLE_ACCEPTOR)
+		return flow_began_ns(flow) < flow_began_ns(other);
+	return flow->ended_ns && flow->ended_ns < flow_began_ns(other);
 }
 
 static bool is_late(const struct end *end, const struct around *a)

@@ -781,6 +781,22 @@ static void asked_again(void **state)
 	assert_int_equal(daemon_.asked, 0);
 }
 
+/* connect() begins, and the tuple it is to have is still another life's. */
+static void begun_before_the_last_end(void **state)
+{
+	struct fl_key key = client_key(1), acceptor = reversed(key);
+
+	(void)state;
+	boottime_ns = 20 * S + 20000000;
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 20 * S - 100);
+	ended(2, acceptor, FL_ROLE_ACCEPTOR, 11 * S, 20 * S + 50);
+	live(3, key, FL_ROLE_OPENER, 20 * S);
+	expect_answer(packet(key, 20 * S + 200, 0), 3, 0, FLOWNER_AGAIN);
+	live(4, acceptor, FL_ROLE_ACCEPTOR, 20 * S + 300);
+	expect_packet(packet(key, 20 * S + 200, 0), 3, 4);
+	expect_packet(packet(key, 20 * S + 400, 0), 3, 4);
+}
+
 /* A handshake that is never completed is not waited for. */
 static void it_does_not_come(void **state)
 {
@@ -1156,6 +1172,7 @@ int main(void)
 		LIB_TEST(packets_of_two_lives),
 		LIB_TEST(last_ack_before_the_next_life),
 		LIB_TEST(asked_again),
+		LIB_TEST(begun_before_the_last_end),
 		LIB_TEST(it_does_not_come),
 		LIB_TEST(remembered_as_asked_anew),
 		LIB_TEST(nobody_is_remembered),
