@@ -135,7 +135,7 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u16 sk_protocol;
 	int sk_err;
-	__u8 sk_userlocks : 4; /* a byte since 6.18 */
+	__u8 sk_userlocks : 4; /* 6.12: a byte of its own */
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
