@@ -39,6 +39,7 @@
 
 static void look_at_cgroups(struct rules *r);
 static void follow(struct rules *r, int e);
+static void take_up(struct rules *r);
 
 struct rules {
 	struct agent *agent;
@@ -48,10 +49,10 @@ struct rules {
 	struct condemned *condemned;
 	struct reauthorize *again;
 	struct ruleset *current;
-	struct ruleset *before; /* of a trial; NULL: there was none */
-	__u32 left_area;	/* of what is in force and is not current; FL_AREA_NONE: nothing */
-	__u64 trial_ends_ns;	/* CLOCK_BOOTTIME; 0: no trial */
-	__u64 retry_ns;		/* what has ended could not be taken out: not before then */
+	struct ruleset *before;	      /* of a trial; NULL: there was none */
+	struct enforce_resumed found; /* of an earlier daemon, and not taken up; FL_AREA_NONE: is */
+	__u64 trial_ends_ns;	      /* CLOCK_BOOTTIME; 0: no trial */
+	__u64 retry_ns;		      /* what has ended could not be taken out: not before then */
 	__u64 ticked_ns;
 	__u64 remade_ns;
 	int epoll, timer;
@@ -232,17 +233,32 @@ void rules_take(struct rules *r, const struct fl_verdict_event *e)
 		rejected(r, &e->attempt);
 }
 
-/*
- * A change that could not be written is told by nobody again. The same are new cgroups that the
- * kernel side had no room for: nobody tells which, and the tables may have it now. Until they are
- * made anew, what they do not have is what is not known.
- */
-static void make_room(struct rules *r, __u64 now)
+static bool is_found(const struct enforce_kept *kept)
 {
-	if (!r->current || (r->remade_ns && now - r->remade_ns < REMAKE_NS) ||
-	    (!r->stale && !enforce_misses_cgroups(r->enforce)))
+	return kept->area != FL_AREA_NONE;
+}
+
+/* Nobody tells which cgroups they were that the kernel side had no room for. */
+static bool is_incomplete(const struct rules *r)
+{
+	return r->current && (r->stale || enforce_misses_cgroups(r->enforce));
+}
+
+/*
+ * What did not work when it was told. New tables may have room for what those in use have none for;
+ * until then, what they do not have is what is not known.
+ */
+static void try_again(struct rules *r, __u64 now)
+{
+	bool incomplete = is_incomplete(r);
+
+	if ((!incomplete && !is_found(&r->found.current) && !is_found(&r->found.before)) ||
+	    (r->remade_ns && now - r->remade_ns < REMAKE_NS))
 		return;
 	r->remade_ns = now;
+	take_up(r);
+	if (!incomplete)
+		return;
 	look_at_cgroups(r);
 	follow(r, -ENOSPC);
 }
@@ -264,7 +280,7 @@ void rules_tick(struct rules *r)
 	verdicts_expire(r->verdicts, now);
 	enforce_count_skipped(r->enforce, r->agent->maps);
 	look_at_those_that_came(r);
-	make_room(r, now);
+	try_again(r, now);
 }
 
 /*
@@ -320,7 +336,7 @@ int rules_new(struct agent *agent, struct enforce *enforce, const char *cgroup_m
 	r->agent = agent;
 	r->enforce = enforce;
 	r->epoll = r->timer = -1;
-	r->left_area = FL_AREA_NONE;
+	r->found.current.area = r->found.before.area = FL_AREA_NONE;
 	(void)cgroup_is_host_namespace(&r->sees_host);
 	if (cgroup_mount) {
 		r->cgroup_mount = strdup(cgroup_mount);
@@ -348,6 +364,7 @@ void rules_free(struct rules *r)
 		verdicts_flush(r->verdicts);
 	ruleset_free(r->current);
 	ruleset_free(r->before);
+	enforce_resumed_release(&r->found);
 	condemned_free(r->condemned);
 	reauthorize_free(r->again);
 	verdicts_free(r->verdicts);
@@ -386,7 +403,7 @@ static __u32 free_area(const struct rules *r)
 	__u32 area = 0;
 
 	while ((r->current && r->current->area == area) || (r->before && r->before->area == area) ||
-	       r->left_area == area)
+	       r->found.current.area == area || r->found.before.area == area)
 		area++;
 	return area;
 }
@@ -442,6 +459,12 @@ static int find_places(const struct ruleset *from, const struct ruleset *set, __
 	return 0;
 }
 
+static void forget_found(struct enforce_kept *kept)
+{
+	enforce_resumed_release(&(struct enforce_resumed){ .current = *kept });
+	*kept = (struct enforce_kept){ .area = FL_AREA_NONE };
+}
+
 /* BEFORE is what comes back at the end of the trial; SET is EDITED after an edit, if not NULL. */
 static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_ns,
 			const struct ruleset *before, const struct ruleset *edited, struct fail *f)
@@ -463,7 +486,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 		.hits = places,
 		.since_ns = set->since_ns ? set->since_ns : clock_ns(CLOCK_BOOTTIME),
 		.trial_ends_ns = trial_ends_ns,
-		.before = before ? before->area : FL_AREA_NONE,
+		.before = before ? before->area : r->found.before.area,
 		.texts = set->texts,
 		.text_count = set->text_count,
 		.spared = set->spared,
@@ -487,7 +510,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 	set->area = p.area;
 	set->since_ns = p.since_ns;
 	r->stale = false;
-	r->left_area = FL_AREA_NONE;
+	forget_found(&r->found.current);
 	r->trouble.text[0] = '\0';
 	judge_again(r, set, trial_ends_ns);
 	return 0;
@@ -526,6 +549,7 @@ static void forget_before(struct rules *r)
 	set_trial(r, 0);
 	ruleset_free(r->before);
 	r->before = NULL;
+	forget_found(&r->found.before);
 }
 
 /* SET is in force: what was becomes what was before, or is gone. */
@@ -643,7 +667,7 @@ static void clear(struct rules *r)
 	ruleset_free(r->current);
 	r->current = NULL;
 	forget_before(r);
-	r->left_area = FL_AREA_NONE;
+	forget_found(&r->found.current);
 	r->trouble.text[0] = '\0';
 }
 
@@ -800,12 +824,44 @@ static bool end_rules(struct rules *r, __u64 now_ns, struct fail *news)
 
 /* --- back --- */
 
+static int make_again(struct rules *r, const struct enforce_kept *kept, struct ruleset **ret_set,
+		      struct fail *f)
+{
+	int e = -EINVAL;
+
+	(void)fail(f, e, "its texts are not there");
+	if (kept->text_count)
+		e = ruleset_new(r->agent, r->cgroup_mount, kept->texts, kept->text_count, NULL,
+				ret_set, f);
+	if (e < 0)
+		return e;
+	(*ret_set)->area = kept->area;
+	(*ret_set)->since_ns = kept->since_ns;
+	memcpy((*ret_set)->spared, kept->spared, sizeof(kept->spared));
+	(void)watch(r, resolution_fd((*ret_set)->resolution));
+	return 0;
+}
+
+/* What an earlier daemon had before its trial, with its texts. */
+static int make_before(struct rules *r, struct fail *f)
+{
+	int e = make_again(r, &r->found.before, &r->before, f);
+
+	if (e < 0)
+		return e;
+	forget_found(&r->found.before);
+	r->trouble.text[0] = '\0';
+	return 0;
+}
+
 /* What was before is in force, but for what has ended of it meanwhile. -ENODATA that was all. */
 static int put_back(struct rules *r, struct fail *f)
 {
 	struct ruleset *rest;
-	int e = without_ended(r, r->before, clock_ns(CLOCK_BOOTTIME), &rest, f);
+	int e = is_found(&r->found.before) ? make_before(r, f) : 0;
 
+	if (!e)
+		e = without_ended(r, r->before, clock_ns(CLOCK_BOOTTIME), &rest, f);
 	if (e < 0)
 		return e;
 	if (!rest) {
@@ -829,7 +885,7 @@ static int put_back(struct rules *r, struct fail *f)
 static void roll_back(struct rules *r, struct fail *news)
 {
 	struct fail why;
-	int e = r->before ? put_back(r, &why) : -ENODATA;
+	int e = r->before || is_found(&r->found.before) ? put_back(r, &why) : -ENODATA;
 
 	if (e < 0) {
 		bool lost = e != -ENODATA;
@@ -852,49 +908,14 @@ static void roll_back(struct rules *r, struct fail *news)
 
 /* --- after an earlier daemon --- */
 
-static int make_again(struct rules *r, const struct enforce_kept *kept, struct ruleset **ret_set,
-		      struct fail *f)
-{
-	int e = -EINVAL;
-
-	(void)fail(f, e, "its texts are not there");
-	if (kept->text_count)
-		e = ruleset_new(r->agent, r->cgroup_mount, kept->texts, kept->text_count, NULL,
-				ret_set, f);
-	if (e < 0)
-		return e;
-	(*ret_set)->area = kept->area;
-	(*ret_set)->since_ns = kept->since_ns;
-	memcpy((*ret_set)->spared, kept->spared, sizeof(kept->spared));
-	(void)watch(r, resolution_fd((*ret_set)->resolution));
-	return 0;
-}
-
-static void take_up_trial(struct rules *r, const struct enforce_resumed *found)
-{
-	struct fail why;
-
-	if (!found->trial_ends_ns)
-		return;
-	set_trial(r, found->trial_ends_ns);
-	if (found->before.area != FL_AREA_NONE &&
-	    make_again(r, &found->before, &r->before, &why) < 0)
-		(void)fail(&r->trouble, 0,
-			   "what was before the trial cannot be read any more, and will not come "
-			   "back: %.700s",
-			   why.text);
-}
-
 /*
  * What was said before is told by its old generation; from then on there is ours. What cannot be
  * put in force with our tables is not current: those that are have other numbers than ours.
  */
-static int take_up(struct rules *r, const struct enforce_resumed *found, struct fail *f)
+static int take_up_current(struct rules *r, struct fail *f)
 {
-	int e;
+	int e = make_again(r, &r->found.current, &r->current, f);
 
-	take_up_trial(r, found);
-	e = make_again(r, &found->current, &r->current, f);
 	if (e < 0)
 		return e;
 	r->current->generation = enforce_generation(r->enforce);
@@ -910,22 +931,33 @@ static int take_up(struct rules *r, const struct enforce_resumed *found, struct 
 	return 0;
 }
 
-int rules_resume(struct rules *r, struct fail *f)
+/* Once more what could not be: who is named may be known by now. */
+static void take_up(struct rules *r)
 {
-	struct enforce_resumed found = { 0 };
-	struct fail why;
-	int e = enforce_resume(r->enforce, &found, f);
+	struct fail why_not_before, why;
+	bool lost = is_found(&r->found.before) && make_before(r, &why_not_before) < 0;
 
-	if (e <= 0)
-		return e;
-	if (take_up(r, &found, &why) < 0) {
-		r->left_area = found.current.area;
+	if (is_found(&r->found.current) && take_up_current(r, &why) < 0)
 		(void)fail(&r->trouble, 0,
 			   "the policy of an earlier flownerd is in force, and this one cannot "
 			   "follow it: clear it, or load it anew: %.700s",
 			   why.text);
-	}
-	enforce_resumed_release(&found);
+	else if (lost)
+		(void)fail(
+			&r->trouble, 0,
+			"what was before the trial cannot be read, and would not come back: %.700s",
+			why_not_before.text);
+}
+
+int rules_resume(struct rules *r, struct fail *f)
+{
+	int e = enforce_resume(r->enforce, &r->found, f);
+
+	if (e <= 0)
+		return e;
+	if (r->found.trial_ends_ns)
+		set_trial(r, r->found.trial_ends_ns);
+	take_up(r);
 	return 1;
 }
 
@@ -954,7 +986,7 @@ static int remake(struct rules *r, struct fail *f)
 	return e;
 }
 
-/* When the tables have no room for a change, they are made anew, now or by make_room(). */
+/* When the tables have no room for a change, they are made anew, now or by try_again(). */
 static void follow(struct rules *r, int e)
 {
 	struct fail why;

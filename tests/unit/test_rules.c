@@ -703,6 +703,62 @@ static void what_cannot_be_taken_up_is_left_alone(void **state)
 	assert_int_equal(enforced.policy.area, 0);
 }
 
+/* Who is named need not be known at the start, when the machine and its name service do. */
+static void what_cannot_be_taken_up_is_taken_up_later(void **state)
+{
+	struct policy_text text = text_of(names_people);
+	const struct enforce_resumed left = { kept_of(&text, 2), kept_of(NULL, FL_AREA_NONE), 0 };
+
+	(void)state;
+	text.ends_ns = clock_ns(CLOCK_BOOTTIME) + 12 * S;
+	enforced.left = &left;
+	enforced.generation = 41;
+	people_error = -ETIMEDOUT;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	rules_tick(rules);
+	assert_string_equal(in_force(), "none");
+	assert_non_null(strstr(rules_trouble(rules), "does not say who 'eve' is"));
+	people_error = 0;
+	later_s += 5;
+	rules_tick(rules);
+	assert_string_equal(in_force(), "none");
+	later_s += 10;
+	rules_tick(rules);
+	assert_string_equal(in_force(), "a");
+	assert_string_equal(rules_trouble(rules), "");
+	assert_int_equal(enforced.policy.area, 2);
+	assert_true(rules_run(rules, &f)); /* its time was over meanwhile */
+	assert_int_equal(enforced.clears, 1);
+}
+
+/* What comes back is kept where it was as long as it may come back. */
+static void what_was_before_need_not_be_known_at_once(void **state)
+{
+	char before[512];
+	struct policy_text old = text_of(names_people), new = text_of(policy("new", "listen", ""));
+	struct enforce_resumed left = { kept_of(&new, 0), kept_of(&old, 1),
+					clock_ns(CLOCK_BOOTTIME) + 60 * S };
+
+	(void)state;
+	strcpy(before, new.text);
+	new.text = before;
+	enforced.left = &left;
+	people_error = -ETIMEDOUT;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_string_equal(in_force(), "new");
+	assert_int_equal(enforced.policy.before, 1);
+	assert_non_null(strstr(rules_trouble(rules), "cannot be read, and would not come back"));
+	assert_int_equal(load_as(policy("newer", "listen", ""), 60 * S, false, false, 0), 0);
+	assert_int_equal(enforced.policy.area, 2);
+	assert_int_equal(enforced.policy.before, 1);
+	people_error = 0;
+	later_s += 61;
+	assert_true(rules_run(rules, &f));
+	assert_string_equal(in_force(), "a");
+	assert_int_equal(enforced.policy.area, 1);
+	assert_int_equal(enforced.clears, 0);
+}
+
 static void a_trial_goes_on(void **state)
 {
 	char before[512];
@@ -1129,6 +1185,8 @@ int main(void)
 		T(what_was_in_force_goes_on),
 		T(what_an_earlier_daemon_wrote_is_not_changed_by_other_numbers),
 		T(what_cannot_be_taken_up_is_left_alone),
+		T(what_cannot_be_taken_up_is_taken_up_later),
+		T(what_was_before_need_not_be_known_at_once),
 		T(a_trial_goes_on),
 		T(who_loaded_it_is_spared),
 		T(who_loaded_it_is_spared_by_the_next_daemon),
