@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each rule is put into numbers for this one attempt, and asked with plain_rule_matches(): names
- * become numbers of a list made here, so that equal names are equal.
+ * Each rule is put into numbers for this one attempt, and asked with plain_rule_matches(): a name
+ * becomes one number when it is what the attempt has, and another when it is not. What the attempt
+ * does not have is not looked up: the daemon, too, rehearses, and has other things to do.
  */
 #include "policy/rehearse.h"
 
@@ -16,61 +17,65 @@
 
 #define CGROUP_MEANT 1 /* the id of the attempt's cgroup, whatever it is called */
 
-struct names_seen {
-	char **texts;
-	size_t count;
-};
+enum { NAME_MEANT = 1, NAME_OTHER };
 
 struct stage {
 	const struct rehearsal *words;
 	struct fl_attempt attempt;
-	struct names_seen seen;
+	char *names[POLICY_ATTRIBUTES]; /* the attempt's own, each as plain_name(); NULL: none */
 	struct policy_error *error;
 };
 
 /* --- names as numbers --- */
 
-static int name_number(struct names_seen *seen, const char *text, __u64 *ret_number)
-{
-	char **grown;
-
-	for (size_t i = 0; i < seen->count; i++) {
-		if (strcmp(seen->texts[i], text) == 0) {
-			*ret_number = i + 1;
-			return 0;
-		}
-	}
-	grown = reallocarray(seen->texts, seen->count + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	seen->texts = grown;
-	grown[seen->count] = strdup(text);
-	if (!grown[seen->count])
-		return -ENOMEM;
-	*ret_number = ++seen->count;
-	return 0;
-}
-
 /* One file may have several names, where it exists. */
-static int path_number(struct stage *s, enum policy_attribute attribute, const char *text,
-		       __u64 *ret_number)
+static char *path_name(const struct stage *s, enum policy_attribute attribute, const char *text)
 {
 	const char *given = s->words->words[attribute];
 	bool as_written = s->words->as_written && given && strcmp(text, given) == 0;
-	_free_ char *real = as_written ? NULL : realpath(text, NULL);
+	char *real = as_written ? NULL : realpath(text, NULL);
 
-	return name_number(&s->seen, real ? real : text, ret_number);
+	return real ? real : strdup(text);
 }
 
-static int netns_number(struct names_seen *seen, const char *text, __u64 *ret_number)
+static char *netns_name(const char *text)
 {
 	char number[16];
 	__u32 inum = 0;
 
 	if (netns_parse(text, &inum))
-		return name_number(seen, text, ret_number);
+		return strdup(text);
 	snprintf(number, sizeof(number), "%u", inum);
-	return name_number(seen, number, ret_number);
+	return strdup(number);
+}
+
+/* The one of several names that stands for all of them. */
+static char *plain_name(const struct stage *s, enum policy_attribute attribute, const char *text)
+{
+	switch (attribute) {
+	case POLICY_EXE:
+	case POLICY_PARENT:
+		return path_name(s, attribute, text);
+	case POLICY_NETNS:
+		return netns_name(text);
+	default:
+		return strdup(text);
+	}
+}
+
+/* The attempt's own comes first. */
+static int name_number(struct stage *s, enum policy_attribute attribute, const char *text,
+		       __u64 *ret_number)
+{
+	char **own = &s->names[attribute];
+	_free_ char *name = plain_name(s, attribute, text);
+
+	if (!name)
+		return -ENOMEM;
+	*ret_number = !*own || strcmp(name, *own) == 0 ? NAME_MEANT : NAME_OTHER;
+	if (!*own)
+		*own = TAKE_PTR(name);
+	return 0;
 }
 
 static int refuse(const struct stage *s, const char *what, const char *text)
@@ -89,11 +94,9 @@ static int word_number(struct stage *s, enum policy_attribute attribute, const c
 	switch (attribute) {
 	case POLICY_EXE:
 	case POLICY_PARENT:
-		return path_number(s, attribute, text, ret_number);
 	case POLICY_NETNS:
-		return netns_number(&s->seen, text, ret_number);
 	case POLICY_INTERFACE:
-		return name_number(&s->seen, text, ret_number);
+		return name_number(s, attribute, text, ret_number);
 	case POLICY_USER:
 		r = resolve_user(text, ret_number);
 		return r == -ENOENT ? refuse(s, "a user of this machine", text) : r;
@@ -338,7 +341,7 @@ static int term_make(struct stage *s, const struct policy_term *from, struct ter
 		*v = from->words[w].value;
 		if (term->dimension == FL_DIM_CGROUP)
 			v->id[0] = CGROUP_MEANT;
-		else if (!has_number(from->attribute))
+		else if (!has_number(from->attribute) && is_given(s, from->attribute))
 			r = word_number(s, from->attribute, from->words[w].text, &v->id[0]);
 		if (r)
 			return r;
@@ -398,12 +401,15 @@ static int rule_matches(struct stage *s, const struct policy_rule *rule, bool *r
 	return 0;
 }
 
+static bool is_asked(const struct stage *s, const struct policy_rule *rule)
+{
+	return rule->hooks >> s->words->hook & 1 && (s->words->udp ? rule->udp : rule->tcp);
+}
+
 static __u32 not_given(const struct stage *s, const struct policy_rule *rule)
 {
 	__u32 unknown = 0;
 
-	if (!(rule->hooks >> s->words->hook & 1) || !(s->words->udp ? rule->udp : rule->tcp))
-		return 0;
 	for (size_t t = 0; t < rule->term_count; t++) {
 		if (!is_given(s, rule->terms[t].attribute))
 			unknown |= 1u << rule->terms[t].attribute;
@@ -424,8 +430,11 @@ static bool names_netns(const struct policy_rule *rule)
 static int ask_rule(struct stage *s, const struct policy_rule *rule, struct rehearsed *out)
 {
 	bool matches = false;
-	int r = rule_matches(s, rule, &matches);
+	int r;
 
+	if (!is_asked(s, rule))
+		return 0;
+	r = rule_matches(s, rule, &matches);
 	out->unknown |= not_given(s, rule);
 	if (r || !matches)
 		return r;
@@ -472,9 +481,8 @@ int rehearse(const struct policy *policy, const struct rehearsal *attempt,
 
 	if (!r)
 		r = ask_rules(&s, policy, &out);
-	for (size_t i = 0; i < s.seen.count; i++)
-		free(s.seen.texts[i]);
-	free(s.seen.texts);
+	for (size_t i = 0; i < POLICY_ATTRIBUTES; i++)
+		free(s.names[i]);
 	if (r == -ENOMEM)
 		*error = (struct policy_error){ .why = "out of memory" };
 	if (r)

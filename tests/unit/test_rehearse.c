@@ -233,6 +233,22 @@ static void names_need_not_exist(void **state)
 	says("sh", "-", "sh");
 }
 
+/* Not even who a rule means: the daemon waits for nobody's name service without need. */
+static void what_is_not_asked_is_not_looked_up(void **state)
+{
+	(void)state;
+	parse("mode: enforce\nrules:\n"
+	      "- {name: in, hooks: listen, user: no-such-user, verdict: deny}\n"
+	      "- {name: tcp, hooks: connect, proto: tcp, group: no-such-group, verdict: deny}\n"
+	      "- {name: out, hooks: connect, user: no-such-user, verdict: deny}\n");
+	attempt.udp = true;
+	says("out", "-", "out");
+	assert_int_equal(said.unknown, 1u << POLICY_USER);
+	attempt.udp = false;
+	says("tcp", "-", "tcp");
+	assert_int_equal(said.unknown, 1u << POLICY_GROUP);
+}
+
 static void words_that_cannot_be(void **state)
 {
 	static const struct {
@@ -331,6 +347,7 @@ int main(void)
 		TEST(what_is_not_given_is_the_stricter),
 		TEST(cgroups_by_path_or_by_name),
 		TEST(names_need_not_exist),
+		TEST(what_is_not_asked_is_not_looked_up),
 		TEST(words_that_cannot_be),
 		TEST(paths_as_written),
 		TEST(effects),
