@@ -218,8 +218,8 @@ static void rejected(struct rules *r, const struct fl_attempt *a)
 
 	if (a->hook == FL_HOOK_LISTEN && a->known & FL_KNOWN_LATE)
 		condemned_add(r->condemned, a);
-	if (a->hook != FL_HOOK_CONNECT_AUTHORIZATION || a->key.proto != FL_TCP)
-		return;
+	if (a->hook != FL_HOOK_CONNECT_AUTHORIZATION || a->key.proto != FL_TCP || r->changes)
+		return; /* of the next policy the first one tells, if it rejects any */
 	(void)maps_netns_inum(r->agent->maps, a->key.netns_cookie, &inum);
 	enforce_rejected_in(r->enforce, a->key.netns_cookie, inum);
 }

@@ -312,6 +312,23 @@ static void where_a_connect_was_rejected_the_next_fails_at_once(void **state)
 	assert_int_equal(enforced.rejected_inum, OTHER_INUM);
 }
 
+static void rejects(void)
+{
+	take(FL_HOOK_CONNECT_AUTHORIZATION, FL_TCP, FL_REJECT);
+}
+
+/* What is made for it in that namespace went with the policy. */
+static void what_was_rejected_is_nothing_to_who_comes_next(void **state)
+{
+	(void)state;
+	assert_int_equal(load("ssh"), 0);
+	fake.at_drain = rejects;
+	assert_int_equal(rules_clear(rules, &f), 0);
+	assert_int_equal(enforced.rejected_in, 0);
+	rejects();
+	assert_int_equal(enforced.rejected_in, OTHER_COOKIE);
+}
+
 /* --- loading --- */
 
 static void nothing_is_in_force_at_first(void **state)
@@ -1158,6 +1175,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(where_a_connect_was_rejected_the_next_fails_at_once),
+		T(what_was_rejected_is_nothing_to_who_comes_next),
 		T(nothing_is_in_force_at_first),
 		T(who_misses_cgroups_is_made_anew),
 		T(what_cannot_be_made_anew_stays_as_it_was),
