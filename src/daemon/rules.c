@@ -35,6 +35,7 @@
 #include <sys/timerfd.h>
 
 #define TICK_NS 1000000000ull
+#define SHORT_NS 10000000000ull	 /* so long memory may be short at the end of a trial */
 #define REMAKE_NS 10000000000ull /* all tables anew takes a while: not more often */
 
 static void look_at_cgroups(struct rules *r);
@@ -53,6 +54,7 @@ struct rules {
 	struct enforce_resumed found; /* of an earlier daemon, and not taken up; FL_AREA_NONE: is */
 	__u64 trial_ends_ns;	      /* CLOCK_BOOTTIME; 0: no trial */
 	__u64 retry_ns;		      /* what has ended could not be taken out: not before then */
+	__u64 short_ns;		      /* since when there is no memory to take the trial back; 0 */
 	__u64 ticked_ns;
 	__u64 remade_ns;
 	int epoll, timer;
@@ -529,6 +531,8 @@ static void arm(struct rules *r)
 
 	if (next && next < r->retry_ns)
 		next = r->retry_ns;
+	if (ends_ns && ends_ns < r->retry_ns)
+		ends_ns = r->retry_ns;
 	if (!ends_ns || (next && next < ends_ns))
 		ends_ns = next;
 	timerfd_settime(
@@ -541,6 +545,7 @@ static void arm(struct rules *r)
 static void set_trial(struct rules *r, __u64 ends_ns)
 {
 	r->trial_ends_ns = ends_ns;
+	r->short_ns = 0;
 	arm(r);
 }
 
@@ -880,13 +885,27 @@ static int put_back(struct rules *r, struct fail *f)
 	return 0;
 }
 
+/* True: in a moment there may be memory for it. */
+static bool roll_back_later(struct rules *r, __u64 now_ns)
+{
+	if (!r->short_ns)
+		r->short_ns = now_ns;
+	if (now_ns - r->short_ns > SHORT_NS)
+		return false;
+	r->retry_ns = now_ns + TICK_NS;
+	arm(r);
+	return true;
+}
+
 /* Who tries a policy trusts that this takes it away: if what was before cannot be put back, then
- * nothing is in force. */
-static void roll_back(struct rules *r, struct fail *news)
+ * nothing is in force. False: not yet. */
+static bool roll_back(struct rules *r, __u64 now_ns, struct fail *news)
 {
 	struct fail why;
 	int e = r->before || is_found(&r->found.before) ? put_back(r, &why) : -ENODATA;
 
+	if (e == -ENOMEM && roll_back_later(r, now_ns))
+		return false;
 	if (e < 0) {
 		bool lost = e != -ENODATA;
 
@@ -896,7 +915,7 @@ static void roll_back(struct rules *r, struct fail *news)
 			   lost ? why.text : "");
 		if (lost)
 			r->trouble = *news;
-		return;
+		return true;
 	}
 	tell_all(r);
 	ruleset_free(r->current);
@@ -904,6 +923,7 @@ static void roll_back(struct rules *r, struct fail *news)
 	set_trial(r, 0);
 	look_at_those_that_came(r);
 	(void)fail(news, 0, "nobody confirmed the policy in time: what was before is in force");
+	return true;
 }
 
 /* --- after an earlier daemon --- */
@@ -1066,12 +1086,11 @@ static bool end_what_is_over(struct rules *r, struct fail *news)
 {
 	__u64 now = clock_ns(CLOCK_BOOTTIME);
 
-	if (!r->trial_ends_ns)
-		return r->current && now >= r->retry_ns && end_rules(r, now, news);
-	if (now < r->trial_ends_ns)
+	if (now < r->retry_ns)
 		return false;
-	roll_back(r, news);
-	return true;
+	if (!r->trial_ends_ns)
+		return r->current && end_rules(r, now, news);
+	return now >= r->trial_ends_ns && roll_back(r, now, news);
 }
 
 /* What lives is not cut for rules whose time is over. */

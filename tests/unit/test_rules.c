@@ -1002,6 +1002,31 @@ static void to_clear_ends_the_trial(void **state)
 	assert_string_equal(in_force(), "none");
 }
 
+static void what_there_is_no_memory_for_is_put_back_later(void **state)
+{
+	(void)state;
+	assert_int_equal(load("old"), 0);
+	assert_int_equal(try("new"), 0);
+	enforced.refuse = -ENOMEM;
+	later_s += 1;
+	assert_false(rules_run(rules, &f));
+	assert_string_equal(in_force(), "new");
+	enforced.refuse = 0;
+	assert_false(rules_run(rules, &f)); /* at once would be too often */
+	later_s += 2;
+	assert_true(rules_run(rules, &f));
+	assert_string_equal(in_force(), "old");
+	assert_int_equal(try("new"), 0);
+	enforced.refuse = -ENOMEM;
+	for (int i = 0; i < 10; i++) {
+		later_s += 1;
+		assert_false(rules_run(rules, &f));
+	}
+	later_s += 2; /* nobody has to wait for it for ever */
+	assert_true(rules_run(rules, &f));
+	assert_string_equal(in_force(), "none");
+}
+
 static void what_cannot_be_put_back_is_not_kept_either(void **state)
 {
 	(void)state;
@@ -1218,6 +1243,7 @@ int main(void)
 		T(a_trial_on_top_of_a_trial_keeps_what_was_before),
 		T(a_load_ends_the_trial),
 		T(to_clear_ends_the_trial),
+		T(what_there_is_no_memory_for_is_put_back_later),
 		T(what_cannot_be_put_back_is_not_kept_either),
 		T(what_would_be_rejected_is_counted_and_lives),
 		T(what_would_be_rejected_is_cut),
