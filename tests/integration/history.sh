@@ -80,12 +80,17 @@ same "boot" "$(jq -r .host.boot.id "$LOG" | sort -u)" "$(</proc/sys/kernel/rando
 
 mv "$LOG" "$LOG.1"
 same "list in this moment" "$(listed --closed --since 1h)" "$(sort "$T/ids")"
-kill -HUP "$DAEMON"
-opened() { [[ -e $LOG ]]; }
-eventually 10 opened
+install -g nogroup -m 0640 /dev/null "$LOG" # as logrotate does, which tells nobody
 sessions 2
 wait_logged "after it was rotated"
 same "lines of the old one and the new one" "$(wc -l <"$LOG.1") $(wc -l <"$LOG")" '6 4'
+cat "$LOG.1" "$LOG" >"$T/both"
+mv "$T/both" "$LOG.1"
+rm "$LOG"
+kill -HUP "$DAEMON"
+opened() { [[ -e $LOG ]]; }
+eventually 10 opened
+same "lines of the old ones" "$(wc -l <"$LOG.1")" 10
 same "list" "$(listed --closed --since 1h)" "$(sort "$T/ids")"
 
 # --- killed: what the next daemon takes again is not written again ---
