@@ -92,6 +92,7 @@ struct exefiles {
 	size_t path_count;
 	void *paths_by_text; /* of tsearch(), as this: by number */
 	void *watches;
+	bool mounts_changed; /* by exefiles_run() */
 	struct mount mounts[MOUNTS_KNOWN];
 	size_t mount_next;
 };
@@ -812,7 +813,8 @@ int exefiles_run(struct exefiles *f, exefiles_fn fn, void *arg)
 	bool again = timer_expired(f);
 	int r, failed = 0;
 
-	if (mounts_changed(f))
+	f->mounts_changed = mounts_changed(f);
+	if (f->mounts_changed)
 		all_changed(f);
 	r = take_events(f);
 	failed = look_at_changed(f, again, fn, arg);
@@ -910,6 +912,11 @@ void exefiles_each(const struct exefiles *f, const char *path, exefiles_fn fn, v
 		told_file(p, &p->now, true, fn, arg);
 	if (p->place.dir >= 0)
 		told(p, &p->place.id, true, fn, arg);
+}
+
+bool exefiles_mounts_changed(const struct exefiles *f)
+{
+	return f->mounts_changed;
 }
 
 size_t exefiles_unwatched(const struct exefiles *f)

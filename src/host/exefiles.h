@@ -44,6 +44,9 @@ int exefiles_fd(const struct exefiles *f);
 /* Does it. FN is called for each change; negative errno for what kept some from being seen. */
 int exefiles_run(struct exefiles *f, exefiles_fn fn, void *arg);
 
+/* Whether the last exefiles_run() found that something was mounted or unmounted before it. */
+bool exefiles_mounts_changed(const struct exefiles *f);
+
 /* Paths that could not be watched (out of inotify watches): looked at every few seconds. */
 size_t exefiles_unwatched(const struct exefiles *f);
 

@@ -626,14 +626,6 @@ int resolution_fd(const struct resolution *r)
 	return exefiles_fd(r->files);
 }
 
-int resolution_run(struct resolution *r, struct compiled *c, resolve_change_fn fn, void *arg)
-{
-	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
-	int err = exefiles_run(r->files, on_file, &t);
-
-	return t.error ? t.error : err;
-}
-
 /* --- cgroups that come and go --- */
 
 /* Told in any case: what the kernel side has written of it may be that it is not known. */
@@ -805,20 +797,41 @@ static int fill_again(struct telling *t, const struct counterpart *part)
 	return 0;
 }
 
-int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn, void *arg)
+static int look_at_namespaces(struct telling *t)
 {
-	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
+	struct resolution *r = t->r;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < r->part_count; i++) {
 		enum fl_dimension d = term_of(r, &r->parts[i])->dimension;
 
 		if (d == FL_DIM_NETNS)
-			err = fill_again(&t, &r->parts[i]);
+			err = fill_again(t, &r->parts[i]);
 	}
+	return err;
+}
+
+int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn, void *arg)
+{
+	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
+	int err = look_at_namespaces(&t);
+
 	if (find_homes(r) && !err)
 		err = -E2BIG; /* it is a part of the rule, and not of what may be added to it */
 	return err ? err : t.error;
+}
+
+/* --- what there is to do --- */
+
+/* A namespace has its name by a mount. */
+int resolution_run(struct resolution *r, struct compiled *c, resolve_change_fn fn, void *arg)
+{
+	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
+	int err = exefiles_run(r->files, on_file, &t);
+
+	if (!err && exefiles_mounts_changed(r->files))
+		err = look_at_namespaces(&t);
+	return t.error ? t.error : err;
 }
 
 /* --- what stands for nothing --- */

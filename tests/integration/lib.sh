@@ -434,6 +434,7 @@ cleanup() {
 	[[ $status != 0 ]] || remove_pins || status=1
 	remove_pins 2>/dev/null
 	remove_cgroup || status=1
+	umount -q "$T"/* 2>/dev/null # what a test mounted and failed with
 	rm -rf "$T"
 	exit "$status"
 }

@@ -118,6 +118,35 @@ namespaces() {
 	done
 }
 
+is_allowed() { # NAME
+	begin "$1" tcp 127.0.0.1 "$ALWAYS"
+	end "$1"
+	((PASSED && !DENIED))
+}
+
+is_rejected() { # NAME
+	begin "$1" tcp 127.0.0.1 "$ALWAYS"
+	end "$1"
+	((DENIED && !PASSED))
+}
+
+# Long before flownerd looks at all namespaces there are.
+named_later() {
+	{
+		echo 'mode: enforce'
+		echo 'rules:'
+		rule named reject "remote: {port: $ALWAYS}, netns: $T/name"
+	} >"$T/policy.yaml"
+	exits 0 flowner policy load "$T/policy.yaml"
+	is_allowed stranger || fail "rejected by the name of nothing"
+	: >"$T/name"
+	mount --bind "/proc/$NETNS/ns/net" "$T/name"
+	eventually 5 is_rejected stranger
+	is_allowed native || fail "rejected in another namespace"
+	umount "$T/name"
+	eventually 5 is_allowed stranger
+}
+
 main() {
 	start_daemon
 	own_netns
@@ -127,6 +156,7 @@ main() {
 	under_load
 	named_hooks
 	namespaces
+	named_later
 	exits 0 flowner policy clear
 	same "attached without a policy" "$(attached)" ''
 }
