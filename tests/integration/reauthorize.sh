@@ -234,6 +234,12 @@ no_link() {
 	both THERE ip link del moved 2>/dev/null || true
 }
 
+is_in_this_kernel() { # KIND
+	local module=$1
+	[[ $module != gre ]] || module=ip_gre
+	modprobe -qn "$module"
+}
+
 # A link `moved` HERE, with an end THERE where it takes two. Not 0: this kernel has no such kind.
 new_link() { # KIND ARGUMENTS...
 	local kind=$1 there=("${@:2}") said
@@ -242,6 +248,7 @@ new_link() { # KIND ARGUMENTS...
 	elif ! said=$(both HERE ip link add moved "${@:2}" 2>&1); then
 		[[ $said == *'not supported'* || $said == *'Unknown device type'* ]] ||
 			fail "a link of the kind $kind: $said"
+		! is_in_this_kernel "$kind" || fail "it has a module for $kind: $said"
 		echo "this kernel has no links of the kind $kind"
 		return 1
 	fi
