@@ -54,7 +54,7 @@ struct resolution {
 	struct counterpart *parts;
 	size_t part_count;
 	struct cgroup *cgroups;
-	size_t cgroup_count;
+	size_t cgroup_count, cgroup_next; /* after the one found last */
 	bool wants_cgroups;
 };
 
@@ -199,11 +199,16 @@ static bool same_id(const struct term_value *a, const struct term_value *b)
 	return !memcmp(a->id, b->id, sizeof(a->id));
 }
 
+/* A walk of all cgroups asks for them as the one before did: the next one is it, mostly. */
 static struct cgroup *cgroup_find(struct resolution *r, const struct term_value *value)
 {
 	for (size_t i = 0; i < r->cgroup_count; i++) {
-		if (same_id(&r->cgroups[i].value, value))
-			return &r->cgroups[i];
+		size_t at = (r->cgroup_next + i) % r->cgroup_count;
+
+		if (!same_id(&r->cgroups[at].value, value))
+			continue;
+		r->cgroup_next = at + 1;
+		return &r->cgroups[at];
 	}
 	return NULL;
 }
