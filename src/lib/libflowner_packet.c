@@ -3,7 +3,8 @@
  * Whose packet is it? A packet at a moment belongs to the life of its session that the moment is
  * in. Three kinds are outside every life, and still somebody's:
  *
- *	late	 the last ACK and what comes after the end: the life that ended last
+ *	late	 the last ACK and what comes after the end, as the ACK of a FIN that came twice:
+ *		 the life that ended last
  *	early	 the ACK that completes a handshake: the acceptor's flow opens just after it
  *	opening	 a SYN at the passive end: the listener's, whatever had the session before
  *
@@ -22,6 +23,7 @@
 #define API __attribute__((visibility("default")))
 
 #define LATE_NS 60000000000ULL	/* TIME-WAIT lasts as long */
+#define CLOCKS_NS 20000ULL	/* CLOCK_REALTIME from CLOCK_BOOTTIME is known as exactly */
 #define COMING_NS 1000000000ULL /* so long after a packet what it opens may still be made */
 
 /* One end of the packet. */
@@ -30,6 +32,7 @@ struct end {
 	__u32 ifindex;	   /* where it passes; 0: not known */
 	__u64 at_ns;	   /* 0: now */
 	bool syn;	   /* the packet opens a session */
+	bool sends;
 	bool wildcards; /* the address is the host's: a socket bound to any address may have it */
 	bool nat;	/* what no session has is looked for behind NAT */
 	const struct fl_flow *other; /* what the other end was found to be; NULL: nothing */
@@ -68,10 +71,23 @@ static bool is_past(const struct end *end, const struct fl_flow *flow)
 	return flow->ended_ns && flow->ended_ns < flow_began_ns(other);
 }
 
-static bool is_late(const struct end *end, const struct around *a)
+static bool is_behind(const struct end *end, const struct around *a)
 {
 	return a->has_before && a->before.ended_ns && end->at_ns > a->before.ended_ns &&
-	       end->at_ns - a->before.ended_ns <= LATE_NS && !is_past(end, &a->before);
+	       end->at_ns - a->before.ended_ns <= LATE_NS;
+}
+
+static bool is_late(const struct end *end, const struct around *a)
+{
+	return is_behind(end, a) && !is_past(end, &a->before);
+}
+
+/* An acceptor has sent nothing but its SYN before it begins: who does is the one before it, also
+ * when its opener's tuple has been taken over already. */
+static bool is_last_word(const struct end *end, const struct around *a)
+{
+	return end->sends && end->key.proto == FL_TCP && is_early(end, a) && is_behind(end, a) &&
+	       flow_began_ns(&a->after) - end->at_ns > CLOCKS_NS;
 }
 
 /* Both would do: the other end's flow tells the lives apart, else the nearer one it is. */
@@ -87,7 +103,7 @@ static const struct fl_flow *choose(const struct end *end, const struct around *
 {
 	bool early = is_early(end, a), late = is_late(end, a);
 
-	if (a->has_before && takes(end, &a->before))
+	if (a->has_before && (takes(end, &a->before) || is_last_word(end, a)))
 		return &a->before;
 	if (early && late)
 		return rather_early(end, a) ? &a->after : &a->before;
@@ -270,6 +286,7 @@ static struct end sender(const struct flowner *h, const struct flowner_packet *p
 		.ifindex = p->ifindex,
 		.at_ns = p->time_ns,
 		.syn = p->proto == FL_TCP && (p->flags & FLOWNER_PACKET_SYN),
+		.sends = true,
 		.wildcards = (p->flags & FLOWNER_PACKET_FROM_HOST) || is_loopback(&p->source),
 		.nat = p->flags & FLOWNER_PACKET_NAT,
 	};
@@ -284,6 +301,7 @@ static struct end receiver(const struct end *sender, const struct flowner_packet
 {
 	struct end end = *sender;
 
+	end.sends = false;
 	end.key.local = sender->key.remote;
 	end.key.remote = sender->key.local;
 	end.key.local_port = sender->key.remote_port;
@@ -330,6 +348,28 @@ static bool is_coming(const struct end *end, const struct found *found, const st
 	       clock_ns(CLOCK_BOOTTIME) < end->at_ns + COMING_NS;
 }
 
+/* FROM, an acceptor of which only the last word is left, had another opener than TO, who lives. */
+static bool is_to_past(const struct end *near, const struct found *from, const struct found *to)
+{
+	return near->key.proto == FL_TCP && is_guess(near, from) && !is_guess(near, to) &&
+	       from->flow.role == FL_ROLE_ACCEPTOR && to->flow.role == FL_ROLE_OPENER &&
+	       flow_began_ns(&from->flow) < flow_began_ns(&to->flow);
+}
+
+/* The life before TO, which is at END; TO stays when none is known. */
+static int look_before(struct flowner *h, const struct end *end, struct found *to)
+{
+	struct end then = *end;
+	struct found found;
+	int r;
+
+	then.at_ns = flow_began_ns(&to->flow) - 1;
+	r = look(h, &then, true, &found);
+	if (r == 0 && is_session(&found))
+		*to = found;
+	return r;
+}
+
 static void tell(const struct found *found, const struct end *end, struct flowner_flow *ret_flow)
 {
 	if (!found->known)
@@ -358,6 +398,8 @@ API int flowner_find_packet(struct flowner *h, const struct flowner_packet *pack
 	if (r == 0 && is_guess(&near, &from) && to.known) {
 		near.other = &to.flow;
 		r = look(h, &near, ret_sender, &from);
+		if (r == 0 && is_to_past(&near, &from, &to))
+			r = look_before(h, &far, &to);
 	}
 	if (r < 0)
 		return r;

@@ -797,6 +797,29 @@ static void begun_before_the_last_end(void **state)
 	expect_packet(packet(key, 20 * S + 400, 0), 3, 4);
 }
 
+/* A FIN that came twice is acknowledged to a tuple that the next connect() has just taken over. */
+static void a_last_word(void **state)
+{
+	struct fl_key key = client_key(1), acceptor = reversed(key);
+	struct fl_addr any = { { 0 } };
+	__u64 refused = 20 * S + S / 5, next = 21 * S + S / 2;
+
+	(void)state;
+	ended(1, key, FL_ROLE_OPENER, 10 * S, 20 * S);
+	ended(2, acceptor, FL_ROLE_ACCEPTOR, 11 * S, 20 * S + 100);
+	ended(3, key, FL_ROLE_OPENER, refused, refused + 50000);
+	ended(4, key, FL_ROLE_OPENER, next, next + 2 * S);
+	ended(5, acceptor, FL_ROLE_ACCEPTOR, next + 500000, next + 2 * S);
+	for (int i = 0; i < 2; i++) { /* the second time it may be remembered */
+		expect_packet(packet(acceptor, next + 100000, 0), 2, 3);
+		expect_packet(packet(key, next + 100000, 0), 4, 5);
+		expect_packet(packet(acceptor, next + 490000, 0), 5, 4);   /* clocks */
+		expect_packet(packet(acceptor, refused + 30000, 0), 0, 3); /* a closed port's */
+	}
+	live(6, bound(any, 80, FL_TCP), FL_ROLE_LISTENER, 1 * S);
+	expect_packet(packet(acceptor, next + 100000, 0), 2, 3);
+}
+
 /* A handshake that is never completed is not waited for. */
 static void it_does_not_come(void **state)
 {
@@ -1173,6 +1196,7 @@ int main(void)
 		LIB_TEST(last_ack_before_the_next_life),
 		LIB_TEST(asked_again),
 		LIB_TEST(begun_before_the_last_end),
+		LIB_TEST(a_last_word),
 		LIB_TEST(it_does_not_come),
 		LIB_TEST(remembered_as_asked_anew),
 		LIB_TEST(nobody_is_remembered),
