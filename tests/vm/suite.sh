@@ -6,11 +6,8 @@
 #
 # QUICK=1: see matrix.sh
 #
-# Emulation is slow: sessions by the thousand and not by the hundred thousand, and time. A storm of
-# 24000 has some 5000 processes that live for a moment.
-storm=24000
-[[ ! ${QUICK:-} ]] || storm=3000
-export TEST_SLOW=${TEST_SLOW:-6} STORM=${STORM:-$storm} REPEAT=${REPEAT:-1} KILLS=${KILLS:-3}
+# Emulation is slow: sessions by the thousand and not by the hundred thousand, and time.
+export TEST_SLOW=${TEST_SLOW:-6} STORM=${STORM:-3000} REPEAT=${REPEAT:-1} KILLS=${KILLS:-3}
 export MATCHES=${MATCHES:-200000} ROUNDS=${ROUNDS:-1}
 
 status=0
@@ -25,6 +22,8 @@ kernel=${1:?usage: suite.sh KERNEL [TIER...]}
 shift
 part tests/vm/budget.sh "$kernel"
 (($# > 0)) || part tests/run.sh build
+# some 5000 processes that live for a moment
+(($# > 0)) || [[ ${QUICK:-} ]] || part env STORM=24000 tests/run.sh build storm
 (($# > 0)) || [[ ! ${QUICK:-} ]] || set -- stock lowest
 part tests/vm/tiers.sh "$@"
 exit "$status"
