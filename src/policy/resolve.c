@@ -802,7 +802,17 @@ static int fill_again(struct telling *t, const struct counterpart *part)
 	return 0;
 }
 
-static int look_at_namespaces(struct telling *t)
+/* Not only by numbers, which may take a look at each process to find. */
+static bool is_by_name(const struct policy_term *from)
+{
+	for (size_t w = 0; from && w < from->count; w++) {
+		if (from->words[w].text[strspn(from->words[w].text, "0123456789")])
+			return true;
+	}
+	return false;
+}
+
+static int look_at_namespaces(struct telling *t, bool by_name)
 {
 	struct resolution *r = t->r;
 	int err = 0;
@@ -810,7 +820,7 @@ static int look_at_namespaces(struct telling *t)
 	for (size_t i = 0; !err && i < r->part_count; i++) {
 		enum fl_dimension d = term_of(r, &r->parts[i])->dimension;
 
-		if (d == FL_DIM_NETNS)
+		if (d == FL_DIM_NETNS && (!by_name || is_by_name(r->parts[i].from)))
 			err = fill_again(t, &r->parts[i]);
 	}
 	return err;
@@ -819,7 +829,7 @@ static int look_at_namespaces(struct telling *t)
 int resolution_look_again(struct resolution *r, struct compiled *c, resolve_change_fn fn, void *arg)
 {
 	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
-	int err = look_at_namespaces(&t);
+	int err = look_at_namespaces(&t, false);
 
 	if (find_homes(r) && !err)
 		err = -E2BIG; /* it is a part of the rule, and not of what may be added to it */
@@ -828,14 +838,14 @@ int resolution_look_again(struct resolution *r, struct compiled *c, resolve_chan
 
 /* --- what there is to do --- */
 
-/* A namespace has its name by a mount. */
+/* A namespace has its name by being mounted there. */
 int resolution_run(struct resolution *r, struct compiled *c, resolve_change_fn fn, void *arg)
 {
 	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
 	int err = exefiles_run(r->files, on_file, &t);
 
 	if (!err && exefiles_mounts_changed(r->files))
-		err = look_at_namespaces(&t);
+		err = look_at_namespaces(&t, true);
 	return t.error ? t.error : err;
 }
 
