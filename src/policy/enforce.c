@@ -580,12 +580,17 @@ static void attach_limits(struct enforce *e, const struct enforce_policy *p)
 		(void)attach_program(e, failed_listen.program);
 }
 
-static void detach_all_but(struct enforce *e, __u32 hooks)
+static void use_no_row_but(struct enforce *e, __u32 hooks)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		if (e->rows[i].status == HOOK_ON && !(hooks >> table[i].hook & 1))
 			e->rows[i].status = HOOK_UNUSED;
 	}
+}
+
+static void detach_all_but(struct enforce *e, __u32 hooks)
+{
+	use_no_row_but(e, hooks);
 	detach_unwanted(e);
 }
 
@@ -787,7 +792,8 @@ void enforce_clear(struct enforce *e)
 	e->limits = false;
 	if (e->programs.count) /* a link that cannot be detached judges on for a moment */
 		(void)policymaps_use(&e->maps, FL_POLICY_NONE, 0);
-	detach_all_but(e, 0);
+	use_no_row_but(e, 0);
+	policylinks_keep(&e->links, NULL, NULL); /* none is parked: its program goes */
 	prohibit_nowhere(&e->prohibit);
 	policyprograms_unload(&e->programs);
 	e->skipped = 0;

@@ -144,6 +144,13 @@ for ((i = 0; i < 10; i++)); do exits 0 flowner policy load "$T/policy.yaml"; don
 wait "$many"
 same "while policies were loaded" "$(<"$T/many")" "0 $((TIMES * 10))"
 
+# a tracing program, which cannot be detached and put back as one of a cgroup can
+census() { bpftool prog list -j | jq '[.[] | select(.name == "cgroup_born")] | length'; }
+no_census() { [[ $(census) == 0 ]]; }
+same "who tells of cgroups" "$(census)" 1
+exits 0 flowner policy clear
+eventually 5 no_census
+
 # what the daemon hears of while a trial ends is not written by the policy that goes
 past() { [[ $(date -u +%FT%TZ) > ${1%%.*}Z ]]; } # TIME: to the second, and one more
 stopped() { grep -q '^State:.T' "/proc/$DAEMON/status"; }
