@@ -23,7 +23,7 @@
 #define API __attribute__((visibility("default")))
 
 #define LATE_NS 60000000000ULL	/* TIME-WAIT lasts as long */
-#define CLOCKS_NS 20000ULL	/* CLOCK_REALTIME from CLOCK_BOOTTIME is known as exactly */
+#define CLOCKS_NS 20000ULL	/* a packet's CLOCK_REALTIME, as CLOCK_BOOTTIME, may be off */
 #define COMING_NS 1000000000ULL /* so long after a packet what it opens may still be made */
 
 /* One end of the packet. */
@@ -57,8 +57,8 @@ static bool is_early(const struct end *end, const struct around *a)
 
 /*
  * The session that the other end is in by then is a later life than FLOW: an acceptor begins after
- * its opener. That one's connect() may have begun before the last life's end, and taken over the
- * tuple when it was free.
+ * its opener. The last life's acceptor may end only when the next opener has the tuple already, of
+ * which its own end was free.
  */
 static bool is_past(const struct end *end, const struct fl_flow *flow)
 {

@@ -842,10 +842,11 @@ int resolution_look_again(struct resolution *r, struct compiled *c, resolve_chan
 int resolution_run(struct resolution *r, struct compiled *c, resolve_change_fn fn, void *arg)
 {
 	struct telling t = { .r = r, .c = c, .fn = fn, .arg = arg };
-	int err = exefiles_run(r->files, on_file, &t);
+	int err = exefiles_run(r->files, on_file, &t), looked = 0;
 
-	if (!err && exefiles_mounts_changed(r->files))
-		err = look_at_namespaces(&t, true);
+	if (exefiles_mounts_changed(r->files)) /* that is told once, whatever became of files */
+		looked = look_at_namespaces(&t, true);
+	err = err ? err : looked;
 	return t.error ? t.error : err;
 }
 

@@ -781,7 +781,7 @@ static void asked_again(void **state)
 	assert_int_equal(daemon_.asked, 0);
 }
 
-/* connect() begins, and the tuple it is to have is still another life's. */
+/* connect() has its tuple, and at the other end the last life is still to end. */
 static void begun_before_the_last_end(void **state)
 {
 	struct fl_key key = client_key(1), acceptor = reversed(key);
