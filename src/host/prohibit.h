@@ -33,6 +33,9 @@ struct prohibit {
  */
 void prohibit_in(struct prohibit *p, __u64 netns_cookie, __u32 netns_inum);
 
+/* A rule was taken away somewhere: each namespace is looked at once more. */
+void prohibit_look_again(struct prohibit *p);
+
 /* There are none any more, those of an earlier flownerd included. */
 void prohibit_nowhere(struct prohibit *p);
 

@@ -128,6 +128,9 @@ bool enforce_redirects(const struct enforce *e);
 /* A connect() was rejected there at CONNECT_AUTHORIZATION: the next will be so at once. */
 void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum);
 
+/* A rule of routing has gone, which may be the one that makes it so. */
+void enforce_rule_gone(struct enforce *e);
+
 /* 0, or why not in the last such namespace: negative errno. */
 int enforce_prohibits(const struct enforce *e);
 

@@ -361,14 +361,26 @@ two_ways() {
 	tell server close "$SERVER"
 }
 
-# What the rule does not reach, and where it is not any more.
+prohibited_anew() {
+	way_call tcp 10.0.20.2 "$BY_NAME"
+	prohibited 1
+}
+
+# What the rule does not reach, and where it is not any more: nobody puts it back.
 not_prohibited() {
 	new tcp 10.0.20.1
 	way_call tcp 10.0.20.1 "$INSIDE"
 	same "connect() to an own address" "$IT" ETIMEDOUT
+	kill -STOP "$DAEMON"
 	in_netns ip rule del priority 1
+	in_netns ip -6 rule del priority 1
 	promptly ETIMEDOUT
 	two_ways
+	kill -CONT "$DAEMON"
+	new tcp 10.0.20.2
+	eventually 20 prohibited_anew
+	tell client close "$FD"
+	promptly EHOSTUNREACH
 }
 
 # With the policy; an earlier daemon's, too.

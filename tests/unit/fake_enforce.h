@@ -145,6 +145,11 @@ void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum
 	enforced.rejected_inum = netns_inum;
 }
 
+void enforce_rule_gone(struct enforce *e)
+{
+	(void)e;
+}
+
 int enforce_prohibits(const struct enforce *e)
 {
 	(void)e;
