@@ -15,12 +15,12 @@
 #include "policy/enforce.h"
 #include "daemon/living.h"
 #include "kernel/maps.h"
+#include "daemon/policydir.h"
 #include "policy/policyedit.h"
 #include "daemon/reauthorize.h"
 #include "daemon/ruleset.h"
 #include "policy/safety.h"
 #include "daemon/tell.h"
-#include "text/textfile.h"
 #include "policy/verdicts.h"
 
 #include <errno.h>
@@ -975,77 +975,22 @@ bool rules_run(struct rules *r, struct fail *ret_news)
 
 /* --- policy.d --- */
 
-/* Without this word nothing in TEXT could be enforced, whatever else is wrong with it: it may be
- * written with escapes, and what looks like a comment may be none. */
-static bool may_enforce(const struct policy_text *text)
-{
-	static const char word[] = "enforce";
-	const size_t size = sizeof(word) - 1;
-	const char *end = text->text + text->size;
-
-	for (const char *p = text->text; p < end; p++) {
-		if (*p == '\\' || ((size_t)(end - p) >= size && !strncasecmp(p, word, size)))
-			return true;
-	}
-	return false;
-}
-
-struct files {
-	char **paths;
-	struct policy_text *texts;
-	size_t count;
-};
-
-static void files_release(struct files *files)
-{
-	for (size_t i = 0; files->texts && i < files->count; i++)
-		free((char *)files->texts[i].text);
-	free(files->texts);
-	policy_files_free(files->paths);
-}
-
-static int read_files(const char *dir, struct files *files, struct fail *f)
-{
-	int e = policy_files(dir, &files->paths, &files->count);
-
-	if (e == -ENOENT)
-		return 0;
-	if (e < 0)
-		return fail(f, e, "cannot read the directory '%s': %s", dir, strerror(-e));
-	files->texts = calloc(files->count + 1, sizeof(*files->texts));
-	if (!files->texts)
-		return fail(f, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < files->count; i++) {
-		struct policy_text *t = &files->texts[i];
-		char *text;
-
-		e = textfile_read(files->paths[i], POLICY_BYTES_MAX, &text, &t->size);
-		if (e < 0)
-			return fail(f, e, "cannot read '%s': %s", files->paths[i], strerror(-e));
-		t->name = files->paths[i];
-		t->text = text;
-	}
-	return 0;
-}
-
 int rules_load_dir(struct rules *r, const char *dir, bool *ret_harmless, struct fail *f)
 {
-	_cleanup_(files_release) struct files files = { 0 };
+	_cleanup_(policydir_release) struct policydir found = { 0 };
 	struct rules_outcome outcome;
 	struct rules_order order;
-	int e = read_files(dir, &files, f);
+	int e = policydir_read(dir, &found, f);
 
-	*ret_harmless = e == 0;
-	for (size_t i = 0; e == 0 && i < files.count; i++)
-		*ret_harmless &= !may_enforce(&files.texts[i]);
+	*ret_harmless = e == 0 && !policydir_may_enforce(&found);
 	if (e < 0)
 		return e;
-	if (!files.count) {
+	if (!found.count) {
 		if (enforce_generation(r->enforce))
 			clear(r);
 		return 0;
 	}
-	order = (struct rules_order){ .texts = files.texts, .count = files.count };
+	order = (struct rules_order){ .texts = found.texts, .count = found.count };
 	return rules_load(r, &order, &outcome, f);
 }
 

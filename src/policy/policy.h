@@ -88,7 +88,13 @@ struct policy_text {
 int policy_parse(const struct policy_text *texts, size_t count, struct policy **ret_policy,
 		 struct policy_error *error);
 
-/* The same of files. Negative errno of a file that cannot be read, with ERROR. */
+/* Of files, in this order, each the NAME of its text. Negative errno of one that cannot be read,
+ * with ERROR; -ENOMEM. */
+int policy_texts_read(const char *const *paths, size_t count, struct policy_text **ret_texts,
+		      struct policy_error *error);
+void policy_texts_free(struct policy_text *texts, size_t count);
+
+/* The same as policy_parse() of files. Negative errno of a file that cannot be read, with ERROR. */
 int policy_read(const char *const *paths, size_t count, struct policy **ret_policy,
 		struct policy_error *error);
 

@@ -9,6 +9,13 @@
 #include <errno.h>
 #include <string.h>
 
+void policy_texts_free(struct policy_text *texts, size_t count)
+{
+	for (size_t i = 0; texts && i < count; i++)
+		free((char *)texts[i].text);
+	free(texts);
+}
+
 static int read_files(const char *const *paths, struct policy_text *texts, size_t count,
 		      struct policy_error *error)
 {
@@ -29,22 +36,33 @@ static int read_files(const char *const *paths, struct policy_text *texts, size_
 	return 0;
 }
 
-int policy_read(const char *const *paths, size_t count, struct policy **ret_policy,
-		struct policy_error *error)
+int policy_texts_read(const char *const *paths, size_t count, struct policy_text **ret_texts,
+		      struct policy_error *error)
 {
 	struct policy_text *texts = calloc(count + 1, sizeof(*texts));
 	int r;
 
-	if (!texts) {
-		*error = (struct policy_error){ .why = "out of memory" };
+	*error = (struct policy_error){ .why = "out of memory" };
+	if (!texts)
 		return -ENOMEM;
-	}
 	r = read_files(paths, texts, count, error);
+	if (r) {
+		policy_texts_free(texts, count);
+		return r;
+	}
+	*ret_texts = texts;
+	return 0;
+}
+
+int policy_read(const char *const *paths, size_t count, struct policy **ret_policy,
+		struct policy_error *error)
+{
+	struct policy_text *texts = NULL;
+	int r = policy_texts_read(paths, count, &texts, error);
+
 	if (!r)
 		r = policy_parse(texts, count, ret_policy, error);
-	for (size_t i = 0; i < count; i++)
-		free((char *)texts[i].text);
-	free(texts);
+	policy_texts_free(texts, count);
 	return r;
 }
 
