@@ -75,10 +75,16 @@ comparable() { # LINES: those whose machine and tier expected.txt has
 		END { exit bad > 0 }' "$EXPECTED" <(echo "$1")
 }
 
-check() { # RESULTS
+some_lines() { # RESULTS
 	local now
 	now=$(lines "$1")
 	[[ $now ]] || { echo "table: there is nothing in '$1'" >&2; return 1; }
+	echo "$now"
+}
+
+check() { # RESULTS
+	local now
+	now=$(some_lines "$1") || return 1
 	now=$(comparable "$now" | ways)
 	[[ $now ]] || return 0 # of this machine
 	awk -F ' [|] ?' '
@@ -158,7 +164,7 @@ lint() {
 
 write_expected() { # RESULTS: what they do not have stays
 	local now
-	now=$(lines "$1")
+	now=$(some_lines "$1") || return 1
 	{
 		awk -F ' [|] ?' 'NR == FNR { now[$1, $2] = 1; next } !(($1, $2) in now)' \
 			<(echo "$now") "$EXPECTED"
