@@ -10,7 +10,9 @@
 #include "host/procfs.h"
 #include "host/sockdiag.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <flowner/listen.h>
 #include <linux/netlink.h>
 #include <string.h>
 
@@ -18,6 +20,7 @@
 #define SETTLED_NS                                                                                 \
 	2000000000ull /* younger flows are left alone: their socket may still be on its way */
 
+#define ASKED_MAX 64 /* in a run */
 #define IDLE_COUNT_NS 10000000000ull
 
 struct namespace
@@ -32,14 +35,16 @@ struct run {
 	struct reconcile_result *result;
 	struct namespace spaces[NAMESPACES_MAX];
 	size_t space_count;
-	struct idset sockets; /* cookies the kernel listed */
-	struct idset again;   /* the same, listed a second time when the first left a doubt */
+	struct idset sockets;	/* cookies the kernel listed */
+	struct idset connected; /* UDP sockets of these and to whom, see tie() */
+	struct idset again;	/* cookies listed a second time when the first left a doubt */
 	bool listed_again;
 	bool again_failed;	/* nothing can be told from it then */
 	struct idset known;	/* cookies that have an entry */
 	struct idset processes; /* owners of live flows */
 	struct idset unreached; /* cookies of the namespaces of flows that are not in SPACES */
 	__u64 started_ns;
+	unsigned int asked; /* see is_undone() */
 	bool seeded;
 };
 
@@ -48,6 +53,7 @@ static void run_release(struct run *r)
 	for (size_t i = 0; i < r->space_count; i++)
 		close(r->spaces[i].fd);
 	idset_release(&r->sockets);
+	idset_release(&r->connected);
 	idset_release(&r->again);
 	idset_release(&r->known);
 	idset_release(&r->processes);
@@ -61,10 +67,36 @@ static void cleanup_run(struct run **r)
 		run_release(*r);
 }
 
-static int add_cookie(__u64 cookie, enum fl_proto proto, void *arg)
+static int add_again(const struct sockdiag_socket *s, void *arg)
 {
-	(void)proto;
-	return idset_add(arg, cookie);
+	return idset_add(arg, sockdiag_cookie(s));
+}
+
+static __u64 mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0xff51afd7ed558ccdull;
+	return hash ^ hash >> 32;
+}
+
+/* A socket and its peer, in one number that is not 0. */
+static __u64 tie(__u64 cookie, const struct fl_addr *remote, __u16 port)
+{
+	__u64 hash = mix(mix(cookie, fl_addr_word(remote, 0)), fl_addr_word(remote, 1));
+
+	return mix(hash, port) | 1;
+}
+
+static int add_socket(const struct sockdiag_socket *s, void *arg)
+{
+	__u64 cookie = sockdiag_cookie(s);
+	struct run *run = arg;
+	struct fl_addr remote;
+	int r = idset_add(&run->sockets, cookie);
+
+	if (r < 0 || s->proto != FL_UDP || s->state != FL_STATE_ESTABLISHED)
+		return r;
+	sockdiag_remote(s, &remote);
+	return idset_add(&run->connected, tie(cookie, &remote, ntohs(s->id.idiag_dport)));
 }
 
 /* A socket inside the namespace, and what lives there. One that cannot be entered is left out. */
@@ -80,7 +112,7 @@ static int add_namespace(const char *path, __u32 inum, void *arg)
 		return 0;
 	if (!cookie)
 		(void)maps_netns_cookie(run->agent->maps, inum, &cookie);
-	r = sockdiag_each(fd, add_cookie, &run->sockets);
+	r = sockdiag_each(fd, add_socket, run);
 	if (r < 0 || !cookie) {
 		close(fd);
 		return r == -ENOMEM ? r : 0;
@@ -139,7 +171,7 @@ static bool is_idle_peer(const struct run *run, const struct fl_flow *flow)
 static bool socket_gone(struct run *run, __u64 cookie)
 {
 	for (size_t i = 0; !run->listed_again && i < run->space_count; i++) {
-		if (sockdiag_each(run->spaces[i].fd, add_cookie, &run->again) < 0)
+		if (sockdiag_each(run->spaces[i].fd, add_again, &run->again) < 0)
 			run->again_failed = true;
 	}
 	run->listed_again = true;
@@ -170,18 +202,24 @@ static int note_unreached(struct run *run, __u64 cookie)
 
 /*
  * A UDP socket that was connected to the peer of FLOW, the session being its own, and is no more:
- * no hook tells of connect() with AF_UNSPEC, and nothing came through the socket since.
+ * no hook tells of connect() with AF_UNSPEC, and nothing came through the socket since. Which one
+ * may be is in the list; it is asked for alone, for it may be connected by now, and the kernel may
+ * have to list all for that.
  */
-static bool is_undone(const struct run *run, const struct fl_flow *flow)
+static bool is_undone(struct run *run, const struct fl_flow *flow)
 {
 	const struct namespace *space = namespace_of(run, flow->key.netns_cookie);
 	struct sockdiag_socket s;
 	__u64 active;
 
-	if (!space || flow->key.proto != FL_UDP || !flow->key.remote_port)
+	if (!space || flow->key.proto != FL_UDP || !flow->key.remote_port ||
+	    run->asked == ASKED_MAX)
+		return false;
+	if (idset_has(&run->connected, tie(flow->cookie, &flow->key.remote, flow->key.remote_port)))
 		return false;
 	if (maps_active_ns(run->agent->maps, flow->id, &active) < 0 || active)
 		return false;
+	run->asked++;
 	if (sockdiag_find(space->fd, &flow->key, flow->cookie, &s) < 0)
 		return false;
 	return s.state != FL_STATE_ESTABLISHED || !sockdiag_is_at(&s, &flow->key);

@@ -32,9 +32,14 @@ static struct nlmsghdr *request(char *buf, __u16 flags, struct inet_diag_req_v2 
 	return nlh;
 }
 
+__u64 sockdiag_cookie(const struct sockdiag_socket *s)
+{
+	return cookie_of(&s->id);
+}
+
 struct walk {
 	enum fl_proto proto;
-	int (*fn)(__u64 cookie, enum fl_proto proto, void *arg);
+	int (*fn)(const struct sockdiag_socket *s, void *arg);
 	void *arg;
 	int result;
 };
@@ -48,19 +53,32 @@ static bool is_socket(const struct inet_diag_msg *msg)
 	return msg->idiag_timer != TIMER_TIME_WAIT;
 }
 
+static struct sockdiag_socket socket_of(const struct inet_diag_msg *msg, enum fl_proto proto)
+{
+	return (struct sockdiag_socket){
+		.id = msg->id,
+		.proto = proto,
+		.state = is_socket(msg) ? (enum fl_state)msg->idiag_state : FL_STATE_TIME_WAIT,
+		.uid = msg->idiag_uid,
+		.family = msg->idiag_family,
+	};
+}
+
 static int visit(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	struct sockdiag_socket s;
 	struct walk *w = arg;
 
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg) || !is_socket(msg))
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg) || !is_socket(msg) || w->result)
 		return MNL_CB_OK;
-	if (!w->result)
-		w->result = w->fn(cookie_of(&msg->id), w->proto, w->arg);
+	s = socket_of(msg, w->proto);
+	w->result = w->fn(&s, w->arg);
 	return MNL_CB_OK;
 }
 
-static int dump(int fd, int family, enum fl_proto proto, mnl_cb_t fn, void *arg)
+/* EXT: bits 1 << (INET_DIAG_* - 1), what is told of each beside its ends. */
+static int dump(int fd, int family, enum fl_proto proto, __u8 ext, mnl_cb_t fn, void *arg)
 {
 	char buf[256] = { 0 };
 	struct inet_diag_req_v2 *req;
@@ -69,10 +87,11 @@ static int dump(int fd, int family, enum fl_proto proto, mnl_cb_t fn, void *arg)
 	req->sdiag_family = (__u8)family;
 	req->sdiag_protocol = (__u8)proto;
 	req->idiag_states = proto == FL_TCP ? STATES : ~0u;
+	req->idiag_ext = ext;
 	return netlink_ask(fd, nlh, fn, arg);
 }
 
-int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg), void *arg)
+int sockdiag_each(int fd, int (*fn)(const struct sockdiag_socket *s, void *arg), void *arg)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	static const enum fl_proto protos[] = { FL_TCP, FL_UDP };
@@ -80,7 +99,7 @@ int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg
 	for (size_t f = 0; f < 2; f++) {
 		for (size_t p = 0; p < 2; p++) {
 			struct walk w = { .proto = protos[p], .fn = fn, .arg = arg };
-			int r = dump(fd, families[f], protos[p], visit, &w);
+			int r = dump(fd, families[f], protos[p], 0, visit, &w);
 
 			if (r || w.result)
 				return r ? r : w.result;
@@ -95,15 +114,19 @@ static void fill_end(__be32 to[4], const struct fl_addr *addr, bool v4)
 	memcpy(to, v4 ? &addr->b[12] : addr->b, v4 ? 4 : 16);
 }
 
+/* As the kernel looks one up: a UDP socket by the ends of a datagram that it would get, so its
+ * source is the remote one (udp_dump_one()). */
 static void fill_id(struct inet_diag_sockid *id, const struct fl_key *key, __u64 cookie, bool v4)
 {
-	id->idiag_sport = htons(key->local_port);
-	id->idiag_dport = htons(key->remote_port);
+	bool swapped = key->proto == FL_UDP;
+
+	id->idiag_sport = htons(swapped ? key->remote_port : key->local_port);
+	id->idiag_dport = htons(swapped ? key->local_port : key->remote_port);
 	id->idiag_if = key->ifindex;
 	id->idiag_cookie[0] = (__u32)cookie;
 	id->idiag_cookie[1] = (__u32)(cookie >> 32);
-	fill_end(id->idiag_src, &key->local, v4);
-	fill_end(id->idiag_dst, &key->remote, v4);
+	fill_end(id->idiag_src, swapped ? &key->remote : &key->local, v4);
+	fill_end(id->idiag_dst, swapped ? &key->local : &key->remote, v4);
 }
 
 /* One answer with FN: 0, or what the kernel said. */
@@ -174,17 +197,13 @@ static int take(const struct nlmsghdr *nlh, void *arg)
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg) || cookie_of(&msg->id) != f->cookie)
 		return MNL_CB_OK;
-	*f->socket = (struct sockdiag_socket){
-		.id = msg->id,
-		.proto = f->proto,
-		.state = is_socket(msg) ? (enum fl_state)msg->idiag_state : FL_STATE_TIME_WAIT,
-		.family = msg->idiag_family,
-	};
-	f->socket->uid = msg->idiag_uid;
+	*f->socket = socket_of(msg, f->proto);
 	f->done = true;
 	(void)mnl_attr_parse(nlh, sizeof(*msg), take_attr, f);
 	return MNL_CB_OK;
 }
+
+#define EXT_TOS (1u << (INET_DIAG_TOS - 1) | 1u << (INET_DIAG_TCLASS - 1))
 
 /* 1 found, 0 not there. */
 static int ask(int fd, const struct fl_key *key, int family, struct found *f)
@@ -197,8 +216,7 @@ static int ask(int fd, const struct fl_key *key, int family, struct found *f)
 	req->sdiag_family = (__u8)family;
 	req->sdiag_protocol = (__u8)key->proto;
 	req->idiag_states = ~0u;
-	req->idiag_ext = 1u << (INET_DIAG_TOS - 1) | 1u << (INET_DIAG_TCLASS - 1) |
-			 (f->info ? 1u << (INET_DIAG_INFO - 1) : 0);
+	req->idiag_ext = EXT_TOS | (f->info ? 1u << (INET_DIAG_INFO - 1) : 0);
 	fill_id(&req->id, key, f->cookie, family == AF_INET);
 	r = transact(fd, nlh, take, f);
 	return r < 0 && r != -ENOENT && r != -ESTALE ? r : f->done;
@@ -249,7 +267,7 @@ int sockdiag_find(int fd, const struct fl_key *key, __u64 cookie,
 	int r = ask_both(fd, key, &f);
 
 	for (size_t i = 0; !r && i < 2; i++) {
-		r = dump(fd, families[i], key->proto, take, &f);
+		r = dump(fd, families[i], key->proto, EXT_TOS, take, &f);
 		if (!r)
 			r = f.done;
 	}
@@ -259,6 +277,17 @@ int sockdiag_find(int fd, const struct fl_key *key, __u64 cookie,
 		return -ENOENT;
 	*ret_socket = s;
 	return 0;
+}
+
+void sockdiag_remote(const struct sockdiag_socket *s, struct fl_addr *ret_remote)
+{
+	static const struct fl_addr mapped = { .b = { [10] = 0xff, 0xff } };
+
+	*ret_remote = mapped;
+	if (s->family == AF_INET)
+		memcpy(&ret_remote->b[12], s->id.idiag_dst, 4);
+	else
+		memcpy(ret_remote->b, s->id.idiag_dst, 16);
 }
 
 static bool same_end(const __be32 a[4], __u8 family, const struct fl_addr *b)

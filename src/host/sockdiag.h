@@ -8,16 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * FN once for each TCP socket (but TIME_WAIT and request sockets) and each UDP socket of the
- * namespace of FD, a NETLINK_SOCK_DIAG socket. A dump is no snapshot: a socket may be passed over
- * while others come and go, so absence here is a reason to ask sockdiag_exists().
- */
-int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg), void *arg);
-
-/* 1 when the socket with COOKIE is at KEY, 0 when it is not, negative errno when nobody knows. */
-int sockdiag_exists(int fd, const struct fl_key *key, __u64 cookie);
-
 /* One socket as the kernel tells it, and as it wants to be told which one is meant. */
 struct sockdiag_socket {
 	struct inet_diag_sockid id;
@@ -26,6 +16,22 @@ struct sockdiag_socket {
 	__u32 uid, mark;     /* by which its route is chosen, beside the ends */
 	__u8 family, tos;
 };
+
+__u64 sockdiag_cookie(const struct sockdiag_socket *s);
+
+/* Whom it is connected to, v4-mapped where that is IPv4; idiag_dport has the port, in network byte
+ * order, 0: nobody. */
+void sockdiag_remote(const struct sockdiag_socket *s, struct fl_addr *ret_remote);
+
+/*
+ * FN once for each TCP socket (but TIME_WAIT and request sockets) and each UDP socket of the
+ * namespace of FD, a NETLINK_SOCK_DIAG socket. A dump is no snapshot: a socket may be passed over
+ * while others come and go, so absence here is a reason to ask sockdiag_exists(). No mark, no tos.
+ */
+int sockdiag_each(int fd, int (*fn)(const struct sockdiag_socket *s, void *arg), void *arg);
+
+/* 1 when the socket with COOKIE is at KEY, 0 when it is not, negative errno when nobody knows. */
+int sockdiag_exists(int fd, const struct fl_key *key, __u64 cookie);
 
 /*
  * The socket with COOKIE: at KEY, or wherever the kernel lists it. Its own remote end may be

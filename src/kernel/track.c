@@ -453,10 +453,9 @@ static int attach_moment(struct track *t, size_t from, size_t *ret_next, struct 
 		    strerror(hooks_at(t->hooks, from)->error));
 }
 
-static int pass_over(__u64 cookie, enum fl_proto proto, void *arg)
+static int pass_over(const struct sockdiag_socket *s, void *arg)
 {
-	(void)cookie;
-	(void)proto;
+	(void)s;
 	(void)arg;
 	return 0;
 }

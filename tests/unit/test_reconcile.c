@@ -10,6 +10,7 @@
 #include "host/procfs.h"
 #include "daemon/reconcile.h"
 #include "host/sockdiag.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -31,7 +32,7 @@
 #define LONG_AGO (10 * S)
 #define IDLE_S 120
 #define NONE_SUCH 0x40000000u /* no pid gets that far */
-#define MOST 16
+#define MOST 80
 
 struct space {
 	const char *path;
@@ -51,12 +52,14 @@ static struct {
 	__u64 there[MOST]; /* cookies that answer when asked for alone */
 	int exists_error;  /* nobody knows */
 	int find_error;
-	__u64 undone;	 /* cookie of a UDP socket that is not connected any more */
-	__u16 elsewhere; /* a port that no UDP socket is connected to */
+	__u64 undone;	  /* cookie of a UDP socket that is not connected any more */
+	__u16 elsewhere;  /* a port that no UDP socket is connected to */
+	bool reconnected; /* all of them were connected to another peer when they were listed */
 	__u64 ended_meanwhile;
 	__u64 active_ns;
 	struct fl_config config;
 	/* what was done */
+	unsigned int found; /* sockets that were asked for alone */
 	__u64 taken[MOST];
 	size_t taken_count;
 	struct fl_flow told[MOST];
@@ -127,7 +130,39 @@ static struct space *space_of(int fd)
 	return NULL;
 }
 
-int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg), void *arg)
+/* As the flow that is its own says. */
+static struct sockdiag_socket socket_with(__u64 cookie)
+{
+	struct sockdiag_socket s = {
+		.id.idiag_cookie = { (__u32)cookie, (__u32)(cookie >> 32) },
+		.proto = FL_TCP,
+		.state = cookie == fake.undone ? FL_STATE_CLOSE : FL_STATE_ESTABLISHED,
+	};
+
+	for (size_t i = 0; i < MOST && fake.flows[i].id; i++) {
+		const struct fl_key *key = &fake.flows[i].key;
+
+		if (fake.flows[i].id != cookie || key->proto != FL_UDP)
+			continue;
+		s.proto = FL_UDP;
+		if (key->remote_port != fake.elsewhere)
+			s.id.idiag_dport = htons(key->remote_port);
+	}
+	return s;
+}
+
+__u64 sockdiag_cookie(const struct sockdiag_socket *s)
+{
+	return (__u64)s->id.idiag_cookie[1] << 32 | s->id.idiag_cookie[0];
+}
+
+void sockdiag_remote(const struct sockdiag_socket *s, struct fl_addr *ret_remote)
+{
+	(void)s;
+	memset(ret_remote, 0, sizeof(*ret_remote));
+}
+
+int sockdiag_each(int fd, int (*fn)(const struct sockdiag_socket *s, void *arg), void *arg)
 {
 	struct space *s = space_of(fd);
 	const __u64 *listed = s->listed[s->dumps > 0];
@@ -136,7 +171,12 @@ int sockdiag_each(int fd, int (*fn)(__u64 cookie, enum fl_proto proto, void *arg
 	if (s->fails_from && s->dumps >= s->fails_from)
 		return -s->fails_with;
 	for (size_t i = 0; i < MOST && listed[i]; i++) {
-		int r = fn(listed[i], FL_TCP, arg);
+		struct sockdiag_socket socket = socket_with(listed[i]);
+		int r;
+
+		if (fake.reconnected)
+			socket.id.idiag_dport = 0;
+		r = fn(&socket, arg);
 
 		if (r)
 			return r;
@@ -164,12 +204,10 @@ int sockdiag_find(int fd, const struct fl_key *key, __u64 cookie,
 {
 	assert_int_equal(space_of(fd)->cookie, key->netns_cookie);
 	assert_int_equal(key->proto, FL_UDP);
+	fake.found++;
 	if (fake.find_error)
 		return -fake.find_error;
-	*ret_socket = (struct sockdiag_socket){
-		.proto = FL_UDP,
-		.state = cookie == fake.undone ? FL_STATE_CLOSE : FL_STATE_ESTABLISHED,
-	};
+	*ret_socket = socket_with(cookie);
 	return 0;
 }
 
@@ -605,6 +643,33 @@ static void a_udp_socket_that_is_not_connected_any_more(void **state)
 	list(0, 6);
 	fake.undone = 5;
 	expect_ended(5, FL_REASON_NONE);
+	assert_int_equal(fake.found, 1); /* the other is where the list has it */
+}
+
+/* Since they were listed. */
+static void udp_sockets_that_are_connected_again(void **state)
+{
+	(void)state;
+	for (__u64 id = 5; id < 9; id++) {
+		add(id, FL_UDP);
+		list(0, id);
+	}
+	fake.reconnected = true;
+	expect_nothing_ended();
+	assert_int_equal(fake.found, 4);
+}
+
+static void no_more_udp_sockets_than_that_are_asked_for_alone(void **state)
+{
+	(void)state;
+	for (__u64 id = 1; id < 70; id++) {
+		add(id, FL_UDP);
+		list(0, id);
+	}
+	fake.elsewhere = 999;
+	run();
+	assert_int_equal(fake.found, 64);
+	assert_int_equal(fake.taken_count, 64);
 }
 
 static void a_udp_socket_connected_elsewhere(void **state)
@@ -763,6 +828,8 @@ int main(void)
 		TEST(a_udp_socket_passed_over_twice),
 		TEST(a_udp_socket_that_is_not_connected_any_more),
 		TEST(a_udp_socket_connected_elsewhere),
+		TEST(udp_sockets_that_are_connected_again),
+		TEST(no_more_udp_sockets_than_that_are_asked_for_alone),
 		TEST(what_a_udp_socket_is_connected_to_nobody_knows),
 		TEST(a_udp_socket_passed_over_once),
 		TEST(without_a_doubt_there_is_no_second_dump),

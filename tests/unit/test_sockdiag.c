@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's list of sockets, asked about our own: no root needed for that. */
 #include "text/address.h"
+#include "host/netlink.h"
 #include "host/sockdiag.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,6 +20,17 @@
 #include <cmocka.h>
 
 #define DUMPS 1000
+
+int __real_netlink_ask(int fd, const struct nlmsghdr *question, mnl_cb_t fn, void *arg);
+int __wrap_netlink_ask(int fd, const struct nlmsghdr *question, mnl_cb_t fn, void *arg);
+
+static unsigned int dumps; /* of all sockets */
+
+int __wrap_netlink_ask(int fd, const struct nlmsghdr *question, mnl_cb_t fn, void *arg)
+{
+	dumps++;
+	return __real_netlink_ask(fd, question, fn, arg);
+}
 
 /* One of ours, as the kernel side would have noted it. */
 struct own {
@@ -42,10 +54,9 @@ static int close_diag(void **state)
 	return close(diag);
 }
 
-static int nothing(__u64 cookie, enum fl_proto proto, void *arg)
+static int nothing(const struct sockdiag_socket *s, void *arg)
 {
-	(void)cookie;
-	(void)proto;
+	(void)s;
 	(void)arg;
 	return 0;
 }
@@ -143,12 +154,12 @@ struct count {
 	int times, calls, stop_with;
 };
 
-static int count(__u64 cookie, enum fl_proto proto, void *arg)
+static int count(const struct sockdiag_socket *s, void *arg)
 {
 	struct count *c = arg;
 
 	c->calls++;
-	c->times += cookie == c->cookie && proto == c->proto;
+	c->times += sockdiag_cookie(s) == c->cookie && s->proto == c->proto;
 	return c->stop_with;
 }
 
@@ -362,6 +373,45 @@ static void socket_of_many_peers(void **state)
 	close(own.fd);
 }
 
+static struct own make_connected(const struct own *to)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	int fd = bound(AF_INET, SOCK_DGRAM);
+
+	memcpy(&v4.sin_addr, &to->key.local.b[12], 4);
+	v4.sin_port = htons(to->key.local_port);
+	assert_int_equal(connect(fd, (struct sockaddr *)&v4, sizeof(v4)), 0);
+	return note(fd, FL_UDP);
+}
+
+/* Bound, or connected to each other: both ends are at loopback, and are not taken for the other. */
+static void udp_is_found_where_it_is(void **state)
+{
+	const int low_delay = 0x10;
+	struct own bound_one = note(bound(AF_INET, SOCK_DGRAM), FL_UDP);
+	struct own connected = make_connected(&bound_one);
+	struct sockdiag_socket s;
+	struct fl_addr remote;
+
+	(void)state;
+	needs_inet_diag();
+	assert_int_equal(setsockopt(connected.fd, IPPROTO_IP, IP_TOS, &low_delay, sizeof(int)), 0);
+	dumps = 0;
+	assert_int_equal(sockdiag_find(diag, &bound_one.key, bound_one.cookie, &s), 0);
+	assert_int_equal(sockdiag_find(diag, &connected.key, connected.cookie, &s), 0);
+	assert_int_equal(s.state, FL_STATE_ESTABLISHED);
+	assert_true(sockdiag_is_at(&s, &connected.key));
+	sockdiag_remote(&s, &remote);
+	assert_memory_equal(&remote, &connected.key.remote, sizeof(remote));
+	assert_int_equal(tos_of(&connected), low_delay);
+	assert_int_equal(dumps, 0);
+	connected.key.remote_port++; /* found all the same */
+	assert_int_equal(tos_of(&connected), low_delay);
+	assert_true(dumps > 0);
+	close(connected.fd);
+	close(bound_one.fd);
+}
+
 static void nobody_to_ask(void **state)
 {
 	struct fl_key key = { .proto = FL_TCP };
@@ -382,6 +432,7 @@ int main(void)
 		cmocka_unit_test(found_wherever_it_is),
 		cmocka_unit_test(what_its_route_is_chosen_by),
 		cmocka_unit_test(socket_of_many_peers),
+		cmocka_unit_test(udp_is_found_where_it_is),
 		cmocka_unit_test(nobody_to_ask),
 	};
 

@@ -25,6 +25,7 @@ $(B)/unit/test_policylinks: UNIT_LDFLAGS += $(addprefix -Wl$(,)--wrap=,bpf_progr
 	bpf_program__type bpf_program__fd bpf_program__attach bpf_program__attach_cgroup \
 	bpf_object__next_program bpf_link__fd bpf_link__detach bpf_link__destroy bpf_link__open \
 	bpf_link__update_program bpf_obj_pin bpf_obj_get_info_by_fd)
+$(B)/unit/test_sockdiag: UNIT_LDFLAGS += -Wl,--wrap=netlink_ask
 $(B)/unit/test_recall: UNIT_LDFLAGS += -Wl,--wrap=mmap
 
 # calls of what these compile themselves are counted
