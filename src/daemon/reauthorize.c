@@ -171,8 +171,6 @@ static void on_news(const struct routes_news *news, void *arg)
 		*known = a->numbers[--a->number_count];
 	if (news->ended)
 		return;
-	if (news->rule_gone)
-		enforce_rule_gone(a->enforce);
 	if (news->number == ROUTES_OWN)
 		change(a, a->own_inum);
 	else if (known)

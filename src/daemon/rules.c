@@ -933,6 +933,7 @@ void rules_look_again(struct rules *r)
 {
 	if (!r)
 		return;
+	enforce_look_again(r->enforce);
 	look_at_cgroups(r);
 	if (r->current)
 		follow(r, resolution_look_again(r->current->resolution, r->current->compiled,

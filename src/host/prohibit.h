@@ -33,7 +33,7 @@ struct prohibit {
  */
 void prohibit_in(struct prohibit *p, __u64 netns_cookie, __u32 netns_inum);
 
-/* A rule was taken away somewhere: each namespace is looked at once more. */
+/* Each is looked at once more: somebody may have taken the rule away. */
 void prohibit_look_again(struct prohibit *p);
 
 /* There are none any more, those of an earlier flownerd included. */

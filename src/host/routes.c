@@ -131,8 +131,7 @@ void routes_news_parse(const void *buf, size_t len, int number,
 	struct routes_news news;
 
 	for (int left = (int)len; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		news = (struct routes_news){ .number = number,
-					     .rule_gone = nlh->nlmsg_type == RTM_DELRULE };
+		news = (struct routes_news){ .number = number };
 		if (nlh->nlmsg_type == RTM_NEWNSID ||
 		    (nlh->nlmsg_type == RTM_DELNSID && number != ROUTES_OWN))
 			continue; /* nothing has changed; the numbers of others are not ours */
@@ -177,7 +176,7 @@ int routes_news_read(int fd, void (*fn)(const struct routes_news *news, void *ar
 		if (n < 0 && errno != ENOBUFS)
 			return -errno;
 		if (n < 0)
-			fn(&(struct routes_news){ .number = ROUTES_LOST, .rule_gone = true }, arg);
+			fn(&(struct routes_news){ .number = ROUTES_LOST }, arg);
 		else
 			routes_news_parse(buf, (size_t)n, number_of(&msg), fn, arg);
 	}

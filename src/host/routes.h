@@ -31,9 +31,8 @@ bool routes_is_none(int error);
 #define ROUTES_LOST (-2) /* some of the news did not fit */
 
 struct routes_news {
-	int number;	/* of the namespace, as ours has it; or ROUTES_* */
-	bool ended;	/* that number is nobody's any more */
-	bool rule_gone; /* a rule of routing was taken away, or nobody knows */
+	int number; /* of the namespace, as ours has it; or ROUTES_* */
+	bool ended; /* that number is nobody's any more */
 };
 
 /* Not blocking; hears nothing yet. OTHERS: of other namespaces, too, which takes CAP_NET_BROADCAST

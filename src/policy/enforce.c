@@ -200,7 +200,7 @@ void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum
 	prohibit_in(&e->prohibit, netns_cookie, netns_inum);
 }
 
-void enforce_rule_gone(struct enforce *e)
+void enforce_look_again(struct enforce *e)
 {
 	prohibit_look_again(&e->prohibit);
 }

@@ -128,8 +128,8 @@ bool enforce_redirects(const struct enforce *e);
 /* A connect() was rejected there at CONNECT_AUTHORIZATION: the next will be so at once. */
 void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum);
 
-/* A rule of routing has gone, which may be the one that makes it so. */
-void enforce_rule_gone(struct enforce *e);
+/* What makes it so may have gone, or could not be made: the next that is rejected shows it. */
+void enforce_look_again(struct enforce *e);
 
 /* 0, or why not in the last such namespace: negative errno. */
 int enforce_prohibits(const struct enforce *e);

@@ -556,7 +556,8 @@ kinds() {
 }
 
 main() {
-	start_daemon
+	echo 'reconcile: 2s' >"$T/config"
+	start_daemon --config "$T/config"
 	machine
 	: >"$T/wanted"
 	FLOWNER_SOCKET=$SOCK "$BUILD/flowner" watch -j >"$T/events" 2>"$T/watch.err" &

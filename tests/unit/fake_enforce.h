@@ -23,6 +23,7 @@ static struct {
 	__u64 rejected_in;
 	__u32 rejected_inum;
 	int prohibits;
+	unsigned int looked_again;
 	int refuse; /* given by the next load when not 0 */
 	int refuse_change;
 	int (*judge_again)(__u64 flow_id, __u32 ifindex);
@@ -145,9 +146,10 @@ void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum
 	enforced.rejected_inum = netns_inum;
 }
 
-void enforce_rule_gone(struct enforce *e)
+void enforce_look_again(struct enforce *e)
 {
 	(void)e;
+	enforced.looked_again++;
 }
 
 int enforce_prohibits(const struct enforce *e)

@@ -89,7 +89,6 @@ static void those_of_others_stay(void **state)
 	assert_int_equal(system("ip rule del priority 1"), 0);
 }
 
-/* Until a rule was taken away somewhere. */
 static void a_namespace_is_looked_at_once(void **state)
 {
 	struct prohibit p = { .mark = { 2, ~0u } };

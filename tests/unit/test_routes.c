@@ -121,19 +121,6 @@ static void what_changes_is_told_with_where(void **state)
 	assert_int_equal(told[0].number, ROUTES_OWN);
 }
 
-static void a_rule_that_goes_is_told_as_such(void **state)
-{
-	(void)state;
-	put(RTM_NEWRULE, 0);
-	put(RTM_DELRULE, 0);
-	put(RTM_DELROUTE, 0);
-	parse(3);
-	assert_int_equal(told_count, 3);
-	assert_false(told[0].rule_gone);
-	assert_true(told[1].rule_gone);
-	assert_false(told[2].rule_gone);
-}
-
 static void numbers_come_and_go(void **state)
 {
 	(void)state;
@@ -169,7 +156,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_way_to_ourselves, begin, end),
 		cmocka_unit_test_setup_teardown(no_way, begin, end),
 		cmocka_unit_test_setup_teardown(what_changes_is_told_with_where, begin, end),
-		cmocka_unit_test_setup_teardown(a_rule_that_goes_is_told_as_such, begin, end),
 		cmocka_unit_test_setup_teardown(numbers_come_and_go, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_cut_off_is_not_read, begin, end),
 	};

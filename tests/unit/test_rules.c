@@ -312,6 +312,13 @@ static void where_a_connect_was_rejected_the_next_fails_at_once(void **state)
 	assert_int_equal(enforced.rejected_inum, OTHER_INUM);
 }
 
+static void a_namespace_is_looked_at_again_now_and_then(void **state)
+{
+	(void)state;
+	rules_look_again(rules);
+	assert_int_equal(enforced.looked_again, 1);
+}
+
 static void rejects(void)
 {
 	take(FL_HOOK_CONNECT_AUTHORIZATION, FL_TCP, FL_REJECT);
@@ -1200,6 +1207,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(where_a_connect_was_rejected_the_next_fails_at_once),
+		T(a_namespace_is_looked_at_again_now_and_then),
 		T(what_was_rejected_is_nothing_to_who_comes_next),
 		T(nothing_is_in_force_at_first),
 		T(who_misses_cgroups_is_made_anew),
