@@ -10,6 +10,7 @@
  * this directory, but not this one; so a sticky directory (/tmp) is no such place.
  */
 #include "host/exefiles.h"
+#include "host/procfs.h"
 
 #include "text/cleanup.h"
 
@@ -655,14 +656,14 @@ static size_t count_replaced(const struct exefiles *f)
 	return n;
 }
 
-static void mark_running(struct exefiles *f, const struct stat *exe)
+static void mark_running(struct exefiles *f, const struct procfs_exe *exe)
 {
 	for (size_t i = 0; i < f->path_count; i++) {
 		struct path *p = f->paths[i];
 
 		for (size_t j = 0; j < p->replaced_count; j++) {
-			if (p->replaced[j].st_ino == exe->st_ino &&
-			    p->replaced[j].st_dev == exe->st_dev)
+			if (p->replaced[j].st_ino == exe->inode &&
+			    p->replaced[j].st_dev == exe->dev)
 				p->replaced[j].seen = true;
 		}
 	}
@@ -672,17 +673,17 @@ static int look_at_processes(struct exefiles *f)
 {
 	const struct dirent *entry;
 	DIR *proc = opendir("/proc");
-	char exe[300];
-	struct stat st;
+	struct procfs_exe exe;
+	char link[300];
 
 	if (!proc)
 		return -errno;
 	while ((entry = readdir(proc))) {
 		if (!isdigit((unsigned char)*entry->d_name))
 			continue;
-		snprintf(exe, sizeof(exe), "%s/exe", entry->d_name);
-		if (fstatat(dirfd(proc), exe, &st, 0) == 0)
-			mark_running(f, &st);
+		snprintf(link, sizeof(link), "%s/exe", entry->d_name);
+		if (procfs_exe(dirfd(proc), link, &exe) == 0)
+			mark_running(f, &exe);
 	}
 	closedir(proc);
 	return 0;

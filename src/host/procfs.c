@@ -24,9 +24,7 @@ struct identity {
 	__u64 start_ticks;
 	__u64 stack_start; /* random in every image; 0 where not ours to see */
 	__u32 parent;
-	dev_t exe_dev;
-	ino_t exe_inode;
-	nlink_t exe_links;
+	struct procfs_exe exe;
 };
 
 /* Up to SIZE bytes of a file below DIR: how many, or negative errno. */
@@ -80,20 +78,32 @@ static int stat_parse(const char *stat, struct identity *id)
 	return 0;
 }
 
+int procfs_exe(int dir, const char *link, struct procfs_exe *ret_exe)
+{
+	struct statx stx;
+
+	/* through the magic link: the file that runs, whatever its name leads to today */
+	if (statx(dir, link, AT_STATX_DONT_SYNC, STATX_INO | STATX_NLINK, &stx) < 0)
+		return errno == ESRCH ? -ENOENT : -errno;
+	*ret_exe = (struct procfs_exe){
+		.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		.inode = stx.stx_ino,
+		.links = stx.stx_nlink,
+	};
+	return 0;
+}
+
 static int identity_read(int dir, struct identity *ret_id)
 {
 	struct identity id = {};
-	struct stat exe;
 	char text[2048];
+	int r;
 
 	if (text_read(dir, "stat", text, sizeof(text)) <= 0 || stat_parse(text, &id))
 		return -ENOENT;
-	/* through the magic link: the file that runs, whatever its name leads to today */
-	if (fstatat(dir, "exe", &exe, 0))
-		return errno == ESRCH ? -ENOENT : -errno;
-	id.exe_dev = exe.st_dev;
-	id.exe_inode = exe.st_ino;
-	id.exe_links = exe.st_nlink;
+	r = procfs_exe(dir, "exe", &id.exe);
+	if (r < 0)
+		return r;
 	*ret_id = id;
 	return 0;
 }
@@ -101,8 +111,8 @@ static int identity_read(int dir, struct identity *ret_id)
 static bool identity_equal(const struct identity *a, const struct identity *b)
 {
 	return a->start_ticks == b->start_ticks && a->stack_start == b->stack_start &&
-	       a->parent == b->parent && a->exe_dev == b->exe_dev && a->exe_inode == b->exe_inode &&
-	       a->exe_links == b->exe_links;
+	       a->parent == b->parent && a->exe.dev == b->exe.dev && a->exe.inode == b->exe.inode &&
+	       a->exe.links == b->exe.links;
 }
 
 /* A file may be called "x (deleted)": only a file without links has lost its name. */
@@ -227,7 +237,7 @@ static int look(int dir, const struct identity *id, struct procfs *proc)
 {
 	int r;
 
-	r = exe_read(dir, id->exe_links, proc);
+	r = exe_read(dir, id->exe.links, proc);
 	if (r)
 		return r;
 	r = args_read(dir, proc);
@@ -237,8 +247,8 @@ static int look(int dir, const struct identity *id, struct procfs *proc)
 	login_read(dir, &proc->login_uid);
 	cgroup_read(dir, &proc->cgroup_id);
 	parent_read(id->parent, &proc->parent);
-	proc->exe_inode = id->exe_inode;
-	proc->exe_dev = major(id->exe_dev) << 20 | minor(id->exe_dev);
+	proc->exe_inode = id->exe.inode;
+	proc->exe_dev = major(id->exe.dev) << 20 | minor(id->exe.dev);
 	return 0;
 }
 

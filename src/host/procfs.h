@@ -10,6 +10,7 @@
 #include <flowner/flow.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct procfs {
 	char *exe;  /* without " (deleted)" */
@@ -42,6 +43,19 @@ bool procfs_runs(const struct fl_proc_key *key);
  * read. */
 __u64 procfs_own_ticks(void);
 __u64 procfs_ticks(__u32 pid);
+
+/* As stat() says, which may be another device than the kernel side's. */
+struct procfs_exe {
+	dev_t dev;
+	ino_t inode;
+	nlink_t links;
+};
+
+/*
+ * The file that runs: LINK is PID/exe below DIR. Its file system is not asked: that may be somebody's
+ * own, or far away, and not answer. -ENOENT, -errno.
+ */
+int procfs_exe(int dir, const char *link, struct procfs_exe *ret_exe);
 
 /* PID has the file INODE of DEV mapped: for file systems whose stat() gives another device. */
 bool procfs_maps_file(__u32 pid, __u32 dev, __u64 inode);
