@@ -220,6 +220,15 @@ static bool has_suffix(const char *text, const char *suffix)
 	return len >= tail && !strcmp(text + len - tail, suffix);
 }
 
+/* One that lives may be called "x (deleted)". */
+static bool leads_to(const char *path, __u64 id)
+{
+	_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	__u64 found;
+
+	return fd >= 0 && cgroup_id(fd, &found) == 0 && found == id;
+}
+
 /* A handle also opens cgroups outside our mount, or one being removed: those have no path here. */
 static char *cgroup_ask(const struct names *names, __u64 id)
 {
@@ -231,7 +240,7 @@ static char *cgroup_ask(const struct names *names, __u64 id)
 	if (fd < 0)
 		return NULL;
 	path = fd_path(fd);
-	if (!path || has_suffix(path, " (deleted)"))
+	if (!path || (has_suffix(path, " (deleted)") && !leads_to(path, id)))
 		return NULL;
 	if (strncmp(path, names->cgroup_root, root_len) != 0)
 		return NULL;

@@ -285,30 +285,51 @@ static void cgroup_unknown(void **state)
 	names_free(names);
 }
 
-/* A cgroup made for this test: its path comes back, and stays when it is gone. */
-static void cgroup_is_remembered(void **state)
+/* A cgroup made for a test: PATH, whole, has 4200 bytes, OWN is what is below the mount. */
+static __u64 make_cgroup(const char *mount, const char *own, char *path)
 {
-	char *mount = NULL, path[4200], own[64];
-	struct names *names;
-	__u64 id = 0, root = 0;
+	__u64 id = 0;
 	int fd;
 
-	(void)state;
-	if (geteuid() || cgroup_mount(&mount)) {
-		print_message("needs root (open_by_handle_at) and cgroup2\n");
-		skip();
-		return; /* skip() does not come back, which analyzers do not know */
-	}
-	snprintf(own, sizeof(own), "/flowner-test-%d.service", getpid());
-	snprintf(path, sizeof(path), "%s%s", mount, own);
+	snprintf(path, 4200, "%s%s", mount, own);
 	if (mkdir(path, 0755)) {
 		print_message("cannot make '%s': %s\n", path, strerror(errno));
-		free(mount);
-		skip();
+		return 0;
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(cgroup_id(fd, &id), 0);
 	close(fd);
+	return id;
+}
+
+static char *need_cgroups(void)
+{
+	char *mount = NULL;
+
+	if (geteuid() || cgroup_mount(&mount)) {
+		print_message("needs root (open_by_handle_at) and cgroup2\n");
+		skip();
+	}
+	return mount;
+}
+
+/* Its path comes back, and stays when it is gone. */
+static void cgroup_is_remembered(void **state)
+{
+	char *mount = need_cgroups(), path[4200], own[64];
+	struct names *names;
+	__u64 id, root = 0;
+	int fd;
+
+	(void)state;
+	if (!mount)
+		return; /* skip() does not come back, which analyzers do not know */
+	snprintf(own, sizeof(own), "/flowner-test-%d.service", getpid());
+	id = make_cgroup(mount, own, path);
+	if (!id) {
+		free(mount);
+		skip();
+	}
 	fd = open(mount, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(cgroup_id(fd, &root), 0);
 	close(fd);
@@ -331,6 +352,30 @@ static void cgroup_is_remembered(void **state)
 	free(mount);
 }
 
+/* Whoever may make cgroups may call them so. */
+static void cgroup_that_is_called_deleted(void **state)
+{
+	char *mount = need_cgroups(), path[4200], own[64];
+	struct names *names;
+	__u64 id;
+
+	(void)state;
+	if (!mount)
+		return;
+	snprintf(own, sizeof(own), "/flowner-test-%d (deleted)", getpid());
+	id = make_cgroup(mount, own, path);
+	free(mount);
+	if (!id)
+		skip();
+	assert_int_equal(names_new(&names), 0);
+	assert_string_equal(names_cgroup(names, id), own);
+	assert_int_equal(rmdir(path), 0);
+	names_free(names);
+	assert_int_equal(names_new(&names), 0);
+	assert_null(names_cgroup(names, id));
+	names_free(names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +388,7 @@ int main(void)
 		cmocka_unit_test(questions_outlive_who_asked),
 		cmocka_unit_test(cgroup_unknown),
 		cmocka_unit_test(cgroup_is_remembered),
+		cmocka_unit_test(cgroup_that_is_called_deleted),
 	};
 
 	return cmocka_run_group_tests_name("names", tests, NULL, NULL);
