@@ -52,8 +52,8 @@ struct procfs_exe {
 };
 
 /*
- * The file that runs: LINK is PID/exe below DIR. Its file system is not asked: that may be somebody's
- * own, or far away, and not answer. -ENOENT, -errno.
+ * The file that runs: LINK is PID/exe below DIR. Its file system is not asked, which may be
+ * somebody's own, or far away, and not answer. -ENOENT, -errno.
  */
 int procfs_exe(int dir, const char *link, struct procfs_exe *ret_exe);
 
