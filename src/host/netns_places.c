@@ -2,11 +2,14 @@
 /*
  * A path in somebody else's mount namespace leads over his file systems, which may let us wait for
  * ever: only what the kernel has in memory is walked (RESOLVE_CACHED, 5.12), and the directories
- * above a mount are. Where a descriptor leads is read, never opened, before it is known.
+ * above a mount are. Where a descriptor leads is read, never opened, before it is known. Somebody
+ * may have millions of descriptors: so long and no longer is looked at those of one process, and at
+ * all of them.
  */
 #include "host/netns_places.h"
 #include "host/netns.h"
 #include "text/cleanup.h"
+#include "text/clock.h"
 #include "text/idset.h"
 
 #include <ctype.h>
@@ -16,6 +19,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +32,8 @@
 #endif
 
 #define NET "net:["
+#define ONE_NS 200000000ull /* of CPU time */
+#define ALL_NS 2000000000ull
 
 struct place {
 	char *path; /* NULL: it is mounted */
@@ -43,7 +49,20 @@ static struct {
 struct search {
 	struct idset seen;   /* network namespaces */
 	struct idset mounts; /* mount namespaces */
+	__u64 ends_ns, one_ends_ns;
 };
+
+static __u64 cpu_ns(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static bool is_over(const struct search *s)
+{
+	__u64 now_ns = cpu_ns();
+
+	return now_ns > s->one_ends_ns || now_ns > s->ends_ns;
+}
 
 static void search_release(struct search *s)
 {
@@ -111,7 +130,7 @@ static int look_into(struct search *s, const char *dir, const char *suffix)
 	DIR *d = opendir(dir);
 	int r = 0;
 
-	while (d && r >= 0 && (entry = readdir(d))) {
+	while (d && r >= 0 && !is_over(s) && (entry = readdir(d))) {
 		char *path;
 
 		if (!isdigit((unsigned char)*entry->d_name))
@@ -176,7 +195,7 @@ static int look_at_mounts(struct search *s, int pid)
 	r = idset_add(&s->mounts, st.st_ino);
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
 	file = fopen(path, "re");
-	while (!r && file && getline(&line, &room, file) > 0)
+	while (!r && file && !is_over(s) && getline(&line, &room, file) > 0)
 		r = look_at_mount(s, pid, line);
 	return r;
 }
@@ -186,8 +205,10 @@ static int look_at_mounts(struct search *s, int pid)
 static int look_at_process(struct search *s, int pid)
 {
 	char dir[64];
-	int r = look_at_mounts(s, pid);
+	int r;
 
+	s->one_ends_ns = cpu_ns() + ONE_NS;
+	r = look_at_mounts(s, pid);
 	if (r)
 		return r;
 	snprintf(dir, sizeof(dir), "/proc/%d/task", pid);
@@ -206,18 +227,19 @@ static int note(const char *path, __u32 inum, void *arg)
 
 int netns_places_find(void)
 {
-	_cleanup_(search_release) struct search s = { 0 };
+	_cleanup_(search_release) struct search s = { .one_ends_ns = UINT64_MAX };
 	const struct dirent *entry;
 	DIR *proc;
 	int r;
 
+	s.ends_ns = cpu_ns() + ALL_NS;
 	netns_places_forget();
 	r = netns_each(note, &s);
 	if (r)
 		return r;
 	r = look_at_mounts(&s, getpid()); /* our own first: no strange file system on the way */
 	proc = opendir("/proc");
-	while (!r && proc && (entry = readdir(proc)))
+	while (!r && proc && cpu_ns() <= s.ends_ns && (entry = readdir(proc)))
 		if (isdigit((unsigned char)*entry->d_name))
 			r = look_at_process(&s, atoi(entry->d_name));
 	if (proc)

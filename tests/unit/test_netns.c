@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -379,6 +380,21 @@ static __u32 inum_of(const char *path)
 	return (__u32)st.st_ino;
 }
 
+static __u64 look_ns, cpu_ns; /* how long each look at the clock takes; 0: it is the real one */
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (clock != CLOCK_THREAD_CPUTIME_ID || !look_ns)
+		return __real_clock_gettime(clock, ts);
+	cpu_ns += look_ns;
+	*ts = (struct timespec){ .tv_sec = (time_t)(cpu_ns / 1000000000),
+				 .tv_nsec = (long)(cpu_ns % 1000000000) };
+	return 0;
+}
+
 static void end(pid_t pid)
 {
 	kill(pid, SIGKILL);
@@ -407,6 +423,37 @@ static void held_by_a_descriptor(void **state)
 	assert_false(found_at_all(inum));
 	assert_int_equal(netns_places_find(), 0);
 	assert_false(found_at_all(inum)); /* it was not kept */
+	netns_places_forget();
+}
+
+/* Where it takes a millisecond to look at one, it is not all of them. */
+static void behind_many_descriptors(void **state)
+{
+	pid_t pid = geteuid() ? -1 : child_elsewhere();
+	int low[300], namespace, high;
+	char path[64];
+	__u32 inum;
+
+	(void)state;
+	if (pid < 0)
+		skip();
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	inum = inum_of(path);
+	namespace = open(path, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(low) / sizeof(low[0]); i++)
+		low[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	high = fcntl(namespace, F_DUPFD_CLOEXEC, 0);
+	close(namespace);
+	end(pid);
+	look_ns = 1000000;
+	assert_int_equal(netns_places_find(), 0);
+	assert_false(found_at_all(inum));
+	look_ns = 0;
+	assert_int_equal(netns_places_find(), 0);
+	assert_true(found_at_all(inum));
+	close(high);
+	for (size_t i = 0; i < sizeof(low) / sizeof(low[0]); i++)
+		close(low[i]);
 	netns_places_forget();
 }
 
@@ -523,6 +570,7 @@ int main(void)
 		cmocka_unit_test(diag_socket_elsewhere),
 		cmocka_unit_test(ended_meanwhile),
 		cmocka_unit_test(held_by_a_descriptor),
+		cmocka_unit_test(behind_many_descriptors),
 		cmocka_unit_test(where_a_thread_went),
 		cmocka_unit_test(mounted_where_we_are_not),
 	};

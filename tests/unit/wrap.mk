@@ -11,7 +11,8 @@ $(B)/unit/test_metrics: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime
 $(B)/unit/test_rules: UNIT_LDFLAGS += -Wl,--wrap=cgroup_is_host_namespace -Wl,--wrap=cgroup_each \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=people_uid
 $(B)/unit/test_pins: UNIT_LDFLAGS += -Wl,--wrap=statfs
-$(B)/unit/test_libflowner $(B)/unit/test_reconcile: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime
+$(B)/unit/test_libflowner $(B)/unit/test_netns $(B)/unit/test_reconcile: UNIT_LDFLAGS += \
+	-Wl,--wrap=clock_gettime
 $(B)/unit/test_api: UNIT_LDFLAGS += -Wl,--wrap=bpf_iter_create
 $(B)/unit/test_holders: UNIT_LDFLAGS += -Wl,--wrap=bpf_iter_create -Wl,--wrap=clock_gettime
 $(B)/unit/test_exefiles: UNIT_LDFLAGS += -Wl,--wrap=timerfd_settime
