@@ -116,11 +116,11 @@ static void take_answers(struct names *names)
 	for (size_t i = 0; i < QUESTIONS; i++) {
 		struct asked *a = &names->asked[i];
 
-		if (!a->question || !people_answered(a->question, 0))
+		if (!a->question || !question_answered(a->question, 0))
 			continue;
 		entry_set(cache_place(&names->users, a->uid), a->uid, people_name(a->question),
 			  now_ns() + USER_LIFE_NS);
-		people_forget(TAKE_PTR(a->question));
+		question_forget(TAKE_PTR(a->question));
 		names->open--;
 	}
 }
@@ -167,7 +167,7 @@ static void ask_user(struct names *names, __u32 uid)
 	ms = patience_ms(names, now);
 	if (!ms)
 		return;
-	(void)people_answered(a->question, ms);
+	(void)question_answered(a->question, ms);
 	names->waited_ns += now_ns() - now;
 	take_answers(names);
 }
@@ -309,7 +309,7 @@ void names_free(struct names *names)
 	if (!names)
 		return;
 	for (size_t i = 0; i < QUESTIONS; i++)
-		people_forget(names->asked[i].question);
+		question_forget(names->asked[i].question);
 	cache_release(&names->users);
 	cache_release(&names->cgroups);
 	cleanup_close(&names->cgroup_fd);

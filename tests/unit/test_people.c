@@ -36,18 +36,18 @@ static void names(void **state)
 
 	(void)state;
 	assert_int_equal(people_ask_name(0, &q), 0);
-	while (!people_answered(q, 1000))
+	while (!question_answered(q, 1000))
 		;
 	name = people_name(q);
 	assert_string_equal(name, "root");
 	free(name);
-	people_forget(q);
+	question_forget(q);
 	assert_int_equal(people_ask_name(4000000007u, &q), 0);
-	while (!people_answered(q, 1000))
+	while (!question_answered(q, 1000))
 		;
 	assert_null(people_name(q));
-	people_forget(q);
-	people_forget(NULL);
+	question_forget(q);
+	question_forget(NULL);
 }
 
 static void nobody_answers(void **state)
