@@ -10,6 +10,7 @@
 #include "text/cleanup.h"
 #include "kernel/maps.h"
 #include "host/procfs.h"
+#include "host/procmem.h"
 
 #include <errno.h>
 #include <search.h>
@@ -345,7 +346,7 @@ static bool same_image(const struct fl_process *rec, const struct procfs *found)
 	if (rec->exe_inode != found->exe_inode)
 		return false;
 	return rec->exe_dev == found->exe_dev ||
-	       procfs_maps_file(rec->key.pid, rec->exe_dev, rec->exe_inode);
+	       procmem_maps(rec->key.pid, rec->exe_dev, rec->exe_inode);
 }
 
 static void rec_complete(struct process *p, const struct procfs *found)

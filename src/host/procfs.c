@@ -6,6 +6,7 @@
 #include "host/procfs.h"
 
 #include "host/cgroup.h"
+#include "host/procmem.h"
 #include "text/cleanup.h"
 
 #include <errno.h>
@@ -147,7 +148,7 @@ static int exe_read(int dir, nlink_t links, struct procfs *proc)
 static int args_read(int dir, struct procfs *proc)
 {
 	char args[FL_ARGS_MAX + 1];
-	ssize_t n = file_read(dir, "cmdline", args, sizeof(args));
+	ssize_t n = procmem_args(dir, args, sizeof(args));
 
 	if (n <= 0)
 		return 0;
@@ -335,27 +336,6 @@ void procfs_release(struct procfs *proc)
 	free(proc->exe);
 	free(proc->args);
 	*proc = (struct procfs){};
-}
-
-bool procfs_maps_file(__u32 pid, __u32 dev, __u64 inode)
-{
-	_fclose_ FILE *file = NULL;
-	_free_ char *line = NULL;
-	unsigned int maj, min;
-	unsigned long long ino;
-	size_t size = 0;
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	while (getline(&line, &size, file) >= 0) {
-		if (sscanf(line, "%*s %*s %*s %x:%x %llu", &maj, &min, &ino) == 3 && ino == inode &&
-		    (maj << 20 | min) == dev)
-			return true;
-	}
-	return false;
 }
 
 bool procfs_has_host_pids(void)

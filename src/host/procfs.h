@@ -57,9 +57,6 @@ struct procfs_exe {
  */
 int procfs_exe(int dir, const char *link, struct procfs_exe *ret_exe);
 
-/* PID has the file INODE of DEV mapped: for file systems whose stat() gives another device. */
-bool procfs_maps_file(__u32 pid, __u32 dev, __u64 inode);
-
 /* False in a pid namespace below the first: the kernel side's pids are not those in /proc then. */
 bool procfs_has_host_pids(void);
 

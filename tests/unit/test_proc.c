@@ -781,23 +781,6 @@ static void the_kernel_sides_text_wins(void **state)
 	assert_int_equal(p->rec.ancestor_count, 0);
 }
 
-static void mapped_files(void **state)
-{
-	struct stat st;
-	__u32 dev;
-
-	(void)state;
-	assert_int_equal(stat("/proc/self/exe", &st), 0);
-	dev = (__u32)(major(st.st_dev) << 20 | minor(st.st_dev));
-	if (!procfs_maps_file((__u32)getpid(), dev, st.st_ino)) {
-		print_message("this file system shows another device in maps than in stat\n");
-		skip();
-	}
-	assert_false(procfs_maps_file((__u32)getpid(), dev + 1, st.st_ino));
-	assert_false(procfs_maps_file((__u32)getpid(), dev, st.st_ino + 1));
-	assert_false(procfs_maps_file(0x7fffffff, dev, st.st_ino));
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -827,7 +810,6 @@ int main(int argc, char **argv)
 		T(no_file_no_answer),
 		T(an_exec_meanwhile_is_no_mixture),
 		T(the_kernel_sides_text_wins),
-		T(mapped_files),
 	};
 
 	if (argc == 2 && !strcmp(argv[1], "flip"))

@@ -7,6 +7,8 @@ $(B)/unit/test_agent: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime -Wl,--wrap=gethos
 	-Wl,--wrap=netns_places_find
 $(B)/unit/test_names $(B)/unit/test_people: UNIT_LDFLAGS += -Wl,--wrap=getpwuid_r \
 	-Wl,--wrap=getpwnam_r -Wl,--wrap=clock_gettime -Wl,--wrap=pthread_cond_clockwait
+$(B)/unit/test_procmem: UNIT_LDFLAGS += -Wl,--wrap=openat -Wl,--wrap=clock_gettime \
+	-Wl,--wrap=pthread_cond_clockwait
 $(B)/unit/test_metrics: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime
 $(B)/unit/test_rules: UNIT_LDFLAGS += -Wl,--wrap=cgroup_is_host_namespace -Wl,--wrap=cgroup_each \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=people_uid
