@@ -3,40 +3,46 @@
 #include "daemon/abort.h"
 #include "daemon/agent.h"
 #include "text/cleanup.h"
+#include "text/clock.h"
 #include "kernel/maps.h"
 
 #include <errno.h>
 #include <stdint.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/timerfd.h>
 
-#define WAITING_MAX 1024
-#define ROUNDS 4000
-#define ROUND_NS 250000
+#define WAITING_FIRST 64
+#define WAITING_MAX 65536 /* several batches of the event ring; then they are counted only */
+#define TURN 1024	  /* looked for at once: then it is the turn of others */
+#define TURN_NS 250000
+#define PATIENCE_NS 2000000000ull
 
 struct waiting {
 	struct fl_attempt attempt;
-	unsigned int rounds; /* left */
+	__u64 until_ns; /* CLOCK_MONOTONIC: then it does not listen any more, or never did */
 };
 
 struct condemned {
 	struct agent *agent;
 	int timer;
-	size_t count;
-	struct waiting list[WAITING_MAX];
+	struct waiting *list;
+	size_t count, capacity;
+	size_t next; /* whose turn it is */
 };
 
 int condemned_new(struct agent *agent, struct condemned **ret_condemned)
 {
 	struct condemned *c = calloc(1, sizeof(*c));
+	int r;
 
 	if (!c)
 		return -ENOMEM;
 	c->agent = agent;
 	c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (c->timer < 0) {
+		r = -errno;
 		free(c);
-		return -errno;
+		return r;
 	}
 	*ret_condemned = c;
 	return 0;
@@ -47,12 +53,13 @@ void condemned_free(struct condemned *c)
 	if (!c)
 		return;
 	cleanup_close(&c->timer);
+	free(c->list);
 	free(c);
 }
 
 static void set_timer(struct condemned *c)
 {
-	struct itimerspec spec = { .it_value.tv_nsec = c->count ? ROUND_NS : 0 };
+	struct itimerspec spec = { .it_value.tv_nsec = c->count ? TURN_NS : 0 };
 
 	timerfd_settime(c->timer, 0, &spec, NULL);
 }
@@ -77,11 +84,30 @@ static int end(struct condemned *c, const struct fl_attempt *a)
 	return find(c, a, &flow) == 0 && abort_flow(c->agent, &flow, &said) == 0;
 }
 
+static int make_room(struct condemned *c)
+{
+	size_t capacity = c->capacity ? 2 * c->capacity : WAITING_FIRST;
+	struct waiting *list;
+
+	if (c->count < c->capacity)
+		return 0;
+	if (capacity > WAITING_MAX)
+		return -ENOSPC;
+	list = reallocarray(c->list, capacity, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	c->list = list;
+	c->capacity = capacity;
+	return 0;
+}
+
 void condemned_add(struct condemned *c, const struct fl_attempt *attempt)
 {
-	if (c->count == WAITING_MAX) /* nobody gets through to it, and no more is possible */
+	if (make_room(c) < 0) { /* nobody gets through to it, but it is not told so */
+		(void)maps_count(c->agent->maps, FL_CNT_ABORT_REFUSED, 1);
 		return;
-	c->list[c->count++] = (struct waiting){ .attempt = *attempt, .rounds = ROUNDS };
+	}
+	c->list[c->count++] = (struct waiting){ *attempt, clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS };
 	if (c->count == 1)
 		set_timer(c);
 }
@@ -91,20 +117,33 @@ int condemned_fd(const struct condemned *c)
 	return c->timer;
 }
 
+/* Cutting reads the ring, and that may bring more and move the list. */
+static void look(struct condemned *c, __u64 now_ns)
+{
+	struct waiting w;
+
+	if (c->next >= c->count)
+		c->next = 0;
+	w = c->list[c->next];
+	if (end(c, &w.attempt) || now_ns >= w.until_ns)
+		c->list[c->next] = c->list[--c->count];
+	else
+		c->next++;
+}
+
 void condemned_run(struct condemned *c)
 {
-	size_t kept = 0, count = c->count;
+	size_t turn = c->count < TURN ? c->count : TURN;
+	__u64 now_ns = clock_ns(CLOCK_MONOTONIC);
 	uint64_t expirations;
 
 	(void)!read(c->timer, &expirations, sizeof(expirations));
-	for (size_t i = 0; i < count; i++) {
-		struct waiting w = c->list[i];
-
-		if (!end(c, &w.attempt) && --w.rounds)
-			c->list[kept++] = w;
+	for (size_t i = 0; i < turn; i++)
+		look(c, now_ns);
+	if (!c->count) { /* what a storm took is given back */
+		free(c->list);
+		c->list = NULL;
+		c->capacity = 0;
 	}
-	while (count < c->count) /* cutting reads the ring, and that may have brought more */
-		c->list[kept++] = c->list[count++];
-	c->count = kept;
 	set_timer(c);
 }

@@ -14,6 +14,7 @@ struct condemned;
 int condemned_new(struct agent *agent, struct condemned **ret_condemned);
 void condemned_free(struct condemned *c);
 
+/* Who there is no room or memory for is counted, in FL_CNT_ABORT_REFUSED. */
 void condemned_add(struct condemned *c, const struct fl_attempt *attempt);
 
 int condemned_fd(const struct condemned *c); /* readable: call condemned_run() */

@@ -333,13 +333,27 @@ static void forget_found(struct enforce_kept *kept)
 	*kept = (struct enforce_kept){ .area = FL_AREA_NONE };
 }
 
+/* A trial begins, of something instead of what an earlier daemon left and we could not take up. */
+static bool tries_over_found(const struct rules *r, __u64 trial_ends_ns)
+{
+	return trial_ends_ns && !r->trial_ends_ns && !r->current && is_found(&r->found.current);
+}
+
+static void found_is_before(struct rules *r)
+{
+	forget_found(&r->found.before);
+	r->found.before = r->found.current;
+	r->found.current = (struct enforce_kept){ .area = FL_AREA_NONE };
+}
+
 /* BEFORE is what comes back at the end of the trial; SET is EDITED after an edit, if not NULL. */
 static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_ns,
 			const struct ruleset *before, const struct ruleset *edited, struct fail *f)
 {
 	_free_ __u32 *places = NULL;
 	struct policy_place place = { 0 };
-	bool late = allows_late(set, &place);
+	bool late = allows_late(set, &place), over_found = tries_over_found(r, trial_ends_ns);
+	const struct enforce_kept *found = over_found ? &r->found.current : &r->found.before;
 	int e = edited ? find_places(edited, set, &places) : 0;
 	struct put put = { r, set };
 	struct enforce_policy p = {
@@ -354,7 +368,7 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 		.hits = places,
 		.since_ns = set->since_ns ? set->since_ns : clock_ns(CLOCK_BOOTTIME),
 		.trial_ends_ns = trial_ends_ns,
-		.before = before ? before->area : r->found.before.area,
+		.before = before ? before->area : found->area,
 		.texts = set->texts,
 		.text_count = set->text_count,
 		.spared = set->spared,
@@ -378,7 +392,10 @@ static int put_in_force(struct rules *r, struct ruleset *set, __u64 trial_ends_n
 	set->area = p.area;
 	set->since_ns = p.since_ns;
 	r->stale = false;
-	forget_found(&r->found.current);
+	if (over_found)
+		found_is_before(r);
+	else
+		forget_found(&r->found.current);
 	r->trouble.text[0] = '\0';
 	judge_again(r, set, trial_ends_ns);
 	return 0;

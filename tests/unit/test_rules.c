@@ -783,6 +783,63 @@ static void what_was_before_need_not_be_known_at_once(void **state)
 	assert_int_equal(enforced.clears, 0);
 }
 
+/* Also what is in force and could not be taken up is what was before a trial. */
+static void what_was_not_taken_up_comes_back_after_a_trial(void **state)
+{
+	struct policy_text text = text_of(names_people);
+	const struct enforce_resumed left = { kept_of(&text, 2), kept_of(NULL, FL_AREA_NONE), 0 };
+
+	(void)state;
+	enforced.left = &left;
+	enforced.generation = 41;
+	people_error = -ETIMEDOUT;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	assert_int_equal(load_as(policy("new", "listen", ""), 60 * S, false, false, 0), 0);
+	assert_string_equal(in_force(), "new");
+	assert_int_equal(enforced.policy.before, 2);
+	rules_tick(rules);
+	assert_non_null(strstr(rules_trouble(rules), "cannot be read, and would not come back"));
+	assert_int_equal(load_as(policy("newer", "listen", ""), 60 * S, false, false, 0), 0);
+	assert_int_not_equal(enforced.policy.area, 2);
+	assert_int_equal(enforced.policy.before, 2);
+	people_error = 0;
+	later_s += 61;
+	assert_true(rules_run(rules, &f));
+	assert_string_equal(in_force(), "a");
+	assert_int_equal(enforced.policy.area, 2);
+	assert_true(enforced.policy.again);
+	assert_int_equal(rules_current(rules)->since_ns, 7002);
+	assert_int_equal(rules_trial_ends_ns(rules), 0);
+	assert_string_equal(rules_trouble(rules), "");
+	assert_int_equal(enforced.clears, 0);
+}
+
+/* What does not begin leaves it where it is; what is confirmed is instead of it. */
+static void what_was_not_taken_up_goes_with_a_confirmation_only(void **state)
+{
+	struct policy_text text = text_of(names_people);
+	const struct enforce_resumed left = { kept_of(&text, 0), kept_of(NULL, FL_AREA_NONE), 0 };
+
+	(void)state;
+	enforced.left = &left;
+	enforced.generation = 41;
+	people_error = -ETIMEDOUT;
+	assert_int_equal(rules_resume(rules, &f), 1);
+	enforced.refuse = -ENOSPC;
+	assert_int_equal(try("new"), -ENOSPC);
+	enforced.refuse = 0;
+	assert_int_equal(load_as(policy("new", "listen", ""), 60 * S, false, false, 0), 0);
+	assert_int_equal(enforced.policy.area, 1);
+	assert_int_equal(enforced.policy.before, 0);
+	assert_int_equal(rules_confirm(rules, &f), 0);
+	assert_int_equal(load("other"), 0);
+	assert_int_equal(enforced.policy.area, 0);
+	people_error = 0;
+	later_s += 61;
+	assert_false(rules_run(rules, &f));
+	assert_string_equal(in_force(), "other");
+}
+
 static void a_trial_goes_on(void **state)
 {
 	char before[512];
@@ -1238,6 +1295,8 @@ int main(void)
 		T(what_cannot_be_taken_up_is_left_alone),
 		T(what_cannot_be_taken_up_is_taken_up_later),
 		T(what_was_before_need_not_be_known_at_once),
+		T(what_was_not_taken_up_comes_back_after_a_trial),
+		T(what_was_not_taken_up_goes_with_a_confirmation_only),
 		T(a_trial_goes_on),
 		T(who_loaded_it_is_spared),
 		T(who_loaded_it_is_spared_by_the_next_daemon),

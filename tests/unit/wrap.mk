@@ -12,6 +12,8 @@ $(B)/unit/test_procmem: UNIT_LDFLAGS += -Wl,--wrap=openat -Wl,--wrap=clock_getti
 $(B)/unit/test_metrics: UNIT_LDFLAGS += -Wl,--wrap=clock_gettime
 $(B)/unit/test_rules: UNIT_LDFLAGS += -Wl,--wrap=cgroup_is_host_namespace -Wl,--wrap=cgroup_each \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=people_uid
+$(B)/unit/test_condemned: UNIT_LDFLAGS += -Wl,--wrap=abort_flow -Wl,--wrap=clock_gettime \
+	-Wl,--wrap=reallocarray
 $(B)/unit/test_pins: UNIT_LDFLAGS += -Wl,--wrap=statfs
 $(B)/unit/test_libflowner $(B)/unit/test_netns $(B)/unit/test_reconcile: UNIT_LDFLAGS += \
 	-Wl,--wrap=clock_gettime
