@@ -56,14 +56,15 @@ static int hold(void)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
+/* These two by their own numbers, see waits(): s390's C library has one for all such calls. */
 static int bind_it(void)
 {
-	return bind(fd, (struct sockaddr *)&at, sizeof(at));
+	return (int)syscall(SYS_bind, fd, &at, sizeof(at));
 }
 
 static int listen_it(void)
 {
-	return listen(fd, 1);
+	return (int)syscall(SYS_listen, fd, 1);
 }
 
 static int (*const calls[])(void) = { hold, bind_it, listen_it };
