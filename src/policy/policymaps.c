@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define PORTS 65536u
+#define KEY_MAX 64
+#define BATCH 4096u
 #define ENOTSUPP 524 /* the kernel's own, that gets out to us */
 
 int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps)
@@ -71,23 +73,55 @@ static int update_all(int fd, const void *keys, size_t key_size, const void *val
 	return r;
 }
 
-/* Every element of a hash or trie whose key is of SLOT. A walk that deletes begins again. */
-static int clear(int fd, size_t key_size, __u32 slot, __u32 (*slot_of)(const void *key))
+/* Of one of these maps, and what is in there of one slot. */
+struct table {
+	int fd;
+	size_t key_size, value_size;
+	__u32 (*slot_of)(const void *key);
+};
+
+static int take_out(const struct table *t, const void *key, __u32 slot)
 {
-	char key[64], next[64];
-	int r = bpf_map_get_next_key(fd, NULL, next);
+	if (t->slot_of(key) != slot || bpf_map_delete_elem(t->fd, key) == 0 || errno == ENOENT)
+		return 0;
+	return -errno;
+}
 
-	if (key_size > sizeof(key))
-		return -EINVAL;
-	while (r == 0) {
-		bool mine = slot_of(next) == slot;
+/* A walk that deletes begins again. */
+static int clear_one_by_one(const struct table *t, __u32 slot)
+{
+	char key[KEY_MAX], next[KEY_MAX];
+	int r = 0, end = bpf_map_get_next_key(t->fd, NULL, next);
 
-		memcpy(key, next, key_size);
-		r = bpf_map_get_next_key(fd, key, next);
-		if (mine && bpf_map_delete_elem(fd, key) < 0 && errno != ENOENT)
+	while (!r && !end) {
+		memcpy(key, next, t->key_size);
+		end = bpf_map_get_next_key(t->fd, key, next);
+		if (end && errno != ENOENT)
 			return -errno;
+		r = take_out(t, key, slot);
 	}
-	return errno == ENOENT ? 0 : -errno;
+	return r;
+}
+
+/* Buckets, which stay what they are while elements go. */
+static int clear_hash(const struct table *t, __u32 slot)
+{
+	_free_ char *keys = calloc(BATCH, t->key_size);
+	_free_ void *values = calloc(BATCH, t->value_size);
+	__u32 from = 0, count;
+	bool last = false;
+	int r = keys && values ? 0 : -ENOMEM;
+
+	for (bool first = true; !r && !last; first = false) {
+		count = BATCH;
+		last = bpf_map_lookup_batch(t->fd, first ? NULL : &from, &from, keys, values,
+					    &count, NULL) < 0;
+		if (last && errno != ENOENT)
+			return -errno;
+		for (__u32 i = 0; !r && i < count; i++)
+			r = take_out(t, keys + i * t->key_size, slot);
+	}
+	return r;
 }
 
 static __u32 slot_of_value(const void *key)
@@ -107,12 +141,18 @@ static __u32 slot_of_prefix(const void *key)
 
 static int clear_slot(const struct policymaps *m, __u32 slot)
 {
-	int r = clear(m->values, sizeof(struct fl_policy_value), slot, slot_of_value);
+	const struct table values = { m->values, sizeof(struct fl_policy_value),
+				      sizeof(struct fl_policy_value_class), slot_of_value };
+	const struct table places = { m->places, sizeof(struct fl_policy_place),
+				      sizeof(struct fl_policy_place_class), slot_of_place };
+	const struct table prefixes = { m->prefixes, sizeof(struct fl_policy_prefix), sizeof(__u32),
+					slot_of_prefix };
+	int r = clear_hash(&values, slot);
 
 	if (!r)
-		r = clear(m->places, sizeof(struct fl_policy_place), slot, slot_of_place);
+		r = clear_hash(&places, slot);
 	if (!r)
-		r = clear(m->prefixes, sizeof(struct fl_policy_prefix), slot, slot_of_prefix);
+		r = clear_one_by_one(&prefixes, slot); /* a trie */
 	return r;
 }
 
