@@ -10,6 +10,7 @@
 #include "daemon/confine.h"
 #include "daemon/daemon.h"
 #include "daemon/doctor.h"
+#include "daemon/ending.h"
 #include "policy/enforce.h"
 #include "host/facts.h"
 #include "text/fail.h"
@@ -162,7 +163,7 @@ struct power {
 	int cgroup_fd;
 	struct enforce *enforce;
 	struct rules *rules;
-	bool foreign; /* what an earlier daemon left is not ours to take away */
+	bool found; /* in force by an earlier daemon, whether we can go on with it or not */
 };
 
 static void power_release(struct power *p, bool keep)
@@ -227,7 +228,7 @@ static int resume_policy(struct agent *agent, struct power *power, struct fail *
 
 	agent->rules = power->rules;
 	r = rules_resume(power->rules, f);
-	power->foreign = r < 0;
+	power->found = r != 0;
 	if (r > 0 && *rules_trouble(power->rules))
 		log_line(LOG_LEVEL_WARNING, "%s", rules_trouble(power->rules));
 	if (r > 0 && rules_run(power->rules, &news))
@@ -294,8 +295,9 @@ static int serve(struct config *c, struct hooks *hooks)
 	struct facts facts;
 	struct agent agent;
 	struct fail f;
+	struct ending ending = { .on_stop = c->on_stop };
 	__u64 scope = 0;
-	bool detach;
+	bool leave;
 	int r;
 
 	r = agent_init(&agent, c, hooks);
@@ -317,11 +319,13 @@ static int serve(struct config *c, struct hooks *hooks)
 		r = netns_places_find();
 	if (!r)
 		r = track_open(c, cgroup, scope, hooks, &t, &f);
+	ending.found = t && track_resumed(t);
 	if (!r && cgroup) /* found, or r says why not: for analysers */
 		r = power_open(&power, &agent, cgroup, scope, &f);
 	if (!r)
 		r = begin(&agent, t, &power, scope, &f);
 	progress_free(TAKE_PTR(agent.progress));
+	ending.served = !r;
 	if (!r) {
 		r = daemon_run(&agent, t);
 		if (r < 0)
@@ -329,17 +333,17 @@ static int serve(struct config *c, struct hooks *hooks)
 		(void)notify("STOPPING=1");
 		(void)agent_drain(&agent); /* what has ended by now is of the history, too */
 	}
-	detach = r < 0 || (r != DAEMON_REPLACED && c->on_stop == CONFIG_STOP_DETACH);
-	if (power.foreign)
-		detach = false;
-	power_release(&power, !detach);
+	ending.result = r;
+	ending.found |= power.found;
+	leave = ending_leaves(&ending);
+	power_release(&power, leave);
 	agent.rules = NULL;
 	scrape_free(TAKE_PTR(agent.scrape));
 	history_free(TAKE_PTR(agent.history));
 	journal_free(TAKE_PTR(agent.journal));
 	agent_release(&agent);
 	holders_free(agent.holders);
-	track_close(t, detach);
+	track_close(t, !leave);
 	return r < 0 ? complain(&f, r) : EXIT_DONE;
 }
 

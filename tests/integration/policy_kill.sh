@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The daemon is killed while a policy is in force: nobody gets through meanwhile, nor while the next
 # one takes over, which shows the same policy with the hits that came in between. A trial ends also
-# when nobody was there at its end.
+# when nobody was there at its end. A start that fails leaves what it found.
 # timeout: 180
 . "$(dirname "$0")/lib.sh"
 
@@ -156,28 +156,47 @@ start_daemon
 same "on trial" "$(ends)" null
 rejects 7002
 
-# --- a map of others, another layout, then detached ---
+# --- a start that fails: after it took the policy up, at a map of others, at another layout ---
 
-does_not_start() { # REGEX: why
-	exits 1 in_cgroup "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" --cgroup "$CGROUP" \
-		--policy-dir "$T/policy.d"
+does_not_start() { # REGEX [NAME=VALUE...]: why, and with that in its environment
+	exits 1 in_cgroup env "${@:2}" "$BUILD/flownerd" --socket "$SOCK" --pin-dir "$PINS" \
+		--cgroup "$CGROUP" --policy-dir "$T/policy.d"
 	matches "why it does not start" "$(tail -n 1 "$T/err")" "$1"
-	rejects 7002
+}
+walks_not() {
+	does_not_start 'cannot walk the open sockets' REFUSE_WALK=1 \
+		"LD_PRELOAD=$BUILD/tests/refuse.so" \
+		"ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0"
 }
 
+exits 0 flowner policy load "$T/one.yaml" --try 600s # none of it is in policy.d
+until=$(ends)
+kill_daemon
+walks_not
+rejects 7001
+lets_in 7002
+start_daemon
+same "in force" "$(in_force)" one
+same "until" "$(ends | cut -c 1-19)" "${until:0:19}"
+rejects 7001
+exits 0 flowner policy load "$T/two.yaml"
 kill_daemon
 rm "$PINS/policy/policy_values"
 bpftool map create "$PINS/policy/policy_values" type array key 4 value 4 entries 1 name foreign
 does_not_start "cannot load the programs of the policy at '$PINS/policy': Invalid argument"
+rejects 7002
 bytes=$(bpftool map show pinned "$PINS/policy/policy_kept" -j | jq .bytes_value)
 # shellcheck disable=SC2046 # words
 bpftool map update pinned "$PINS/policy/policy_kept" key 0 0 0 0 value $(yes 1 | head -n "$bytes")
 does_not_start "another layout.*flownerd --detach"
+rejects 7002
 mine=$(objects_of_pins)
 exits 0 "$BUILD/flownerd" --detach --pin-dir "$PINS"
 lets_in 7002
 [[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
 eventually 10 freed "$mine"
+walks_not # and leaves nothing where it found nothing
+[[ ! -e $PINS ]] || fail "pins are left: $(ls -R "$PINS")"
 
 # --- told to stop ---
 

@@ -4,7 +4,8 @@
  * with REFUSE_ERRNO. REFUSE_PROGRAM is the name of a program that will not load, REFUSE_LINK of one
  * that will not attach, REFUSE_PIN what is in the path of objects that cannot be pinned. And one
  * that lets the caller wait, for walk.sh: before an iterator is made it writes REFUSE_WAIT.held and
- * waits until REFUSE_WAIT is there.
+ * waits until REFUSE_WAIT is there. With REFUSE_WALK, for policy_kill.sh, none is made: a daemon
+ * fails whose programs are at work.
  *
  * REFUSE_DESTROY makes it one that cannot cut connections: it answers SOCK_DESTROY with EOPNOTSUPP,
  * as without CONFIG_INET_DIAG_DESTROY, and does not know bpf_sock_destroy(), as before 6.5.
@@ -80,7 +81,7 @@ static bool refused(long command, const union bpf_attr *attr)
 		return is_below(attr->pathname, "REFUSE_PIN");
 	case BPF_ITER_CREATE:
 		wait_for(getenv("REFUSE_WAIT"));
-		return false;
+		return getenv("REFUSE_WALK");
 	default:
 		return false;
 	}
