@@ -143,9 +143,29 @@ enum sock_flags {
 	SOCK_DONE = 1, /* a FIN was received */
 };
 
+struct ip_options {
+	unsigned char srr; /* where a source route begins, 0 = there is none */
+};
+
+struct ip_options_rcu {
+	struct ip_options opt;
+};
+
+struct ipv6_rt_hdr;
+
+struct ipv6_txoptions {
+	struct ipv6_rt_hdr *srcrt; /* source route */
+};
+
+struct ipv6_pinfo {
+	struct ipv6_txoptions *opt;
+};
+
 struct inet_sock {
-	__u32 inet_saddr; /* network order */
+	struct ipv6_pinfo *pinet6;
+	__u32 inet_saddr;	  /* network order */
 	unsigned long inet_flags; /* 6.7 */
+	struct ip_options_rcu *inet_opt;
 };
 
 struct inet_sock___bits {

@@ -13,6 +13,7 @@
  */
 #include "judge.bpf.h"
 #include "packet.bpf.h"
+#include "tcp.bpf.h"
 #include "ways.bpf.h"
 
 #define SOL_SOCKET 1
@@ -155,19 +156,25 @@ static __always_inline bool runs_here(const struct fl_proc_key *proc)
 	return fl_proc_equal(&o.proc, proc);
 }
 
-/* Who last used it in a way that shows. Somebody else may run here: a datagram that waited for a
- * verdict of user space is sent on by who gives it. */
+/* Of UDP who last used it in a way that shows, of TCP who called connect(). Somebody else may run
+ * here: a datagram that waited for a verdict of user space is sent on by who gives it. */
 static __noinline int attempt_by_sender(struct fl_attempt *a, struct bpf_sock *sk)
 {
 	struct fl_udp *u = sk->protocol == FL_UDP ? bpf_sk_storage_get(&udp_sockets, sk, 0, 0)
 						  : NULL;
 
-	if (!u)
-		return attempt_by_socket(a, a->cookie);
-	a->owner = u->user;
-	if (runs_here(&a->owner.proc))
-		return attempt_by_current(a);
-	return attempt_by_owner(a);
+	if (u) {
+		a->owner = u->user;
+		attempt_by_owner(a);
+	} else {
+		attempt_by_socket(a, tcp_flow_id(sk, a->cookie));
+	}
+	if (runs_here(&a->owner.proc)) {
+		a->known &= ~KNOWS(FL_DIM_EXE); /* that of now */
+		attempt_by_current(a);
+	}
+	a->known = fl_opaque(a->known); /* what follows is the same for all of them */
+	return 0;
 }
 
 static __noinline int attempt_by_route(struct fl_attempt *a, struct __sk_buff *skb)

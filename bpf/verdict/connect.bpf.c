@@ -101,6 +101,25 @@ static __always_inline void lead(struct bpf_sock_addr *ctx, __u32 family, enum c
 	a->known &= ~((__u32)unknown & KNOWS(FL_DIM_REMOTE_ADDR));
 }
 
+/*
+ * The socket has a source route: the kernel sends to the first address on it, whichever is asked
+ * for. What goes to a v4-mapped one has that of IPv4. No hook is shown what a datagram has beside
+ * it. Not static, with numbers for arguments: verified once, by itself.
+ */
+__noinline __u32 has_source_route(__u64 socket, __u32 family)
+{
+	struct inet_sock *sk = (void *)socket;
+	struct ip_options_rcu *v4 = BPF_CORE_READ(sk, inet_opt);
+	struct ipv6_txoptions *v6;
+
+	if (v4 && BPF_CORE_READ(v4, opt.srr))
+		return 1;
+	if (family != AF_INET6)
+		return 0;
+	v6 = BPF_CORE_READ(sk, pinet6, opt);
+	return v6 && BPF_CORE_READ(v6, srcrt);
+}
+
 /* The local end is known when the socket was bound. A datagram without an address, which has no
  * port either, goes to whom the socket is connected to: that was judged. */
 static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family, enum call call)
@@ -123,6 +142,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, __u32 family, e
 	a.key.ifindex = sk->bound_dev_if;
 	a.cookie = bpf_get_socket_cookie(ctx);
 	a.known = KNOWS_REMOTE | KNOWS_IF(a.key.local_port, KNOWS_LOCAL);
+	a.known |= KNOWS_IF(has_source_route(address_of(sk), family), FL_KNOWN_ELSEWHERE);
 	lead(ctx, family, call, &a);
 	attempt_namespace(&a, bpf_get_netns_cookie(ctx));
 	attempt_by_caller(&a, bpf_skc_to_tcp_sock(sk));

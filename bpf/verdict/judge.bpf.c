@@ -141,6 +141,8 @@ static __noinline int judge_policy(const struct fl_attempt *a, __u32 slot,
 
 	if (!policy)
 		return -2; /* ENOENT */
+	if (a->known & FL_KNOWN_ELSEWHERE)
+		return -18; /* EXDEV */
 	judge_unknown(slot, FL_HOOK_INDEX(a->hook, a->key.proto), a->known);
 	said->generation = policy->generation;
 	if (j->audited != FL_NO_RULE) {

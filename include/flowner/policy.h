@@ -143,6 +143,8 @@ struct fl_attempt {
 #define FL_KNOWN_AGAIN (1u << 30)
 /* it listens already: what is rejected is to be ended */
 #define FL_KNOWN_LATE (1u << 29)
+/* It goes elsewhere than where it was to go, nobody knows where: it cannot be judged. */
+#define FL_KNOWN_ELSEWHERE (1u << 28)
 
 /*
  * Keys of the policy's hashes: one map holds both slots, so that a flip of the slot is atomic. The

@@ -17,6 +17,7 @@
 #include <grp.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <netinet/udp.h>
@@ -409,6 +410,27 @@ static int do_option(const struct command *c)
 	if (getsockopt(fd_of(c), options[i].level, options[i].option, &value, &len) < 0)
 		return fails();
 	return printf("ok %u\n", value);
+}
+
+/* route FD ADDR: what is sent goes to ADDR first, a source route; `none`: options of IPv4 that are
+ * no route */
+static int do_route(const struct command *c)
+{
+	unsigned char v4[8] = { IPOPT_LSRR, 7, IPOPT_MINOFF, [7] = IPOPT_NOP };
+	unsigned char v6[40] = { 0, 4, 4, 1, 1 }; /* segment routing: of two the second is next */
+	const char *via = c->words > 2 ? c->word[2] : "";
+	int r;
+
+	if (inet_pton(AF_INET6, via, v6 + 24) == 1) {
+		r = setsockopt(fd_of(c), IPPROTO_IPV6, IPV6_RTHDR, v6, sizeof(v6));
+	} else {
+		if (strcmp(via, "none") == 0)
+			memset(v4, IPOPT_NOP, sizeof(v4));
+		else if (inet_pton(AF_INET, via, v4 + 3) != 1)
+			return -EINVAL;
+		r = setsockopt(fd_of(c), IPPROTO_IP, IP_OPTIONS, v4, sizeof(v4));
+	}
+	return r < 0 ? fails() : puts("ok");
 }
 
 /* later FD ADDR PORT: connect(2) that does not wait, and poll(2) until it is decided */
@@ -1006,6 +1028,7 @@ static const struct told commands[] = {
 	{ "peer", do_peer },	       { "name", do_name },	    { "original", do_original },
 	{ "option", do_option },       { "later", do_later },	    { "led", do_led },
 	{ "rush", do_rush },	       { "undo", do_undo },	    { "calm", do_calm },
+	{ "route", do_route },
 };
 
 int main(int argc, char **argv)

@@ -55,7 +55,7 @@ static bool find_ports(const unsigned char *data, size_t size, struct packet *re
 	} else {
 		next = data[6];
 		while ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS ||
-			next == IPPROTO_FRAGMENT) &&
+			next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT) &&
 		       off + 8 <= size) {
 			size_t more = next == IPPROTO_FRAGMENT ? 0 : data[off + 1];
 
