@@ -234,10 +234,11 @@ no_link() {
 	both THERE ip link del moved 2>/dev/null || true
 }
 
+# Its module, if there is one, may need a CPU that this is not.
 is_in_this_kernel() { # KIND
 	local module=$1
 	[[ $module != gre ]] || module=ip_gre
-	modprobe -qn "$module"
+	modprobe -q "$module"
 }
 
 # A link `moved` HERE, with an end THERE where it takes two. Not 0: this kernel has no such kind.
