@@ -622,7 +622,7 @@ int rules_add(struct rules *r, const struct rules_order *order, struct rules_out
 	if (e < 0)
 		return fail(f, e, "%s", policy_error_format(&error, sentence, sizeof(sentence)));
 	e = replace(r, edit.texts, edit.count, order, r->current, ret_outcome, f);
-	if (!e)
+	if (!e && r->current) /* it is, which analysers do not know */
 		count_added(r->current, ret_outcome);
 	return e;
 }
