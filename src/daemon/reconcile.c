@@ -78,7 +78,13 @@ static __u64 mix(__u64 hash, __u64 word)
 	return hash ^ hash >> 32;
 }
 
-/* A socket and its peer, in one number that is not 0. */
+/* In one number that is not 0: a process, ... */
+static __u64 fold(const struct fl_proc_key *key)
+{
+	return mix(mix(0, key->start_ns), (__u64)key->pid << 32 | key->exec_id) | 1;
+}
+
+/* ... and a socket with its peer. */
 static __u64 tie(__u64 cookie, const struct fl_addr *remote, __u16 port)
 {
 	__u64 hash = mix(mix(cookie, fl_addr_word(remote, 0)), fl_addr_word(remote, 1));
@@ -129,11 +135,6 @@ static const struct namespace *namespace_of(const struct run *run, __u64 cookie)
 			return &run->spaces[i];
 	}
 	return NULL;
-}
-
-static __u64 fold(const struct fl_proc_key *key)
-{
-	return key->start_ns * 0xff51afd7ed558ccdull ^ ((__u64)key->pid << 32 | key->exec_id) ^ 1;
 }
 
 static void take_out(struct run *run, const struct fl_flow *flow, enum fl_reason reason)

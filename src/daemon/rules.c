@@ -15,7 +15,7 @@
 #include "policy/enforce.h"
 #include "daemon/living.h"
 #include "kernel/maps.h"
-#include "daemon/policydir.h"
+#include "policy/policydir.h"
 #include "policy/policyedit.h"
 #include "daemon/reauthorize.h"
 #include "daemon/ruleset.h"

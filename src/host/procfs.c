@@ -8,6 +8,7 @@
 #include "host/cgroup.h"
 #include "host/procmem.h"
 #include "text/cleanup.h"
+#include "text/textfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,27 +29,9 @@ struct identity {
 	struct procfs_exe exe;
 };
 
-/* Up to SIZE bytes of a file below DIR: how many, or negative errno. */
-static ssize_t file_read(int dir, const char *name, char *buf, size_t size)
-{
-	_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	size_t used = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return -errno;
-	while (n && used < size) {
-		n = read(fd, buf + used, size - used);
-		if (n < 0)
-			return -errno;
-		used += (size_t)n;
-	}
-	return (ssize_t)used;
-}
-
 static ssize_t text_read(int dir, const char *name, char *buf, size_t size)
 {
-	ssize_t n = file_read(dir, name, buf, size - 1);
+	ssize_t n = textfile_read_at(dir, name, buf, size - 1);
 
 	if (n >= 0)
 		buf[n] = '\0';

@@ -4,6 +4,7 @@
 #include "host/question.h"
 #include "text/cleanup.h"
 #include "text/clock.h"
+#include "text/textfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,14 +32,8 @@ struct asked {
 static void read_args(void *arg)
 {
 	struct asked *a = arg;
-	_close_ int fd = openat(a->dir, "cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t n = 1;
 
-	a->said = fd < 0 ? -errno : 0;
-	while (a->said >= 0 && n > 0 && (size_t)a->said < a->size) {
-		n = read(fd, a->text + a->said, a->size - (size_t)a->said);
-		a->said = n < 0 ? -errno : a->said + n;
-	}
+	a->said = textfile_read_at(a->dir, "cmdline", a->text, a->size);
 }
 
 static bool is_mapped(FILE *maps, __u32 dev, __u64 inode)

@@ -160,23 +160,18 @@ void prohibit_in(struct prohibit *p, __u64 netns_cookie, __u32 netns_inum)
 	(void)idset_add(&p->looked_at, netns_cookie);
 }
 
-void prohibit_look_again(struct prohibit *p)
-{
-	idset_release(&p->looked_at);
-}
-
 void prohibit_nowhere(struct prohibit *p)
 {
 	struct where all = { .inum = 0 };
 
 	if (p->any)
 		(void)netns_each(settle_in, &all);
-	prohibit_release(p);
+	prohibit_forget(p);
 	p->any = false;
 	p->error = 0;
 }
 
-void prohibit_release(struct prohibit *p)
+void prohibit_forget(struct prohibit *p)
 {
 	idset_release(&p->looked_at);
 }

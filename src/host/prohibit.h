@@ -33,12 +33,11 @@ struct prohibit {
  */
 void prohibit_in(struct prohibit *p, __u64 netns_cookie, __u32 netns_inum);
 
-/* Each is looked at once more: somebody may have taken the rule away. */
-void prohibit_look_again(struct prohibit *p);
-
 /* There are none any more, those of an earlier flownerd included. */
 void prohibit_nowhere(struct prohibit *p);
 
-void prohibit_release(struct prohibit *p); /* they stay */
+/* Nothing is held of any namespace: each is looked at anew, for somebody may have taken the rule
+ * away. The rules stay. */
+void prohibit_forget(struct prohibit *p);
 
 #endif

@@ -290,20 +290,15 @@ void sockdiag_remote(const struct sockdiag_socket *s, struct fl_addr *ret_remote
 		memcpy(ret_remote->b, s->id.idiag_dst, 16);
 }
 
-static bool same_end(const __be32 a[4], __u8 family, const struct fl_addr *b)
-{
-	__be32 end[4];
-
-	fill_end(end, b, family == AF_INET);
-	return !memcmp(a, end, sizeof(end)) && (family == AF_INET6 || address_is_v4(b));
-}
-
 bool sockdiag_is_at(const struct sockdiag_socket *s, const struct fl_key *key)
 {
+	struct fl_addr remote;
+
 	if (s->id.idiag_sport != htons(key->local_port) ||
 	    s->id.idiag_dport != htons(key->remote_port))
 		return false;
-	return !key->remote_port || same_end(s->id.idiag_dst, s->family, &key->remote);
+	sockdiag_remote(s, &remote);
+	return !key->remote_port || !memcmp(&remote, &key->remote, sizeof(remote));
 }
 
 static int nothing(const struct nlmsghdr *nlh, void *arg)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/maps.h"
+#include "kernel/mapkeys.h"
 #include "text/cleanup.h"
 
 #include <bpf/bpf.h>
@@ -217,28 +218,22 @@ const char *maps_table_name(enum maps_table table)
 	return NULL;
 }
 
-/* The kernel does not tell how full a hash is: keys are counted, a thousand a system call. */
+static int add_count(const void *keys, __u32 count, void *sum)
+{
+	(void)keys;
+	*(__u64 *)sum += count;
+	return 0;
+}
+
+/* The kernel does not tell how full a hash is. */
 static int count_keys(int fd, __u32 key_size, __u32 value_size, __u64 *ret_entries)
 {
-	_free_ void *keys = calloc(BATCH, key_size), *values = calloc(BATCH, value_size);
-	__u32 from = 0, count;
 	__u64 sum = 0;
-	int r;
+	int r = mapkeys_each(fd, key_size, value_size, add_count, &sum);
 
-	if (!keys || !values)
-		return -ENOMEM;
-	for (bool first = true;; first = false) {
-		count = BATCH;
-		r = bpf_map_lookup_batch(fd, first ? NULL : &from, &from, keys, values, &count,
-					 NULL);
-		if (r < 0 && errno != ENOENT)
-			return -errno;
-		sum += count;
-		if (r < 0)
-			break;
-	}
-	*ret_entries = sum;
-	return 0;
+	if (!r)
+		*ret_entries = sum;
+	return r;
 }
 
 int maps_entries(const struct maps *m, enum maps_table table, __u64 *ret_entries,

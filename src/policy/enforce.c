@@ -156,7 +156,7 @@ void enforce_free(struct enforce *e, bool keep)
 	if (!keep)
 		enforce_clear(e);
 	policylinks_release(&e->links);
-	prohibit_release(&e->prohibit);
+	prohibit_forget(&e->prohibit);
 	policyprograms_unload(&e->programs);
 	free(e);
 }
@@ -202,7 +202,7 @@ void enforce_rejected_in(struct enforce *e, __u64 netns_cookie, __u32 netns_inum
 
 void enforce_look_again(struct enforce *e)
 {
-	prohibit_look_again(&e->prohibit);
+	prohibit_forget(&e->prohibit);
 }
 
 int enforce_prohibits(const struct enforce *e)

@@ -3,6 +3,7 @@
 #include "text/cleanup.h"
 #include "policy/compile.h"
 #include "host/procfs.h"
+#include "kernel/mapkeys.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,7 +15,6 @@
 
 #define PORTS 65536u
 #define KEY_MAX 64
-#define BATCH 4096u
 #define ENOTSUPP 524 /* the kernel's own, that gets out to us */
 
 int policymaps_find(const struct bpf_object *object, struct policymaps *ret_maps)
@@ -103,25 +103,26 @@ static int clear_one_by_one(const struct table *t, __u32 slot)
 	return r;
 }
 
-/* Buckets, which stay what they are while elements go. */
+struct clearing {
+	const struct table *table;
+	__u32 slot;
+};
+
+static int clear_keys(const void *keys, __u32 count, void *arg)
+{
+	const struct clearing *c = arg;
+	int r = 0;
+
+	for (__u32 i = 0; !r && i < count; i++)
+		r = take_out(c->table, (const char *)keys + i * c->table->key_size, c->slot);
+	return r;
+}
+
 static int clear_hash(const struct table *t, __u32 slot)
 {
-	_free_ char *keys = calloc(BATCH, t->key_size);
-	_free_ void *values = calloc(BATCH, t->value_size);
-	__u32 from = 0, count;
-	bool last = false;
-	int r = keys && values ? 0 : -ENOMEM;
+	struct clearing c = { t, slot };
 
-	for (bool first = true; !r && !last; first = false) {
-		count = BATCH;
-		last = bpf_map_lookup_batch(t->fd, first ? NULL : &from, &from, keys, values,
-					    &count, NULL) < 0;
-		if (last && errno != ENOENT)
-			return -errno;
-		for (__u32 i = 0; !r && i < count; i++)
-			r = take_out(t, keys + i * t->key_size, slot);
-	}
-	return r;
+	return mapkeys_each(t->fd, t->key_size, t->value_size, clear_keys, &c);
 }
 
 static __u32 slot_of_value(const void *key)

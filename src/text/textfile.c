@@ -52,3 +52,20 @@ int textfile_read(const char *path, size_t max, char **ret_text, size_t *ret_siz
 
 	return fd < 0 ? -errno : textfile_read_fd(fd, max, ret_text, ret_size);
 }
+
+ssize_t textfile_read_at(int dir, const char *name, char *buf, size_t size)
+{
+	_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return -errno;
+	while (n && used < size) {
+		n = read(fd, buf + used, size - used);
+		if (n < 0)
+			return -errno;
+		used += (size_t)n;
+	}
+	return (ssize_t)used;
+}

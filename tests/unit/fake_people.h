@@ -6,6 +6,7 @@
 #ifndef FAKE_PEOPLE_H
 #define FAKE_PEOPLE_H
 
+#include "fake_clock.h"
 #include <pthread.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -16,7 +17,6 @@ static struct {
 	pthread_cond_t changed;
 	bool silent;
 	int open; /* calls under way */
-	time_t later_s;
 } service = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 int __real_getpwuid_r(uid_t uid, struct passwd *pw, char *buf, size_t size, struct passwd **found);
@@ -25,8 +25,6 @@ int __real_getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t siz
 		      struct passwd **found);
 int __wrap_getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t size,
 		      struct passwd **found);
-int __real_clock_gettime(clockid_t clock, struct timespec *ret);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
 int __real_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t clock,
 				  const struct timespec *until);
 int __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t clock,
@@ -77,20 +75,12 @@ int __wrap_getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t siz
 	return __real_getpwnam_r(name, pw, buf, size, found);
 }
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	int r = __real_clock_gettime(clock, ret);
-
-	ret->tv_sec += service.later_s;
-	return r;
-}
-
 int __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t clock,
 				  const struct timespec *until)
 {
 	struct timespec real = *until;
 
-	real.tv_sec -= service.later_s;
+	real.tv_sec -= later_s;
 	return __real_pthread_cond_clockwait(cond, lock, clock, &real);
 }
 

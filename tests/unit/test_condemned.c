@@ -12,23 +12,13 @@
 
 #include <cmocka.h>
 
+#include "fake_clock.h"
+
 #define BATCH 8192 /* of the event ring */
 
 static struct condemned *condemned;
 static size_t cut, comes_with_it;
 static bool no_memory;
-static time_t later_s; /* than it is */
-
-int __real_clock_gettime(clockid_t clock, struct timespec *ret);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	int r = __real_clock_gettime(clock, ret);
-
-	ret->tv_sec += later_s;
-	return r;
-}
-
 void *__real_reallocarray(void *ptr, size_t count, size_t size);
 void *__wrap_reallocarray(void *ptr, size_t count, size_t size);
 void *__wrap_reallocarray(void *ptr, size_t count, size_t size)

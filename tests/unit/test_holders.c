@@ -17,6 +17,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "fake_clock.h"
+
 #define LINK 77
 #define COOKIE 0xff6ea
 #define OTHER 0xff6eb
@@ -27,7 +29,6 @@ static struct holders *holders;
 static struct fl_holder says[SAYS_MAX]; /* what an iterator made from now on has to say */
 static size_t says_count;
 static int refusal;
-static time_t later_s;
 
 int __wrap_bpf_iter_create(int link);
 int __wrap_bpf_iter_create(int link)
@@ -43,16 +44,6 @@ int __wrap_bpf_iter_create(int link)
 	close(fd);
 	errno = refusal;
 	return -1;
-}
-
-int __real_clock_gettime(clockid_t clock, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
-{
-	int r = __real_clock_gettime(clock, ts);
-
-	ts->tv_sec += later_s;
-	return r;
 }
 
 static int setup(void **state)

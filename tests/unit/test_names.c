@@ -253,11 +253,11 @@ static void a_silent_name_service_keeps_nobody_waiting(void **state)
 	assert_string_equal(user(names, 0), pw->pw_name);
 	/* what was known is still told when it is asked again, in vain */
 	service_is(true);
-	service.later_s = 120;
+	later_s = 120;
 	assert_string_equal(names_user(names, 0), pw->pw_name);
 	assert_string_equal(names_user(names, 0), pw->pw_name);
 	service_is(false);
-	service.later_s = 0;
+	later_s = 0;
 	names_free(names);
 }
 

@@ -401,21 +401,31 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static void held_by_a_descriptor(void **state)
+/* A descriptor of a namespace in which nobody is; -1: we may make none. */
+static int hold_elsewhere(__u32 *ret_inum)
 {
 	pid_t pid = geteuid() ? -1 : child_elsewhere();
 	char path[64];
-	__u32 inum;
 	int fd;
 
-	(void)state;
 	if (pid < 0)
-		skip();
+		return -1;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	inum = inum_of(path);
+	*ret_inum = inum_of(path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	end(pid);
+	return fd;
+}
+
+static void held_by_a_descriptor(void **state)
+{
+	__u32 inum;
+	int fd = hold_elsewhere(&inum);
+
+	(void)state;
+	if (fd < 0)
+		skip();
 	assert_false(found_at_all(inum));
 	assert_int_equal(netns_places_find(), 0);
 	assert_true(found_at_all(inum));
@@ -429,22 +439,16 @@ static void held_by_a_descriptor(void **state)
 /* Where it takes a millisecond to look at one, it is not all of them. */
 static void behind_many_descriptors(void **state)
 {
-	pid_t pid = geteuid() ? -1 : child_elsewhere();
-	int low[300], namespace, high;
-	char path[64];
 	__u32 inum;
+	int low[300], namespace = hold_elsewhere(&inum), high;
 
 	(void)state;
-	if (pid < 0)
+	if (namespace < 0)
 		skip();
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	inum = inum_of(path);
-	namespace = open(path, O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; i < sizeof(low) / sizeof(low[0]); i++)
 		low[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	high = fcntl(namespace, F_DUPFD_CLOEXEC, 0);
 	close(namespace);
-	end(pid);
 	look_ns = 1000000;
 	assert_int_equal(netns_places_find(), 0);
 	assert_false(found_at_all(inum));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is read of a directory, in which order, and what may enforce whatever it is. */
-#include "daemon/policydir.h"
+#include "policy/policydir.h"
 
 #include <errno.h>
 #include <fcntl.h>

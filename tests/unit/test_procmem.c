@@ -20,19 +20,18 @@
 
 #include <cmocka.h>
 
+#include "fake_clock.h"
+
 /* --- the kernel, as it waits for that lock; and seconds that pass at once --- */
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool locked;
-	time_t later_s;
 } memory = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 int __real_openat(int dir, const char *path, int flags, ...);
 int __wrap_openat(int dir, const char *path, int flags, ...);
-int __real_clock_gettime(clockid_t clock, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
 int __real_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t clock,
 				  const struct timespec *until);
 int __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t clock,
@@ -65,14 +64,6 @@ int __wrap_openat(int dir, const char *path, int flags, ...)
 	return __real_openat(dir, path, flags);
 }
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
-{
-	int r = __real_clock_gettime(clock, ts);
-
-	ts->tv_sec += memory.later_s;
-	return r;
-}
-
 int __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t clock,
 				  const struct timespec *until)
 {
@@ -80,7 +71,7 @@ int __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, c
 
 	if (memory_is_locked())
 		return ETIMEDOUT;
-	real.tv_sec -= memory.later_s;
+	real.tv_sec -= later_s;
 	return __real_pthread_cond_clockwait(cond, lock, clock, &real);
 }
 
@@ -125,10 +116,10 @@ static void args_that_nobody_tells(void **state)
 	assert_int_equal(own_args(buf, sizeof(buf)), -ETIMEDOUT);
 	assert_int_equal(own_args(buf, sizeof(buf)), -ETIMEDOUT);
 	assert_int_equal(own_args(buf, sizeof(buf)), -EAGAIN);
-	memory.later_s = 21;
+	later_s = 21;
 	assert_int_equal(own_args(buf, sizeof(buf)), -ETIMEDOUT);
 	assert_int_equal(own_args(buf, sizeof(buf)), -ETIMEDOUT);
-	memory.later_s = 42;
+	later_s = 42;
 	assert_int_equal(own_args(buf, sizeof(buf)), -EAGAIN);
 	memory_is(false);
 	while (own_args(buf, sizeof(buf)) == -EAGAIN) /* these four are answered first */

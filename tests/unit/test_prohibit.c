@@ -64,11 +64,11 @@ static void those_of_before_go(void **state)
 
 	(void)state;
 	prohibit_in(&before, COOKIE, own_inum());
-	prohibit_release(&before);
+	prohibit_forget(&before);
 	prohibit_in(&p, COOKIE, own_inum());
 	assert_int_equal(rules(4, OURS), 1);
 	assert_int_equal(rules(4, "fwmark 0x2 " OURS), 1);
-	prohibit_release(&p);
+	prohibit_forget(&p);
 	prohibit_in(&p, COOKIE, own_inum()); /* which is there */
 	assert_int_equal(p.error, 0);
 	assert_int_equal(rules(6, OURS), 1);
@@ -98,7 +98,7 @@ static void a_namespace_is_looked_at_once(void **state)
 	assert_int_equal(system("ip rule del priority 1"), 0);
 	prohibit_in(&p, COOKIE, own_inum());
 	assert_int_equal(rules(4, OURS), 0);
-	prohibit_look_again(&p);
+	prohibit_forget(&p);
 	prohibit_in(&p, COOKIE, own_inum());
 	assert_int_equal(rules(4, OURS), 1);
 	prohibit_nowhere(&p);

@@ -20,6 +20,8 @@
 
 #include <cmocka.h>
 
+#include "fake_clock.h"
+
 #define MS 1000000ull
 
 static char directory[64];
@@ -34,18 +36,6 @@ int __wrap_people_uid(const char *name, __u64 *ret_uid)
 {
 	*ret_uid = strcmp(name, "bob") == 0 ? 1000 : 1001;
 	return people_error;
-}
-
-static time_t later_s; /* than it is */
-
-int __real_clock_gettime(clockid_t clock, struct timespec *ret);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	int r = __real_clock_gettime(clock, ret);
-
-	ret->tv_sec += later_s;
-	return r;
 }
 
 static bool new_cgroup;	   /* there is one that nothing was known of, now or after a drain */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "daemon/policydir.h"
+#include "policy/policydir.h"
 
 #include <errno.h>
 #include <string.h>
