@@ -87,20 +87,24 @@ static int take_out(const struct table *t, const void *key, __u32 slot)
 	return -errno;
 }
 
-/* A walk that deletes begins again. */
+/* -ENOENT: KEY is the last; NULL is before the first. */
+static int next_key(int fd, const void *key, void *next)
+{
+	return bpf_map_get_next_key(fd, key, next) < 0 ? -errno : 0;
+}
+
+/* The next one is known before one goes: a walk begins again where its place is gone. */
 static int clear_one_by_one(const struct table *t, __u32 slot)
 {
 	char key[KEY_MAX], next[KEY_MAX];
-	int r = 0, end = bpf_map_get_next_key(t->fd, NULL, next);
+	int r = 0, end = next_key(t->fd, NULL, next);
 
 	while (!r && !end) {
 		memcpy(key, next, t->key_size);
-		end = bpf_map_get_next_key(t->fd, key, next);
-		if (end && errno != ENOENT)
-			return -errno;
+		end = next_key(t->fd, key, next);
 		r = take_out(t, key, slot);
 	}
-	return r;
+	return r || end == -ENOENT ? r : end;
 }
 
 struct clearing {
