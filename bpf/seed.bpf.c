@@ -25,6 +25,7 @@
 #include "listener_counts.bpf.h"
 #include "mptcp.bpf.h"
 #include "ports.bpf.h"
+#include "storage.bpf.h"
 #include "tcp.bpf.h"
 #include "udp.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -151,7 +152,7 @@ static __noinline int seed_udp(struct sock *sk, const struct fl_socket *s)
 
 	if (!can_tracing_socket)
 		return 0;
-	u = bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	u = storage_make(&udp_sockets, sk);
 	if (!u)
 		count(FL_CNT_STORAGE_FULL);
 	if (!u || u->cookie)
@@ -176,7 +177,7 @@ static __always_inline void seed_share(struct sock *sk, const struct fl_owner *o
 	if (!can_tracing_socket || (!BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if) &&
 				    !BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport)))
 		return;
-	shared = bpf_sk_storage_get(&shared_listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	shared = storage_make(&shared_listeners, sk);
 	if (!shared)
 		count(FL_CNT_STORAGE_FULL);
 	else if (!shared->proc.pid)

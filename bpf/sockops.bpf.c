@@ -9,6 +9,7 @@
 #include "listener_counts.bpf.h"
 #include "mptcp.bpf.h"
 #include "ports.bpf.h"
+#include "storage.bpf.h"
 #include "tcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -17,8 +18,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline void listener_share(struct bpf_sock *bs, const struct fl_owner *o)
 {
-	struct fl_owner *stored = bpf_sk_storage_get(&shared_listeners, bs, 0,
-						     BPF_SK_STORAGE_GET_F_CREATE);
+	struct fl_owner *stored = storage_make(&shared_listeners, bs);
 
 	if (stored)
 		*stored = *o;

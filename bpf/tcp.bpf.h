@@ -7,6 +7,7 @@
 #define FLOWNER_TCP_BPF_H
 
 #include "flow.bpf.h"
+#include "storage.bpf.h"
 #include <flowner/count.h>
 
 /* The socket's cookie in its first life; storage, which most sockets never get, in later ones. */
@@ -32,7 +33,7 @@ static __always_inline __u64 tcp_flow_id_traced(struct sock *sk, __u64 cookie)
 /* What this socket does from now on is another flow than before. */
 static __always_inline void tcp_next_life(struct bpf_sock *bs)
 {
-	struct fl_life *life = bpf_sk_storage_get(&tcp_lives, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct fl_life *life = storage_make(&tcp_lives, bs);
 
 	if (life)
 		life->flow_id = flow_number();

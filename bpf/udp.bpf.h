@@ -12,6 +12,7 @@
 #define FLOWNER_UDP_BPF_H
 
 #include "flow.bpf.h"
+#include "storage.bpf.h"
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
@@ -49,7 +50,7 @@ static __always_inline void udp_adopt(struct fl_udp *u)
 static __always_inline struct fl_udp *udp_create(struct bpf_sock *sk, __u64 netns_cookie,
 						 __u64 cookie)
 {
-	struct fl_udp *u = bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct fl_udp *u = storage_make(&udp_sockets, sk);
 
 	if (!u) {
 		count(FL_CNT_STORAGE_FULL);

@@ -13,6 +13,7 @@
  */
 #include "judge.bpf.h"
 #include "packet.bpf.h"
+#include "storage.bpf.h"
 #include "tcp.bpf.h"
 #include "ways.bpf.h"
 
@@ -55,7 +56,7 @@ static __always_inline __u32 prohibited(__u32 mark)
 static __noinline int give_up(struct bpf_sock_ops *ctx, struct bpf_sock *sk, struct tcp_sock *tp)
 {
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)tp;
-	struct given_up *g = bpf_sk_storage_get(&given_up, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct given_up *g = storage_make(&given_up, sk);
 
 	if (!g) {
 		count(FL_CNT_STORAGE_FULL); /* connect() takes its time */

@@ -3,6 +3,7 @@
 #ifndef FLOWNER_VERDICT_CONDEMNED_BPF_H
 #define FLOWNER_VERDICT_CONDEMNED_BPF_H
 
+#include "storage.bpf.h"
 #include "tcp.bpf.h"
 
 /* Which flow it is that was denied: the socket may listen again, as another. */
@@ -15,7 +16,7 @@ struct {
 
 static __always_inline void condemn(struct bpf_sock *sk, __u64 id)
 {
-	__u64 *denied = bpf_sk_storage_get(&condemned, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	__u64 *denied = storage_make(&condemned, sk);
 
 	if (denied)
 		*denied = id;

@@ -6,6 +6,7 @@
  */
 #include "judge.bpf.h"
 #include "redirect.bpf.h"
+#include "storage.bpf.h"
 #include <flowner/nowhere.h>
 
 /* connect(), or a datagram sent without. */
@@ -38,8 +39,7 @@ static __noinline int go_straight(struct bpf_sock *sk, enum call call, const str
 static __noinline int go_round(struct bpf_sock *sk, enum call call, const struct fl_key *key,
 			       const struct fl_target *target)
 {
-	struct redirected *r = bpf_sk_storage_get(&redirected_sockets, sk, 0,
-						  BPF_SK_STORAGE_GET_F_CREATE);
+	struct redirected *r = storage_make(&redirected_sockets, sk);
 	struct fl_detour d = { .to.used = 1, .from.used = 1 };
 	__u32 state = sk->state;
 	int lost = 0;

@@ -6,6 +6,7 @@
  */
 #include "listener.bpf.h"
 #include "redirect.bpf.h"
+#include "storage.bpf.h"
 #include "tcp.bpf.h"
 #include <flowner/check.h>
 
@@ -243,7 +244,7 @@ static __noinline int take(struct bpf_sock *bs, struct tcp_sock *tp)
 	open = *found;
 	if (open.check != redirect_check(&key, &open))
 		return 0; /* it has just ended, and the element is another's */
-	taken = bpf_sk_storage_get(&redirects_taken, bs, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	taken = storage_make(&redirects_taken, bs);
 	if (!taken) {
 		count(FL_CNT_REDIRECTS_FULL);
 		return 0;

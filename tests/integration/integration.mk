@@ -56,3 +56,6 @@ $(B)/tests/fill: tests/integration/fill.c | $(B)/tests
 
 $(B)/tests/herd: tests/integration/herd.c | $(B)/tests
 	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $<
+
+$(B)/tests/storage_race: tests/integration/storage_race.c | $(B)/tests
+	$(call say,CC  )$(CC) $(ALL_CFLAGS) -pthread -o $@ $< $(DAEMON_LIBS)
