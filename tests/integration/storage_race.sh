@@ -5,7 +5,7 @@
 # once in thousands of starts, so another does here what it does.
 . "$(dirname "$0")/lib.sh"
 
-ROUNDS=10000
+ROUNDS=4000
 
 storage() { # NAME: its id, of this daemon
 	local ids
