@@ -3,7 +3,6 @@
 # Several sockets at one place (SO_REUSEPORT): whichever ends, somebody of those left is shown.
 # Entries of l7_connections without a flow, and flows without an entry, are put right by
 # reconciliation, and who takes the place of one meanwhile stays.
-# what it sees is the kernel's doing
 . "$(dirname "$0")/lib.sh"
 
 declare -A FD_OF=() ID_OF=()
