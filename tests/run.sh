@@ -211,8 +211,8 @@ left_out() { # FILE
 	local marked=false
 	[[ $1 != */lib.sh ]] || return 0
 	[[ ${QUICK:-} ]] || return 1
-	! grep -q "^# what it sees is the kernel's doing$" "$1" || marked=true
-	if sanitized; then $marked; else ! $marked; fi
+	if grep -q "^# what it sees is the kernel's doing$" "$1"; then marked=true; fi
+	if sanitized; then "$marked"; else [[ $marked == false ]]; fi
 }
 
 units() {
