@@ -44,7 +44,7 @@ past() { [[ $(date -u +%FT%TZ) > ${1%%.*}Z ]]; } # TIME: to the second, and one 
 # A daemon that is killed in the middle of a short trial, of which `until` is the end.
 killed_on_trial() { # POLICY
 	for _ in {1..5}; do
-		exits 0 flowner policy load "$T/$1.yaml" --try "$((5 * TEST_SLOW))s"
+		exits 0 flowner policy load "$T/$1.yaml" --try "$((3 * TEST_SLOW))s"
 		until=$(ends)
 		kill_daemon
 		[[ $until == null ]] || past "$until" || return 0
