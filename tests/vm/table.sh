@@ -5,7 +5,8 @@
 # usage: table.sh show RESULTS      as the table of README.md
 #        table.sh check RESULTS     another way, or another loss, than expected is a failure
 #        table.sh complete RESULTS  so is no result of a MACHINE TIER of standard input, or one of
-#                                   fewer sessions than expected
+#                                   fewer sessions than expected by more than one of a hundred:
+#                                   UDP clients that get each other's ports are one
 #        table.sh update RESULTS    writes expected.txt, for what RESULTS has, and README.md
 #        table.sh lint              says when README.md's table is not of expected.txt
 #
@@ -134,7 +135,7 @@ complete() { # RESULTS; MACHINE TIER, a line each
 					continue
 				} else if (!(i in expected)) {
 					print of "expected.txt has no number of sessions"
-				} else if (seen[i] < expected[i]) {
+				} else if (seen[i] < expected[i] * 0.99) {
 					print of seen[i] " sessions, expected " expected[i]
 				} else {
 					continue
