@@ -122,7 +122,6 @@ static int accept_queued(struct server *sv)
 {
 	TRY(tcp_accept(&sv->late, sv->listener[QUEUED].fd, true));
 	older(sv->late.s);
-	sv->late.s->opened[0] = sv->queued[0]->opened[0];
 	atomic_store(&sv->queued[0]->state, SLOT_CLAIMED); /* withdrawn: this slot replaces it */
 	return 0;
 }

@@ -78,7 +78,7 @@ struct session {
 	uint64_t netns_cookie; /* 0 before Linux 5.14 */
 	uint32_t netns;	       /* as in the stage */
 	uint32_t ifindex;      /* bound to, or of a link-local peer */
-	uint64_t opened[2];    /* CLOCK_BOOTTIME ns before and after the call */
+	uint64_t opened[2];    /* CLOCK_BOOTTIME ns: not before, not after */
 	uint64_t closed[2];    /* 0 when nobody stamped it: it ended with its last holder */
 	int32_t holders[HOLDERS];
 	char reason[16];
@@ -133,6 +133,9 @@ struct opening {
 	const struct ep *remote; /* NULL: none, or filled in later by session_mirror() */
 	uint64_t before;	 /* time before the call that opened it */
 };
+
+/* When an accepted connection opened: it may have been in the queue for as long as it liked. */
+#define SINCE_EVER 0
 
 /* The caller has just opened it. Never NULL: a full ledger gives a scratch slot. */
 struct session *session_open(const struct opening *o);

@@ -81,7 +81,6 @@ static int accepts_late(int ctl, void *arg)
 	TRY(say(ctl, at.port));
 	TRY(hear(ctl, &client));
 	TRY(tcp_accept(&c, l.fd, with_addr));
-	c.s->opened[0] = session_at((uint32_t)client)->opened[0]; /* it was there before */
 	if (!with_addr)
 		session_mirror(c.s, session_at((uint32_t)client));
 	return conn_close(&c);

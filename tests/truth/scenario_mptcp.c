@@ -202,8 +202,6 @@ static int accepts_paths(int ctl, void *arg)
 	TRY(recv_byte(c.fd));
 	TRY(send_byte(c.fd));
 	TRY(hear(serve->ctl, &index));
-	if (serve->late) /* it was there before accept() */
-		c.s->opened[0] = session_at((uint32_t)index)->opened[0];
 	if (!with_addr)
 		session_mirror(c.s, session_at((uint32_t)index));
 	for (int i = 0; i < JOINED; i++) {

@@ -265,7 +265,7 @@ static int by_key_session(const void *x, const void *y)
 	const struct session *a = *(struct session *const *)x, *b = *(struct session *const *)y;
 	int r = score_compare_keys(&a->key, &b->key);
 
-	return r ? r : compare_open(a->opened_wall_ns[0], b->opened_wall_ns[0]);
+	return r ? r : compare_open(a->opened_wall_ns[1], b->opened_wall_ns[1]);
 }
 
 static int by_key_flow(const void *x, const void *y)
