@@ -59,7 +59,7 @@ static int check_times(const struct names *names, const struct session *s)
 {
 	if (s->opened[0] > s->opened[1] || s->opened[1] > now_ns())
 		return complain(names, s, "opening times");
-	if (s->closed[1] && (s->closed[0] < s->opened[0] || s->closed[0] > s->closed[1]))
+	if (s->closed[1] && (s->closed[0] < s->opened[1] || s->closed[0] > s->closed[1]))
 		return complain(names, s, "closing times");
 	return 0;
 }

@@ -260,6 +260,7 @@ static int compare_open(int64_t a, int64_t b)
 	return (a > b) - (a < b);
 }
 
+/* By the later time: accept() knows no earlier one. */
 static int by_key_session(const void *x, const void *y)
 {
 	const struct session *a = *(struct session *const *)x, *b = *(struct session *const *)y;
