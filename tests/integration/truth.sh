@@ -47,7 +47,7 @@ run() { # OPTIONS OF flownerd
 	flowner doctor -j >"$T/doctor"
 	mapfile -t rules < <(rules)
 	[[ " $* " != *" --accept syscall "* ]] || rules+=(--accept-syscall)
-	in_cgroup "$BUILD/truth/truth" -n "${REPEAT:-2}" -o "$T/truth" \
+	in_cgroup "$BUILD/truth/truth" --self-check -n "${REPEAT:-2}" -o "$T/truth" \
 		${TRUTH_ONLY:+--only "$TRUTH_ONLY"}
 	eventually 20 settled
 	flowner list -a -j >"$T/report"

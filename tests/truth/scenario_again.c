@@ -351,8 +351,6 @@ static int life(const struct life *l)
 	TRY(udp_new(&u));
 	TRY(udp_bind(&u, &udp_from));
 	TRY(udp_connect(&u, &l->asked));
-	if (l->number) /* the server has one session with all of them */
-		u.own.s->flags |= T_NO_MIRROR;
 	TRY(udp_send(&u));
 	TRY(udp_close(&u));
 	TRY(send_byte(c.fd));

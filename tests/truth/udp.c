@@ -185,6 +185,15 @@ static bool peer_known(const struct udp *u, uint32_t slot, const struct ep *from
 	return false;
 }
 
+/* Of its sessions with us, only the one that ours began with has a mirror image. */
+static void note_again(const struct udp *u, uint32_t slot)
+{
+	for (unsigned int i = 0; i < u->count; i++)
+		if (u->peer_slots[i] == slot)
+			return;
+	session_at(slot)->flags |= T_NO_MIRROR;
+}
+
 int udp_wait(const struct udp *u)
 {
 	struct pollfd p = { .fd = u->own.fd, .events = POLLIN };
@@ -214,8 +223,7 @@ int udp_take(struct udp *u, bool with_addr, const struct ep *local, uint64_t bef
 	if (with_addr)
 		ep_from_sa(&sa, ret_from);
 	if (peer_known(u, slot, with_addr ? ret_from : NULL)) {
-		if (u->seen)
-			session_at(slot)->flags |= T_NO_MIRROR;
+		note_again(u, slot);
 		return 0;
 	}
 	/* The session begins when the datagram arrives, which is before we look. */
