@@ -210,7 +210,7 @@ int tcp_connect_fd(struct conn *ret, int fd, const struct ep *to, uint32_t flags
 int tcp_connect(struct conn *ret, const struct ep *to)
 {
 	/* A dual-stack server is called by both kinds of clients. */
-	bool plain = stage.family == FAMILY_V4 || (stage.family == FAMILY_MAPPED && stage.n & 1);
+	bool plain = stage.family == FAMILY_V4 || (stage.family == FAMILY_MAPPED && turn() & 1);
 	_close_ int fd = sock_of(plain ? AF_INET : AF_INET6, SOCK_STREAM);
 	int r;
 
@@ -231,7 +231,7 @@ int tcp_accept(struct conn *ret, int listener, bool with_addr)
 	_close_ int fd = -1;
 
 	/* Both system calls are used by the world: take turns. */
-	if (stage.n & 1)
+	if (turn() & 1)
 		fd = accept(listener, with_addr ? (struct sockaddr *)&sa : NULL,
 			    with_addr ? &len : NULL);
 	else

@@ -112,6 +112,15 @@ extern struct ledger *ledger;
 extern struct stage stage;
 extern int ledger_fd;
 
+/*
+ * Where the world does a thing in several ways, a scenario does turn() modulo their number: rounds,
+ * families and kinds of socket take turns, so that one round has all of them.
+ */
+static inline uint32_t turn(void)
+{
+	return stage.n + stage.family + stage.mptcp;
+}
+
 /* A new ledger with room for MAX sessions, or the one behind an inherited descriptor. */
 int ledger_create(uint32_t max_sessions);
 int ledger_attach(int fd);

@@ -69,7 +69,7 @@ int udp_forked_connect(void)
 	_udp_ struct udp u = UDP_NONE;
 	struct udp_serve sv = udp_serve_plain();
 	struct ep here = loopback(1, 0);
-	struct job job = { .u = &u, .leaves = stage.n & 1 };
+	struct job job = { .u = &u, .leaves = turn() & 1 };
 	uint64_t slot;
 
 	TRY(udp_server_start(&a, "udp-server", &sv, &job.to));
@@ -103,7 +103,7 @@ int udp_connect_any(void)
 	if (stage.family == FAMILY_MAPPED)
 		any.ip.s6_addr[10] = any.ip.s6_addr[11] = 0xff; /* else it is IPv6's */
 	TRY(udp_new(&u));
-	if (stage.n & 1)
+	if (turn() & 1)
 		TRY(sock_bind(u.own.fd, &here));
 	before = now_ns();
 	TRY(sock_connect(u.own.fd, &any));
@@ -167,7 +167,7 @@ static int begin(struct udp *u, const struct ep *to)
 	struct ep here = loopback(1, 0);
 
 	TRY(udp_new(u));
-	if (stage.n & 1) {
+	if (turn() & 1) {
 		TRY(port_choose(&here));
 		TRY(udp_bind(u, &here));
 	}

@@ -36,7 +36,7 @@ static int keeps_queue(int ctl, void *arg)
 	TRY(hear(ctl, &client));
 	queued = tcp_queued(session_at((uint32_t)client), l.s);
 	TRY(say(ctl, 0));
-	if (stage.n & 1)
+	if (turn() & 1)
 		TRY(hear(ctl, &client)); /* the client has closed */
 	before = now_ns();
 	TRY(conn_close(&l));
@@ -58,7 +58,7 @@ int tcp_backlog_closed(void)
 	TRY(send_byte(c.fd));
 	TRY(say(server.ctl, session_index(c.s)));
 	TRY(hear(server.ctl, &value));
-	if (stage.n & 1) {
+	if (turn() & 1) {
 		TRY(conn_close(&c));
 		TRY(say(server.ctl, 0));
 	}
@@ -72,7 +72,7 @@ int tcp_backlog_closed(void)
 static int accepts_late(int ctl, void *arg)
 {
 	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
-	bool with_addr = stage.n & 1;
+	bool with_addr = turn() & 1;
 	uint64_t client;
 	struct ep at;
 
@@ -199,7 +199,7 @@ static int dial_in_vain(const struct ep *to, int want, const char *reason, bool 
 static int refused_actor(int ctl, void *arg)
 {
 	(void)ctl;
-	return dial_in_vain(arg, ECONNREFUSED, "refused", !(stage.n & 1));
+	return dial_in_vain(arg, ECONNREFUSED, "refused", !(turn() & 1));
 }
 
 int tcp_refused(void)
@@ -275,7 +275,7 @@ int tcp_draining(void)
 {
 	_actor_ struct actor other = ACTOR_NONE;
 	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
-	struct drain d = { .serve = stage.n & 1 };
+	struct drain d = { .serve = turn() & 1 };
 	struct ep to;
 	uint64_t port;
 
@@ -342,7 +342,7 @@ static int reconnects(int ctl, void *arg)
 	int fd = TRY(sock_new(SOCK_STREAM));
 
 	(void)ctl;
-	if (stage.n & 1)
+	if (turn() & 1)
 		TRY(sock_bind(fd, &here));
 	TRY(tcp_connect_fd(&c, fd, to, 0));
 	TRY(send_byte(fd));

@@ -191,7 +191,7 @@ static int accepts_paths(int ctl, void *arg)
 {
 	const struct serve *serve = arg;
 	_conn_ struct conn c = CONN_NONE;
-	bool with_addr = stage.n & 1;
+	bool with_addr = turn() & 1;
 	struct paths paths;
 	uint64_t index;
 

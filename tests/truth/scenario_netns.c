@@ -180,8 +180,8 @@ int netns_moved(void)
 	TRY(own_netns());
 	stage.netns = made_in;
 	TRY(tcp_connect_fd(&c, fd, &at, 0));
-	TRY(tcp_accept(&a, l.fd, stage.n & 1));
-	if (!(stage.n & 1))
+	TRY(tcp_accept(&a, l.fd, turn() & 1));
+	if (!(turn() & 1))
 		session_mirror(a.s, c.s);
 	TRY(send_byte(c.fd));
 	TRY(recv_byte(a.fd));

@@ -107,7 +107,7 @@ static int become_activated(int ctl, void *arg)
 	TRY(temp_path(path, sizeof(path), "activated"));
 	TRY(copy_program(path));
 	TRY(keep_over_exec(listener));
-	return exec_role(path, -1, "activated", ctl, (uint64_t)listener, stage.n & 1);
+	return exec_role(path, -1, "activated", ctl, (uint64_t)listener, turn() & 1);
 }
 
 /* Socket activation: one process listens, the image that another becomes accepts. */
@@ -495,7 +495,7 @@ static int dials_from_deep(int ctl, void *arg)
 		      { 15, 200 },
 		      { 30, 2 } }; /* 400 and 3000 bytes; many short names */
 	char path[EXE_BYTES];
-	unsigned int i = stage.n % 3;
+	unsigned int i = turn() % 3;
 
 	TRY(deep_path(path, sizeof(path), shape[i].depth, shape[i].width));
 	TRY(copy_program(path));

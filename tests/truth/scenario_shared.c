@@ -120,7 +120,7 @@ static bool looks_count(void)
 	struct utsname name;
 	int major, minor;
 
-	if (!(stage.n & 1))
+	if (!(turn() & 1))
 		return true;
 	if (uname(&name) < 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
 		return false;
@@ -157,7 +157,7 @@ static int looks_for_child(int ctl, void *arg)
 	sv.bound = &u;
 	TRY(say(ctl, sv.local.port));
 	TRY(udp_wait(&u));
-	if (stage.n & 1)
+	if (turn() & 1)
 		SYS(recv(u.own.fd, &slot, sizeof(slot), MSG_PEEK));
 	else
 		SYS(recvfrom(u.own.fd, &slot, sizeof(slot), MSG_PEEK, (struct sockaddr *)&from,

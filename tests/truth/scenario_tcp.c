@@ -38,14 +38,14 @@ static int server_talks(int fd, enum io io)
 	return 0;
 }
 
-/* Every other round the server closes first. */
+/* Every other turn the server closes first. */
 static int client_talks(struct conn *c, enum io io)
 {
 	if (io == IO_BOTH || io == IO_RECV)
 		TRY(send_byte(c->fd));
 	if (io == IO_BOTH || io == IO_SEND)
 		TRY(recv_byte(c->fd));
-	if (stage.n & 1)
+	if (turn() & 1)
 		TRY(recv_end(c->fd));
 	return conn_close(c);
 }
@@ -164,7 +164,7 @@ int tcp_prefork(void)
 {
 	_actor_ struct actor a = ACTOR_NONE, b = ACTOR_NONE, c = ACTOR_NONE;
 	_conn_ struct conn l = CONN_NONE;
-	struct serve serve = { .with_addr = stage.n & 1 };
+	struct serve serve = { .with_addr = turn() & 1 };
 	struct actor *all[] = { &a, &b, &c };
 	struct ep at;
 
@@ -369,7 +369,7 @@ static int listening_parent(int ctl, void *arg)
 	TRY(tcp_listen(&l, NULL, &at));
 	serve->listener = l.fd;
 	TRY(actor_start(&child, "acceptor", serve_one, serve));
-	if (stage.n & 1)
+	if (turn() & 1)
 		SYS(close(TAKE_FD(l.fd)));
 	TRY(say(ctl, at.port));
 	TRY(hear(ctl, &client));
@@ -381,7 +381,7 @@ static int listening_parent(int ctl, void *arg)
 int tcp_fork_after_listen(void)
 {
 	_actor_ struct actor server = ACTOR_NONE;
-	struct serve serve = { .with_addr = stage.n % 3, .io = IO_BOTH };
+	struct serve serve = { .with_addr = turn() % 3, .io = IO_BOTH };
 	uint64_t port;
 
 	TRY(actor_start(&server, "listener", listening_parent, &serve));

@@ -88,7 +88,7 @@ static int ask_two_by_connect(int ctl, void *arg)
 
 	(void)ctl;
 	TRY(udp_new(&u));
-	if (stage.n & 1)
+	if (turn() & 1)
 		TRY(udp_bind(&u, &here));
 	for (int i = 0; i < 3; i++) {
 		TRY(udp_connect(&u, i == 1 ? &to->second : &to->first));
@@ -183,7 +183,7 @@ static int ask_many(int ctl, void *arg)
 
 	(void)ctl;
 	TRY(udp_new(&u));
-	if (stage.n & 1)
+	if (turn() & 1)
 		TRY(udp_bind(&u, &here));
 	for (int i = 0; i < 3; i++)
 		TRY(udp_send_first(&u, &to[i], NULL));

@@ -143,7 +143,7 @@ static int ring_server(int ctl, void *arg)
 {
 	_conn_ struct conn l = CONN_NONE, c = CONN_NONE;
 	_ring_ struct ring ring = { .made = false };
-	bool with_addr = stage.n & 1;
+	bool with_addr = turn() & 1;
 	uint64_t client;
 	struct ep at;
 

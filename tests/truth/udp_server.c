@@ -56,7 +56,7 @@ static int server(int ctl, void *arg)
 
 struct udp_serve udp_serve_plain(void)
 {
-	return (struct udp_serve){ .at = stage.n & 2 ? any_address(0) : loopback(1, 0),
+	return (struct udp_serve){ .at = turn() & 2 ? any_address(0) : loopback(1, 0),
 				   .local = loopback(1, 0),
 				   .with_addr = true };
 }
