@@ -74,7 +74,7 @@ tiers() { # KERNEL: those it is to have a result of
 results() { # KERNEL...
 	local kernel said status=0
 	for kernel; do
-		if said=$(grep -a '^{.*"kernel":' "$OUT/$kernel.txt"); then
+		if said=$(grep -as '^{.*"kernel":' "$OUT/$kernel.txt"); then
 			jq -c --arg machine "$kernel" '{machine: $machine} + .' <<<"$said"
 		else
 			echo "matrix: no tier of $kernel says what it came to" >&2
@@ -90,14 +90,22 @@ results() { # KERNEL...
 }
 
 main() {
-	local kernel status=0 running=0
+	local kernel status=0 running=0 fetched=()
 	(($#)) || { echo 'usage: matrix.sh KERNEL...' >&2; exit 2; }
 	trap stop_all EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	mkdir -p "$OUT"
-	for kernel; do [[ $kernel == here ]] || "$VM/fetch.sh" "$kernel"; done
 	for kernel; do
+		rm -f "$OUT/$kernel.txt"
+		if [[ $kernel == here ]] || "$VM/fetch.sh" "$kernel"; then
+			fetched+=("$kernel")
+		else # a mirror may have the one and not the other: the others are run
+			echo "not ok $kernel: it cannot be fetched" >&2
+			status=1
+		fi
+	done
+	for kernel in "${fetched[@]}"; do
 		if ((running == ${JOBS:-1})); then
 			wait -n || status=1
 			running=$((running - 1))
